@@ -1,0 +1,109 @@
+import { z } from 'zod';
+
+/**
+ * A run's recipe: what model, on what kind of data, with what test pipeline, how.
+ * One YAML file under configs/ is one `Config`; every size is data, so that the tiny
+ * model of the tests and the 6B are the same code.
+ */
+const positive = z.int().positive();
+
+const backbone = z.strictObject({
+  type: z.literal('InternViT'),
+  /** Side of the images of pre-training: the checkpoint's position embedding is (pretrainSizePx / patchSizePx)². */
+  pretrainSizePx: positive,
+  /** Side of the square crops that the backbone sees. */
+  imageSizePx: positive,
+  patchSizePx: positive,
+  embedDim: positive,
+  depth: positive,
+  heads: positive,
+  mlpRatio: z.number().positive(),
+  qkNormalization: z.boolean().default(true),
+  qkvBias: z.literal(false).default(false),
+  normEps: z.number().positive().default(1e-6),
+  /** Blocks whose output the head sees, 0-based. Blocks after the last one are neither loaded nor run. */
+  taps: z.array(z.int().nonnegative()).min(1),
+});
+
+const linearHead = z.strictObject({
+  /** BatchNorm (running statistics), then a 1×1 convolution: the original's FCNHead with num_convs 0. */
+  type: z.literal('linear'),
+  channels: positive,
+  classes: positive,
+  batchNormEps: z.number().positive().default(1e-5),
+});
+
+const test = z.discriminatedUnion('mode', [
+  z.strictObject({ mode: z.literal('slide'), cropPx: positive, stridePx: positive }),
+  z.strictObject({ mode: z.literal('whole') }),
+]);
+
+const resize = z.discriminatedUnion('type', [
+  /** Short side to `shortSidePx`, then both sides up to a multiple: SETR_Resize + ResizeToMultiple. */
+  z.strictObject({ type: z.literal('short-side'), shortSidePx: positive, multiplePx: positive }),
+  /** Exactly (widthPx, heightPx), ratio not kept: Resize(keep_ratio=False). */
+  z.strictObject({ type: z.literal('exact'), widthPx: positive, heightPx: positive }),
+  /** The largest size that fits (longPx, shortPx), ratio kept: Resize(keep_ratio=True). */
+  z.strictObject({ type: z.literal('fit'), longPx: positive, shortPx: positive }),
+]);
+
+const perChannel = z.tuple([z.number(), z.number(), z.number()]);
+
+const dataset = z.strictObject({
+  type: z.string(),
+  /** Name of a file in configs/datasets with classes and palette. */
+  classes: z.string(),
+  imageDir: z.string(),
+  annotationDir: z.string(),
+  imageSuffix: z.string().startsWith('.'),
+  annotationSuffix: z.string().startsWith('.'),
+  /** Label 0 means "other" and is ignored; 1…n become 0…n−1. */
+  reduceZeroLabel: z.boolean(),
+  ignoreIndex: z.int().min(0).max(255).default(255),
+});
+
+export const DEVICES = ['cpu', 'cuda'] as const;
+export const PRECISIONS = ['float32', 'float16', 'bfloat16'] as const;
+
+const run = z.strictObject({
+  /** Crops of one inference batch. */
+  batch: positive.max(1024),
+  device: z.enum(DEVICES),
+  /** Arithmetic of the backbone. Heads and averaging are always float32. */
+  precision: z.enum(PRECISIONS),
+  /** Workers (pods, or processes on a laptop). */
+  workers: positive.max(512),
+  /** Shards that the dataset is cut into: more than workers, so that fast ones take more. */
+  shards: positive.max(500),
+  /** Threads of one worker's inference session; 0: one for each core. */
+  threads: z.int().nonnegative().default(0),
+  /** Overlays of image, truth and prediction in the report. */
+  overlays: z.int().nonnegative().max(64).default(6),
+  /** Price of one worker for an hour, for the cost estimate in the results. */
+  pricePerWorkerHour: z.number().nonnegative().default(0),
+  currency: z.string().length(3).default('USD'),
+});
+
+export const ConfigSchema = z.strictObject({
+  name: z.string().min(1),
+  /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
+  reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
+  model: z.strictObject({ backbone, head: linearHead, test }),
+  dataset,
+  pipeline: z.strictObject({ resize, mean: perChannel, std: perChannel }),
+  run,
+});
+
+export type Config = z.infer<typeof ConfigSchema>;
+export type BackboneConfig = Config['model']['backbone'];
+export type HeadConfig = Config['model']['head'];
+export type ResizeConfig = Config['pipeline']['resize'];
+export type Device = (typeof DEVICES)[number];
+export type Precision = (typeof PRECISIONS)[number];
+
+export const DatasetClassesSchema = z.strictObject({
+  name: z.string(),
+  classes: z.array(z.strictObject({ name: z.string(), color: z.tuple([z.int(), z.int(), z.int()]) })).min(1),
+});
+/** Class names (with the original's odd spaces) and palette, RGB. */
+export type DatasetClasses = z.infer<typeof DatasetClassesSchema>;

@@ -1,0 +1,57 @@
+/** What went wrong, by the reaction that it asks for. One class a reaction, not one a cause. */
+export const FAILURE_CLASSES = ['BadInput', 'BadData', 'OutOfMemory', 'Unavailable', 'WorkerLost'] as const;
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
+
+/**
+ * How a run reacts to each class. `maxAttempts` bounds what one shard may cost;
+ * `shardsFault` says whether the attempt counts against the shard itself.
+ */
+export const REACTIONS: Record<
+  FailureClass,
+  { retry: 'never' | 'halve-batch' | 'backoff'; shardsFault: boolean; means: string }
+> = {
+  BadInput: { retry: 'never', shardsFault: true, means: 'the request names something wrong' },
+  BadData: { retry: 'never', shardsFault: true, means: 'a file or object is not what it should be' },
+  OutOfMemory: { retry: 'halve-batch', shardsFault: true, means: 'the batch did not fit' },
+  Unavailable: { retry: 'backoff', shardsFault: false, means: 'a service did not answer for now' },
+  WorkerLost: { retry: 'backoff', shardsFault: false, means: 'the worker vanished in mid-shard' },
+};
+
+/** A failure whose message is meant for the user: it says where, what is, and what should be. */
+export class TypedFailure extends Error {
+  readonly failureClass: FailureClass;
+
+  constructor(failureClass: FailureClass, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = failureClass;
+    this.failureClass = failureClass;
+  }
+}
+
+/** The request (config, input, names) is wrong. Never retried. */
+export class BadInput extends TypedFailure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('BadInput', message, options);
+  }
+}
+
+/** An image, annotation, checkpoint or manifest is damaged or contradictory. Never retried. */
+export class BadData extends TypedFailure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('BadData', message, options);
+  }
+}
+
+/** The device or the host had too little memory for the batch. */
+export class OutOfMemory extends TypedFailure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('OutOfMemory', message, options);
+  }
+}
+
+/** S3, Temporal or the network did not answer. Retried with backoff. */
+export class Unavailable extends TypedFailure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('Unavailable', message, options);
+  }
+}

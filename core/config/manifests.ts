@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+/** Manifests: what staging writes once beside the data, and what runs trust from then on. */
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+const stagedFile = z.strictObject({
+  /** Relative to the manifest. */
+  key: z.string().min(1),
+  sizeBytes: z.int().nonnegative(),
+  sha256,
+});
+
+export const DatasetManifestSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('dataset'),
+  name: z.string(),
+  split: z.string(),
+  /** In evaluation order: sorted by id, as mmseg sorts file names. */
+  images: z
+    .array(
+      z.strictObject({
+        id: z.string().min(1),
+        image: stagedFile,
+        annotation: stagedFile,
+        /** Of the image as it is seen (EXIF orientation applied), pixels. */
+        width: z.int().positive(),
+        height: z.int().positive(),
+      }),
+    )
+    .min(1),
+});
+export type DatasetManifest = z.infer<typeof DatasetManifestSchema>;
+export type ManifestImage = DatasetManifest['images'][number];
+
+export const DTYPES = [
+  'float32',
+  'float16',
+  'bfloat16',
+  'int64',
+  'int32',
+  'int16',
+  'int8',
+  'uint8',
+  'bool',
+  'float64',
+] as const;
+
+export const WeightsManifestSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('weights'),
+  file: stagedFile,
+  tensors: z.array(
+    z.strictObject({
+      name: z.string(),
+      dtype: z.enum(DTYPES),
+      shape: z.array(z.int().nonnegative()),
+      /** Byte range in the file. */
+      offset: z.int().nonnegative(),
+      length: z.int().nonnegative(),
+    }),
+  ),
+});
+export type WeightsManifest = z.infer<typeof WeightsManifestSchema>;
+export type DType = (typeof DTYPES)[number];

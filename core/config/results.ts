@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { ConfigSchema, DEVICES, PRECISIONS } from './config.ts';
+import { FAILURE_CLASSES } from './failures.ts';
+
+/** results.json: everything that a run can say about itself. Exported as JSON Schema beside it. */
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+/** A share in 0…1, or null where it is not defined (mmseg's nan: a class that occurs nowhere). */
+const share = z.number().min(0).max(1).nullable();
+
+const object = z.strictObject({
+  uri: z.string(),
+  sha256,
+  sizeBytes: z.int().nonnegative(),
+  /** Absent where the bucket keeps no versions. */
+  versionId: z.string().optional(),
+});
+
+export const ShardReportSchema = z.strictObject({
+  shard: z.int().nonnegative(),
+  images: z.int().positive(),
+  worker: z.string(),
+  attempts: z.int().positive(),
+  seconds: z.number().nonnegative(),
+  failures: z.array(z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() })),
+});
+export type ShardReport = z.infer<typeof ShardReportSchema>;
+
+/** Seconds that one phase took: on the clock, or summed over workers for worker phases. */
+const seconds = z.number().nonnegative();
+
+export const ResultsSchema = z.strictObject({
+  version: z.literal(1),
+  run: z.strictObject({
+    workflowId: z.string(),
+    runId: z.string(),
+    startedAt: z.iso.datetime(),
+    finishedAt: z.iso.datetime(),
+    seconds,
+    codeVersion: z.string(),
+    imageDigest: z.string().nullable(),
+    config: ConfigSchema,
+  }),
+  inputs: z.strictObject({
+    weights: object,
+    head: object.nullable(),
+    dataset: object.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
+    /** Keys of the checkpoints that the model does not use, as the original ignores them. */
+    ignoredKeys: z.array(z.string()),
+  }),
+  metrics: z.strictObject({ aAcc: share, mIoU: share, mAcc: share }),
+  perClass: z.array(
+    z.strictObject({
+      class: z.int().nonnegative(),
+      name: z.string(),
+      IoU: share,
+      Acc: share,
+      /** Label pixels, predicted pixels, and their intersection. */
+      labelPixels: z.int().nonnegative(),
+      predictedPixels: z.int().nonnegative(),
+      intersectionPixels: z.int().nonnegative(),
+    }),
+  ),
+  confusionMatrix: object.extend({
+    /** [classes, classes], rows: label, columns: prediction; int64 little-endian in C order. */
+    shape: z.tuple([z.int(), z.int()]),
+    dtype: z.literal('int64'),
+  }),
+  coverage: z.strictObject({
+    images: z.int().positive(),
+    labelledPixels: z.int().nonnegative(),
+    /** SHA-256 over all predictions in manifest order: equal for any number of shards, workers, batches. */
+    predictionsSha256: sha256,
+  }),
+  environment: z.strictObject({
+    device: z.enum(DEVICES),
+    deviceName: z.string(),
+    driver: z.string().nullable(),
+    onnxRuntime: z.string(),
+    node: z.string(),
+    precision: z.enum(PRECISIONS),
+    launcher: z.string(),
+    workers: z.int().positive(),
+  }),
+  /** Where the time went. `wall` entries follow the clock; `worker` entries are summed over workers. */
+  timeBudget: z.strictObject({
+    wall: z.strictObject({ plan: seconds, launch: seconds, evaluate: seconds, publish: seconds }),
+    worker: z.strictObject({
+      start: seconds,
+      weightFetch: seconds,
+      graphBuild: seconds,
+      warmUp: seconds,
+      /** Inference thread at work (backbone and head, stitching). */
+      compute: seconds,
+      /** Inference thread waiting for images, or for a shard. */
+      idle: seconds,
+    }),
+    gpuSeconds: seconds,
+  }),
+  cost: z.strictObject({
+    workerSeconds: seconds,
+    pricePerWorkerHour: z.number(),
+    total: z.number(),
+    currency: z.string(),
+  }),
+  shards: z.array(ShardReportSchema),
+  artifacts: z.strictObject({
+    report: z.string(),
+    schema: z.string(),
+    mmsegEval: z.string(),
+    confusionMatrix: z.string(),
+    overlays: z.array(z.strictObject({ id: z.string(), uri: z.string() })),
+  }),
+});
+export type Results = z.infer<typeof ResultsSchema>;

@@ -1,0 +1,39 @@
+/** What Tessera asks of an object store. URIs are `s3://bucket/key`. */
+export interface Store {
+  /** Size and identity of an object. @throws BadInput if bucket or key do not exist, or access is denied */
+  head(uri: string): Promise<ObjectInfo>;
+  /** A whole object, or `length` bytes of it from `offset`. @throws as `head` */
+  read(uri: string, range?: ByteRange): Promise<Buffer>;
+  /** Writes or replaces an object. */
+  write(uri: string, body: Uint8Array, options?: WriteOptions): Promise<void>;
+  /** Writes only if the key is free (a conditional write). */
+  writeOnce(uri: string, body: Uint8Array, options?: WriteOptions): Promise<'written' | 'exists'>;
+  /** Uploads a file in parts, for what is too big for one buffer. */
+  upload(uri: string, file: string, onProgress?: (bytes: number) => void): Promise<void>;
+  /** Every object below a prefix, in key order. */
+  list(prefix: string): Promise<{ uri: string; sizeBytes: number }[]>;
+}
+
+export interface ObjectInfo {
+  sizeBytes: number;
+  etag: string;
+  /** Absent where the bucket keeps no versions. */
+  versionId?: string;
+}
+
+export interface ByteRange {
+  offset: number;
+  length: number;
+}
+
+export interface WriteOptions {
+  contentType?: string;
+}
+
+/** Reads `length` bytes at `offset` of something: a file, a buffer, an object. */
+export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
+
+/** Joins `s3://bucket/prefix` and a relative key with exactly one slash. */
+export function joinUri(prefix: string, ...parts: string[]): string {
+  return [prefix.replace(/\/+$/, ''), ...parts].join('/');
+}
