@@ -1,0 +1,153 @@
+// Finds or builds the two servers of the local stack. Plain Node: the bootstrap runs this first of all.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { accessSync, constants, statSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { withLock } from './lock.mjs';
+import { runQuietly, SetupError, step } from './steps.mjs';
+
+/**
+ * `version` is what go.mod pins, `atLeast` what is taken from PATH. A build from source doesn't know its own
+ * version and is passed over: it may be anything.
+ */
+const SERVERS = {
+  temporal: {
+    title: 'Temporal server',
+    module: 'temporal',
+    version: '1.5.1',
+    atLeast: [1, 5],
+    versionPattern: /temporal version v?(\d+)\.(\d+)/,
+    expectation: 'about 4 minutes, once',
+  },
+  versitygw: {
+    title: 'S3 server',
+    module: 's3',
+    version: '1.8.0',
+    atLeast: [1, 8],
+    versionPattern: /Version\s*:\s*v?(\d+)\.(\d+)/,
+    expectation: 'about 2 minutes, once',
+  },
+};
+
+/**
+ * Gives the path of a server's program: from PATH, from the user's cache, or built with Go into the cache.
+ *
+ * @param {keyof typeof SERVERS} name
+ * @param {{ signal?: AbortSignal }} [options]
+ * @returns {Promise<string>}
+ * @throws {SetupError} if it is not there and can't be built
+ */
+export async function ensureServer(name, { signal } = {}) {
+  const server = SERVERS[name];
+  const installed = await findInstalled(name, server);
+  if (installed) return installed;
+
+  const moduleFolder = fileURLToPath(new URL(`./${server.module}/`, import.meta.url));
+  const cache = join(cacheFolder(), 'tessera/bin');
+  const target = join(cache, `${name}-${server.version}-${await pinHash(moduleFolder)}`);
+  const binary = join(target, name);
+  if (isExecutable(binary)) return binary;
+
+  const onWait = () =>
+    process.stderr.write(
+      `▸ ${server.title}: waiting for another Tessera that builds it (${server.expectation})\n`,
+    );
+  return withLock(
+    `${target}.lock`,
+    async () => {
+      if (isExecutable(binary)) return binary;
+      await removeLeftovers(target);
+      await step(server.title, `building from Go modules (${server.expectation})`, () =>
+        build(name, moduleFolder, target, signal),
+      );
+      return binary;
+    },
+    { signal, onWait },
+  );
+}
+
+/** @returns {Promise<string | undefined>} the program on PATH, if its version fits */
+async function findInstalled(name, { versionPattern, atLeast }) {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const program = join(folder, name);
+    if (!isAbsolute(folder) || !isExecutable(program)) continue;
+    const { stdout } = await promisify(execFile)(program, ['--version'], { timeout: 10_000 }).catch(() => ({
+      stdout: '',
+    }));
+    const [major, minor] = (versionPattern.exec(stdout) ?? []).slice(1).map(Number);
+    const [needMajor, needMinor] = atLeast;
+    if (major > needMajor || (major === needMajor && minor >= needMinor)) return program;
+  }
+  return undefined;
+}
+
+/**
+ * Builds into a folder beside the target and renames it, so that the target is whole or not there.
+ *
+ * @param {string} name
+ * @param {string} moduleFolder
+ * @param {string} target
+ * @param {AbortSignal | undefined} signal
+ */
+async function build(name, moduleFolder, target, signal) {
+  const draft = `${target}.draft-${process.pid}`;
+  await mkdir(join(draft, 'tmp'), { recursive: true });
+  try {
+    // Go's own temporary files lie in the draft as well: a killed build leaves nothing elsewhere.
+    const env = { ...process.env, GOTMPDIR: join(draft, 'tmp'), GOWORK: 'off' };
+    const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', `${draft}/`, 'tool'];
+    const { code, tail } = await runQuietly('go', args, { cwd: moduleFolder, env, signal });
+    if (code === 127) throw new SetupError(await prerequisite(name, moduleFolder, 'Go is not installed'));
+    if (code !== 0) {
+      if (/requires go >=|toolchain not available|unknown directive/.test(tail))
+        throw new SetupError(await prerequisite(name, moduleFolder, tail.trim().split('\n').at(-1) ?? ''));
+      throw new SetupError(`go build of ${name} failed (exit code ${code}):\n${tail}`);
+    }
+    await rm(join(draft, 'tmp'), { recursive: true, force: true });
+    await rename(draft, target);
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+async function prerequisite(name, moduleFolder, reason) {
+  const goMod = await readFile(join(moduleFolder, 'go.mod'), 'utf8');
+  const goVersion = /^go (\S+)/m.exec(goMod)?.[1];
+  const { title, atLeast } = SERVERS[name];
+  return (
+    `${reason}: Go ${goVersion} or newer is needed to build the ${title}. ` +
+    `Install it from your distribution, or put \`${name}\` (${atLeast.join('.')} or newer) on PATH.`
+  );
+}
+
+/** Drafts of bootstraps that were killed. Only called with the lock held, so nobody is at work on one. */
+async function removeLeftovers(target) {
+  for (const entry of await readdir(dirname(target))) {
+    const path = join(dirname(target), entry);
+    if (path.startsWith(`${target}.draft-`)) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function pinHash(moduleFolder) {
+  const hash = createHash('sha256');
+  for (const file of ['go.sum', 'go.mod']) hash.update(await readFile(join(moduleFolder, file)));
+  return hash.digest('hex').slice(0, 12);
+}
+
+function cacheFolder() {
+  const xdg = process.env.XDG_CACHE_HOME;
+  return xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'); // The XDG rules: a relative one is ignored.
+}
+
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,56 @@
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import type { TiedProcess } from './processes.ts';
+import { plainEnv, startServer } from './server-process.ts';
+import { ensureServer } from './servers.mjs';
+
+const ANSWER_TIMEOUT_MS = 2_000;
+
+export interface TemporalServerOptions {
+  stateDir: string;
+  host: string;
+  port: number;
+  uiPort: number;
+}
+
+/** Starts a Temporal development server whose state lies in `stateDir`. */
+export async function startTemporalServer(options: TemporalServerOptions): Promise<TiedProcess> {
+  const { stateDir, host, port, uiPort } = options;
+  return startServer({
+    title: 'Temporal server',
+    command: await ensureServer('temporal'),
+    args: [
+      ...['server', 'start-dev', '--log-level', 'error', '--color', 'never'],
+      ...['--ip', host, '--port', `${port}`, '--ui-ip', host, '--ui-port', `${uiPort}`],
+      ...['--db-filename', join(stateDir, 'temporal.db')],
+      // Five times the activities per second. A crash of the machine may lose the last moments of a local run;
+      // a crash of the server loses nothing.
+      ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=OFF'],
+    ],
+    env: plainEnv(),
+    logFile: join(stateDir, 'logs/temporal.log'),
+    // The banner comes once it listens. Without it, it might be another server on this port that answers.
+    isReady: async (log) => /^Server: /m.test(log) && (await temporalAnswers(`${host}:${port}`)),
+  });
+}
+
+/** Whether a Temporal server with the namespace `default` answers at this address. */
+export async function temporalAnswers(address: string): Promise<boolean> {
+  try {
+    const connection = await Connection.connect({
+      address,
+      connectTimeout: ANSWER_TIMEOUT_MS,
+      channelArgs: { 'grpc.enable_http_proxy': 0 },
+    });
+    try {
+      await connection.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, () =>
+        connection.workflowService.describeNamespace({ namespace: 'default' }),
+      );
+      return true;
+    } finally {
+      await connection.close();
+    }
+  } catch {
+    return false;
+  }
+}
