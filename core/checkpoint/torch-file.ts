@@ -1,0 +1,208 @@
+import { BadData } from '../config/failures.ts';
+import type { DType } from '../config/manifests.ts';
+import type { ReadAt } from '../store.ts';
+import { contiguousStrides, elementCount, ITEM_BYTES } from './dtypes.ts';
+import { KIND_BYTES, notACheckpoint } from './file-kind.ts';
+import { MAX_PICKLE_BYTES, readPickle } from './pickle.ts';
+import { describe, isBuilt, type PickleDict, plainValue, type TensorRef } from './pickle-values.ts';
+import { type RangedFile, readExactly } from './read-exactly.ts';
+import { loadTorchStorage, resolveTorchGlobal } from './torch-globals.ts';
+import { readZipDirectory, storedDataOffset, type ZipDirectory, type ZipEntry } from './zip.ts';
+
+export { readTensor, toFloat32 } from './tensor-data.ts';
+
+/** Local headers are read so many at a time: over a network each costs a round trip. */
+const HEADERS_AT_ONCE = 32;
+/** Names of tensors are paths through modules. */
+const MAX_KEY_CHARACTERS = 1_000;
+
+export interface TorchFile {
+  name: string;
+  /** The `meta` entry as plain data (mmseg: CLASSES, PALETTE, versions); undefined if there is none. */
+  meta: unknown;
+  topLevelKeys: string[];
+  /** The state dict, out of `state_dict` or `module` if it lies there; in file order, names as in the file. */
+  tensors: Map<string, TorchTensor>;
+}
+
+export interface TorchTensor {
+  name: string;
+  dtype: DType;
+  shape: number[];
+  /** In elements. */
+  strides: number[];
+  /** True if the elements lie in C order without gaps. */
+  contiguous: boolean;
+  /** Byte offset of the first element in the file. */
+  offset: number;
+  /** Bytes of all elements without gaps: product(shape) · bytes of one. */
+  length: number;
+}
+
+/**
+ * Opens a torch checkpoint (`.pth`, `.pt`, `.bin` of torch >= 1.6): reads where its tensors lie, not their data.
+ *
+ * @param name what messages call the file
+ * @throws BadData if it is no such file, is damaged or truncated, or its pickle names anything
+ *   but tensors and plain data
+ * @see torch 2.2 `torch/serialization.py` `_save`, `_load`
+ */
+export async function openTorchFile(name: string, sizeBytes: number, readAt: ReadAt): Promise<TorchFile> {
+  const file: RangedFile = { name, sizeBytes, readAt };
+  const complain = (what: string) => new BadData(`${name}: ${what}`);
+  const head = await readExactly(file, 0, Math.min(KIND_BYTES, sizeBytes), 'the beginning');
+  const otherKind = notACheckpoint(head);
+  if (otherKind !== undefined) throw complain(otherKind);
+
+  const directory = await readZipDirectory(file);
+  const archive = await openArchive(file, directory);
+  const top = readPickle(archive.pickle, {
+    complain,
+    resolveGlobal: (qualifiedName) => resolveTorchGlobal(qualifiedName, complain),
+    loadPersistent: (id) => loadTorchStorage(id, complain),
+  });
+  if (!(top instanceof Map)) throw complain(`holds ${describe(top)}, not the dict of a checkpoint`);
+
+  const storages = await locateStorages(file, directory, archive.root, stateDict(top, complain));
+  const tensors = new Map<string, TorchTensor>();
+  for (const { key, tensor, entry, dataOffset } of storages) {
+    tensors.set(key, placeTensor(name, key, tensor, entry, dataOffset));
+  }
+  const meta = top.get('meta');
+  return {
+    name,
+    meta: meta === undefined || isBuilt(meta, 'tensor') ? undefined : plainValue(meta, complain),
+    topLevelKeys: [...top.keys()].filter((key) => typeof key === 'string'),
+    tensors,
+  };
+}
+
+/** Finds `ROOT/data.pkl`, checks what lies beside it, and reads it. */
+async function openArchive(
+  file: RangedFile,
+  directory: ZipDirectory,
+): Promise<{ root: string; pickle: Uint8Array }> {
+  const complain = (what: string) => new BadData(`${file.name}: ${what}`);
+  const pickles = [...directory.entries.values()].filter(({ name }) => /^[^/]+\/data\.pkl$/.test(name));
+  const entry = pickles[0];
+  if (entry === undefined) {
+    const inside = [...directory.entries.keys()].slice(0, 3).join(', ') || 'nothing';
+    throw complain(`is a zip archive without a data.pkl, so no torch checkpoint (it holds ${inside})`);
+  }
+  if (pickles.length > 1) throw complain(`has ${pickles.length} entries data.pkl; torch writes one`);
+  const root = entry.name.slice(0, -'/data.pkl'.length);
+  if (directory.entries.has(`${root}/constants.pkl`)) {
+    throw complain('is a TorchScript archive (a program); save the state_dict() of the model instead');
+  }
+  const order = directory.entries.get(`${root}/byteorder`);
+  if (order !== undefined) {
+    const text = new TextDecoder().decode(await readEntry(file, directory, order, 64));
+    if (text !== 'little')
+      throw complain(`has byte order ${JSON.stringify(text)}, but only "little" is read`);
+  }
+  return { root, pickle: await readEntry(file, directory, entry, MAX_PICKLE_BYTES) };
+}
+
+async function readEntry(
+  file: RangedFile,
+  directory: ZipDirectory,
+  entry: ZipEntry,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  if (entry.sizeBytes > maxBytes) {
+    throw new BadData(`${file.name}: ${entry.name} has ${entry.sizeBytes} bytes, more than ${maxBytes}`);
+  }
+  const offset = await storedDataOffset(file, directory, entry);
+  return readExactly(file, offset, entry.sizeBytes, `zip entry ${entry.name}`);
+}
+
+/** The tensors by name. What else a state dict holds (`_extra_state`) is no parameter and left out. */
+function stateDict(top: PickleDict, complain: (what: string) => BadData): [string, TensorRef][] {
+  // The order in which InternVL's backbone and mmcv look for it.
+  const wrapped = [top.get('state_dict'), top.get('module')].find((value) => value instanceof Map);
+  const found: [string, TensorRef][] = [];
+  for (const [key, value] of wrapped ?? top) {
+    if (!isBuilt(value, 'tensor')) continue;
+    if (typeof key !== 'string' || key.length > MAX_KEY_CHARACTERS) {
+      throw complain(`its state dict names a tensor by ${describe(key)}, not by a name of usual length`);
+    }
+    found.push([key, value]);
+  }
+  if (found.length === 0) {
+    const keys = [...top.keys()].filter((key) => typeof key === 'string').slice(0, 10);
+    throw complain(
+      `holds no tensors in state_dict, in module, or at its top level (top-level keys: ${keys.join(', ') || 'none'})`,
+    );
+  }
+  return found;
+}
+
+interface LocatedTensor {
+  key: string;
+  tensor: TensorRef;
+  entry: ZipEntry;
+  dataOffset: number;
+}
+
+/** Where the storage of each tensor begins; storages that several tensors share are looked up once. */
+async function locateStorages(
+  file: RangedFile,
+  directory: ZipDirectory,
+  root: string,
+  state: [string, TensorRef][],
+): Promise<LocatedTensor[]> {
+  const needed = new Map<string, ZipEntry>();
+  for (const [key, tensor] of state) {
+    const entry = directory.entries.get(`${root}/data/${tensor.storage.key}`);
+    if (entry === undefined) {
+      throw new BadData(
+        `${file.name}: tensor ${key} lies in data/${tensor.storage.key}, which the file lacks`,
+      );
+    }
+    needed.set(tensor.storage.key, entry);
+  }
+  const offsets = new Map<string, number>();
+  const keys = [...needed.keys()];
+  for (let from = 0; from < keys.length; from += HEADERS_AT_ONCE) {
+    const some = keys.slice(from, from + HEADERS_AT_ONCE);
+    const found = await Promise.all(some.map((key) => storedDataOffset(file, directory, needed.get(key)!)));
+    for (const [index, key] of some.entries()) offsets.set(key, found[index]!);
+  }
+  return state.map(([key, tensor]) => ({
+    key,
+    tensor,
+    entry: needed.get(tensor.storage.key)!,
+    dataOffset: offsets.get(tensor.storage.key)!,
+  }));
+}
+
+/** @throws BadData if the view leaves its storage */
+function placeTensor(
+  fileName: string,
+  key: string,
+  tensor: TensorRef,
+  entry: ZipEntry,
+  dataOffset: number,
+): TorchTensor {
+  const { storage, shape, strides } = tensor;
+  const itemBytes = ITEM_BYTES[storage.dtype];
+  const count = elementCount(shape);
+  const reach = shape.reduce((last, size, axis) => last + (size - 1) * strides[axis]!, tensor.offset) + 1;
+  const end = count === 0 ? tensor.offset : reach;
+  if (!Number.isSafeInteger(count * itemBytes) || end > storage.count || end * itemBytes > entry.sizeBytes) {
+    throw new BadData(
+      `${fileName}: tensor ${key} of shape [${shape.join(', ')}] needs ${end} elements of its storage, ` +
+        `but ${entry.name} has ${Math.min(storage.count, Math.floor(entry.sizeBytes / itemBytes))}`,
+    );
+  }
+  const dense = contiguousStrides(shape);
+  return {
+    name: key,
+    dtype: storage.dtype,
+    shape,
+    strides,
+    contiguous: count === 0 || shape.every((size, axis) => size === 1 || strides[axis] === dense[axis]),
+    offset: dataOffset + tensor.offset * itemBytes,
+    length: count * itemBytes,
+  };
+}
