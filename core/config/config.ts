@@ -43,8 +43,8 @@ const resize = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('short-side'), shortSidePx: positive, multiplePx: positive }),
   /** Exactly (widthPx, heightPx), ratio not kept: Resize(keep_ratio=False). */
   z.strictObject({ type: z.literal('exact'), widthPx: positive, heightPx: positive }),
-  /** The largest size that fits (longPx, shortPx), ratio kept: Resize(keep_ratio=True). */
-  z.strictObject({ type: z.literal('fit'), longPx: positive, shortPx: positive }),
+  /** The largest size that fits (longPx, shortPx), then up to a multiple: Resize(keep_ratio) + ResizeToMultiple. */
+  z.strictObject({ type: z.literal('fit'), longPx: positive, shortPx: positive, multiplePx: positive }),
 ]);
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);

@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import type { DatasetClasses } from '../../core/config/config.ts';
+import { BadData, BadInput } from '../../core/config/failures.ts';
+import { parseAs } from '../../core/config/parse.ts';
+import { type Results, ResultsSchema } from '../../core/config/results.ts';
+import { type ConfusionMatrix, total } from '../../core/metric/confusion-matrix.ts';
+import { decodeMatrix, matrixToBytes } from '../../core/metric/matrix-codec.ts';
+import { matrixMetrics } from '../../core/metric/metrics.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import { mmsegEval, mmsegEvalFileName } from './mmseg-eval.ts';
+import { renderReport } from './report/render-report.tsx';
+import { resultsJsonSchema } from './results-schema.ts';
+
+/** Everything that the results say and that doesn't follow from the matrix: small values, fit for Temporal's history. */
+export interface PublishInput
+  extends Pick<Results, 'inputs' | 'coverage' | 'environment' | 'cost' | 'shards'> {
+  /** Folder of the results, `s3://bucket/prefix`. */
+  outputPrefix: string;
+  /** The sum of all shards' matrices, as `encodeMatrix` writes it. */
+  matrix: string;
+  classes: DatasetClasses;
+  /** Ids of the images whose overlays the workers wrote to `overlays/<id>.webp`. */
+  overlays: string[];
+  /** Commands that run the same evaluation again, for the report. */
+  reproduce: string[];
+  /** The run ends here, so when it ended is found here. */
+  run: Omit<Results['run'], 'finishedAt' | 'seconds'>;
+  timeBudget: Omit<TimeBudget, 'wall'> & { wall: Omit<TimeBudget['wall'], 'publish'> };
+}
+
+type TimeBudget = Results['timeBudget'];
+
+export interface Published {
+  metrics: Results['metrics'];
+  resultsUri: string;
+  reportUri: string;
+  /** `exists`: the results of an earlier attempt are there, were left as they are, and give these metrics. */
+  status: 'written' | 'exists';
+}
+
+export interface PublishActivities {
+  /**
+   * Writes a run's results: the matrix, the JSON Schema, mmseg's own file, the report, and last of
+   * all results.json, which so is there only if everything else is. An attempt that died half-way
+   * is simply repeated: same input and moment, same bytes.
+   *
+   * @throws BadData if matrix, classes, coverage or the results' own schema contradict each other
+   */
+  publishResults(input: PublishInput): Promise<Published>;
+}
+
+/**
+ * The activities of this folder over one store.
+ *
+ * @param now the clock, ms since the epoch
+ */
+export function createPublish(store: Store, now: () => number = Date.now): PublishActivities {
+  return { publishResults: (input) => publishResults(store, now, input) };
+}
+
+async function publishResults(store: Store, now: () => number, input: PublishInput): Promise<Published> {
+  // Asked first, so that the files beside a finished results.json stay those that it describes.
+  const earlier = await publishedBefore(store, input);
+  if (earlier) return earlier;
+
+  const matrix = checkedMatrix(input);
+  const overlays = await readOverlays(store, input);
+  const bytes = matrixToBytes(matrix);
+  const finished = finishRun(input, now());
+  const results = assembleResults({ ...input, ...finished }, matrix, bytes, overlays);
+  const { metrics, artifacts } = results;
+  const report = renderReport({ ...input, results, matrix, overlays });
+  await store.write(artifacts.confusionMatrix, bytes, { contentType: 'application/octet-stream' });
+  await store.write(artifacts.schema, Buffer.from(resultsJsonSchema()), {
+    contentType: 'application/schema+json',
+  });
+  await store.write(artifacts.mmsegEval, json(mmsegEval(results.run.config.name, results), 4), {
+    contentType: 'application/json',
+  });
+  await store.write(artifacts.report, Buffer.from(report), { contentType: 'text/html; charset=utf-8' });
+  const resultsUri = uriOfResults(input);
+  const status = await store.writeOnce(resultsUri, json(results, 2), { contentType: 'application/json' });
+  // Another attempt may have been faster: then its numbers are the published ones.
+  const faster = status === 'exists' ? await publishedBefore(store, input) : undefined;
+  return faster ?? { metrics, resultsUri, reportUri: artifacts.report, status };
+}
+
+async function publishedBefore(store: Store, input: PublishInput): Promise<Published | undefined> {
+  const resultsUri = uriOfResults(input);
+  const body = await ifThere(store.read(resultsUri));
+  if (!body) return undefined;
+  const { metrics, artifacts } = parseAs(ResultsSchema, JSON.parse(body.toString()), resultsUri);
+  return { metrics, resultsUri, reportUri: artifacts.report, status: 'exists' };
+}
+
+/** Ends the clock: what isn't planning, launching or evaluating was publishing, but for the writes to come. */
+function finishRun({ run, timeBudget }: PublishInput, nowMs: number): Pick<Results, 'run' | 'timeBudget'> {
+  const { plan, launch, evaluate } = timeBudget.wall;
+  const before = plan + launch + evaluate;
+  const startedMs = Date.parse(run.startedAt);
+  // The workflow's clock is another machine's, and may be ahead.
+  const seconds = Math.max(before, (nowMs - startedMs) / 1000);
+  return {
+    run: { ...run, finishedAt: new Date(startedMs + 1000 * seconds).toISOString(), seconds },
+    timeBudget: { ...timeBudget, wall: { ...timeBudget.wall, publish: seconds - before } },
+  };
+}
+
+function assembleResults(
+  input: Omit<PublishInput, 'run' | 'timeBudget'> & Pick<Results, 'run' | 'timeBudget'>,
+  matrix: ConfusionMatrix,
+  bytes: Uint8Array,
+  overlays: { id: string }[],
+): Results {
+  const { run, inputs, coverage, environment, timeBudget, cost, shards } = input;
+  const { perClass, ...metrics } = matrixMetrics(matrix);
+  const at = (name: string) => joinUri(input.outputPrefix, name);
+  const results: Results = {
+    version: 1,
+    run,
+    inputs,
+    metrics,
+    perClass: perClass.map((row) => ({ ...row, name: input.classes.classes[row.class]!.name })),
+    confusionMatrix: {
+      uri: at('confusion_matrix.bin'),
+      sha256: createHash('sha256').update(bytes).digest('hex'),
+      sizeBytes: bytes.length,
+      shape: [matrix.classes, matrix.classes],
+      dtype: 'int64',
+    },
+    coverage,
+    environment,
+    timeBudget,
+    cost,
+    shards,
+    artifacts: {
+      report: at('report.html'),
+      schema: at('results.schema.json'),
+      mmsegEval: at(mmsegEvalFileName(run.startedAt)),
+      confusionMatrix: at('confusion_matrix.bin'),
+      overlays: overlays.map(({ id }) => ({ id, uri: overlayUri(input, id) })),
+    },
+  };
+  const checked = ResultsSchema.safeParse(results);
+  if (checked.success) return checked.data;
+  const [issue] = checked.error.issues;
+  throw new BadData(`results.json: ${issue?.path.join('.')}: ${issue?.message}`);
+}
+
+function checkedMatrix({ matrix: text, classes, coverage }: PublishInput): ConfusionMatrix {
+  const matrix = decodeMatrix(text);
+  if (matrix.classes !== classes.classes.length) {
+    throw new BadData(
+      `confusion matrix has ${matrix.classes} classes, dataset ${classes.name} has ${classes.classes.length}`,
+    );
+  }
+  const pixels = total(matrix);
+  if (pixels !== coverage.labelledPixels) {
+    throw new BadData(`confusion matrix has ${pixels} pixels, coverage proved ${coverage.labelledPixels}`);
+  }
+  return matrix;
+}
+
+async function readOverlays(store: Store, input: PublishInput) {
+  const found = await Promise.all(
+    input.overlays.map(async (id) => {
+      const body = await ifThere(store.read(overlayUri(input, id)));
+      return body && { id, dataUri: `data:image/webp;base64,${body.toString('base64')}` };
+    }),
+  );
+  return found.filter((overlay) => overlay !== undefined);
+}
+
+function overlayUri({ outputPrefix }: { outputPrefix: string }, id: string): string {
+  return joinUri(outputPrefix, 'overlays', `${id}.webp`);
+}
+
+function uriOfResults({ outputPrefix }: PublishInput): string {
+  return joinUri(outputPrefix, 'results.json');
+}
+
+/** What the store gives, or nothing where the object doesn't exist. Other failures stay failures. */
+async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof BadInput) return undefined;
+    throw error;
+  }
+}
+
+function json(value: unknown, indent: number): Buffer {
+  return Buffer.from(`${JSON.stringify(value, null, indent)}\n`);
+}

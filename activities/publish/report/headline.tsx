@@ -1,0 +1,92 @@
+import type { Results } from '../../../core/config/results.ts';
+import type { Share } from '../../../core/metric/metrics.ts';
+import { count, duration, moment, percent } from './format.ts';
+
+/** Title, the three metrics with the original's number beside, and what the numbers cover. */
+export function Headline({ results }: { results: Results }) {
+  const { run, inputs, metrics, environment } = results;
+  const { config } = run;
+  return (
+    <header>
+      <p class="brand">
+        <Mosaic /> Tessera evaluation
+      </p>
+      <h1>{config.name}</h1>
+      <p class="lead">
+        {inputs.dataset.name} {inputs.dataset.split}, {count(inputs.dataset.images)} images ·{' '}
+        {moment(run.startedAt)} · {duration(run.seconds)} on {count(environment.workers)} ×{' '}
+        {environment.deviceName}
+      </p>
+      <dl class="figures">
+        <Figure name="mIoU" share={metrics.mIoU} means="mean over classes of intersection / union">
+          {config.reproduces && <Reference reproduces={config.reproduces} mIoU={metrics.mIoU} />}
+        </Figure>
+        <Figure name="mAcc" share={metrics.mAcc} means="mean over classes of the label found" />
+        <Figure name="aAcc" share={metrics.aAcc} means="of all labelled pixels are right" />
+      </dl>
+      <Coverage results={results} />
+    </header>
+  );
+}
+
+function Figure(props: { name: string; share: Share; means: string; children?: preact.ComponentChildren }) {
+  return (
+    <div class="figure card">
+      <dt>{props.name}</dt>
+      <dd>
+        <span class="value">{percent(props.share)}</span>
+        {props.share !== null && <span class="unit">%</span>}
+        <small>{props.means}</small>
+        {props.children}
+      </dd>
+    </div>
+  );
+}
+
+function Reference(props: { reproduces: NonNullable<Results['run']['config']['reproduces']>; mIoU: Share }) {
+  const { row, mIoU: original, source } = props.reproduces;
+  const difference = props.mIoU === null ? null : 100 * props.mIoU - original;
+  return (
+    <small class="reference">
+      <b>{original}</b> in the original
+      {difference !== null && (
+        <>
+          :{' '}
+          <b>
+            {difference < 0 ? '−' : '+'}
+            {Math.abs(difference).toFixed(2)}
+          </b>{' '}
+          points
+        </>
+      )}
+      <br />
+      {row}, {/^https:/.test(source) ? <a href={source}>source</a> : source}
+    </small>
+  );
+}
+
+function Coverage({ results: { coverage, inputs } }: { results: Results }) {
+  return (
+    <div class="coverage card">
+      <p>
+        <b>Every image exactly once.</b> {count(coverage.images)} of {count(inputs.dataset.images)} images,{' '}
+        {count(coverage.labelledPixels)} labelled pixels.
+      </p>
+      <p class="small muted">
+        Digest over all predictions, equal for any number of shards, workers and batches:{' '}
+        <code>{coverage.predictionsSha256}</code>
+      </p>
+    </div>
+  );
+}
+
+function Mosaic() {
+  return (
+    <svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true">
+      <rect x="0" y="0" width="8" height="8" rx="1.5" fill="var(--accent)" />
+      <rect x="10" y="0" width="8" height="8" rx="1.5" fill="var(--phase-3)" />
+      <rect x="0" y="10" width="8" height="8" rx="1.5" fill="var(--phase-1)" />
+      <rect x="10" y="10" width="8" height="8" rx="1.5" fill="var(--phase-2)" />
+    </svg>
+  );
+}

@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import type { Coverage } from '../metric/coverage.ts';
+import type { ShardRange } from '../shard/cut-shards.ts';
+import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
+import type { Results, ShardReport } from './results.ts';
+
+const s3Uri = z
+  .string()
+  .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/, 'expected s3://bucket/key');
+
+/** What `EvalMIoU` is started with. */
+export const EvalInputSchema = z.strictObject({
+  version: z.literal(1).default(1),
+  /** Name of a file in configs/ (its folder may be left out), or a config itself. */
+  config: z.union([z.string().min(1), ConfigSchema]),
+  /** `key.path=value`, applied to the config. */
+  overrides: z.array(z.string()).default([]),
+  /** A staged checkpoint: the backbone's, or one that holds everything. */
+  weights: s3Uri,
+  /** A staged checkpoint that lies over `weights`: the head's. */
+  head: s3Uri.optional(),
+  /** A staged dataset. */
+  dataset: s3Uri,
+  split: z.string().default('validation'),
+  /** Results go to `<output>/<workflow id>/`. */
+  output: s3Uri,
+  /** The run is cancelled after so long, and fails. */
+  deadlineMinutes: z.number().positive().max(10_080).default(1_440),
+  /** Evaluate again although this workflow id has results: they go below the run's own id. */
+  recompute: z.boolean().default(false),
+});
+export type EvalInput = z.input<typeof EvalInputSchema>;
+
+export interface StagedObject {
+  uri: string;
+  sha256: string;
+  sizeBytes: number;
+  versionId?: string;
+}
+
+/** Workers of one run, whoever launches them. */
+export interface FleetSpec {
+  /** DNS label, unique for the run. */
+  name: string;
+  launcher: string;
+  taskQueue: string;
+  workers: number;
+  deadlineSeconds: number;
+}
+
+/** A run as planned: all that its activities need, small enough for Temporal's history. */
+export interface EvalRun {
+  workflowId: string;
+  runId: string;
+  prefix: string;
+  codeVersion: string;
+  imageDigest: string | null;
+  config: Config;
+  classes: DatasetClasses;
+  weights: StagedObject;
+  head: StagedObject | null;
+  dataset: StagedObject & { name: string; split: string; images: number };
+  ignoredKeys: string[];
+  /** In manifest order. */
+  imageIds: string[];
+  shards: ShardRange[];
+  /** Images that get an overlay in the report. */
+  overlays: string[];
+  fleet: FleetSpec;
+  deadlineSeconds: number;
+}
+
+/** Either a plan, or where the finished results of this workflow id lie. */
+export type Plan = { kind: 'run'; run: EvalRun } | { kind: 'finished'; result: EvalResult };
+
+/** What `EvalMIoU` returns. */
+export interface EvalResult {
+  mIoU: number | null;
+  mAcc: number | null;
+  aAcc: number | null;
+  images: number;
+  resultsUri: string;
+  reportUri: string;
+}
+
+export interface ShardTask {
+  run: Pick<EvalRun, 'prefix' | 'config' | 'weights' | 'head' | 'dataset' | 'overlays' | 'classes'>;
+  range: ShardRange;
+  /** Crops of a batch: less than the config's after an out-of-memory. */
+  batch: number;
+}
+
+/** A shard's exact part of the result, and the evidence for it. */
+export interface ShardResult {
+  shard: number;
+  /** Confusion matrix, encoded (core/metric/matrix-codec.ts). */
+  matrix: string;
+  images: { id: string; predictionSha256: string; labelledPixels: number }[];
+  worker: string;
+  attempt: number;
+  /** By the worker's clock. */
+  startedAtMs: number;
+  seconds: number;
+  phases: WorkerPhases;
+  environment: Pick<
+    Results['environment'],
+    'device' | 'deviceName' | 'driver' | 'onnxRuntime' | 'node' | 'precision'
+  >;
+}
+
+/** Seconds of a worker that went into one shard; those of its start are in the first one only. */
+export interface WorkerPhases {
+  start: number;
+  weightFetch: number;
+  graphBuild: number;
+  warmUp: number;
+  compute: number;
+  idle: number;
+}
+
+/** Where the images are: what `progress` answers while a run goes on. */
+export interface Progress {
+  phase: 'planning' | 'launching' | 'evaluating' | 'publishing' | 'done';
+  imagesDone: number;
+  imagesTotal: number;
+  imagesPerSecond: number | null;
+  etaSeconds: number | null;
+  /** mIoU over what is done, and the share of images that it covers. */
+  partial: { mIoU: number | null; coverage: number };
+  shards: { done: number; total: number; slowestSeconds: number | null };
+  workers: Record<string, { state: string; images: number; shards: number; lastSeenSeconds: number | null }>;
+  failures: ShardReport['failures'];
+}
+
+export interface ReducedRun {
+  matrix: string;
+  coverage: Coverage;
+  shards: ShardReport[];
+}

@@ -1,0 +1,96 @@
+import { closest } from 'fastest-levenshtein';
+import type { z } from 'zod';
+import { type Config, ConfigSchema } from './config.ts';
+import { BadInput } from './failures.ts';
+
+/**
+ * Checks a config: its form by the schema, then what fields say about one another.
+ *
+ * @param where names the file or input in messages
+ * @throws BadInput naming each wrong field, what it is, and what it should be
+ */
+export function parseConfig(value: unknown, where: string): Config {
+  const config = parseAs(ConfigSchema, value, where);
+  const { backbone, head, test } = config.model;
+  const problems = [
+    ...backbone.taps
+      .filter((tap) => tap >= backbone.depth)
+      .map(
+        (tap) =>
+          `model.backbone.taps has ${tap}, but the backbone has ${backbone.depth} blocks (0 to ${backbone.depth - 1})`,
+      ),
+    backbone.taps.length !== 1 &&
+      `model.backbone.taps has ${backbone.taps.length} blocks, but a linear head takes one`,
+    backbone.embedDim % backbone.heads !== 0 &&
+      `model.backbone.heads is ${backbone.heads}, which does not divide embedDim ${backbone.embedDim}`,
+    backbone.imageSizePx % backbone.patchSizePx !== 0 &&
+      `model.backbone.imageSizePx is ${backbone.imageSizePx}, which is no multiple of patchSizePx ${backbone.patchSizePx}`,
+    head.channels !== backbone.embedDim &&
+      `model.head.channels is ${head.channels}, but the backbone gives ${backbone.embedDim}`,
+    head.classes > 255 && `model.head.classes is ${head.classes}, but labels are bytes: at most 255`,
+    test.mode === 'slide' &&
+      test.cropPx !== backbone.imageSizePx &&
+      `model.test.cropPx is ${test.cropPx}, but the backbone takes imageSizePx ${backbone.imageSizePx}`,
+    test.mode === 'slide' &&
+      test.stridePx > test.cropPx &&
+      `model.test.stridePx is ${test.stridePx}, more than cropPx ${test.cropPx}: pixels between windows would be left out`,
+    config.run.device === 'cpu' &&
+      config.run.precision !== 'float32' &&
+      `run.precision is ${config.run.precision}, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)`,
+  ].filter((problem) => problem !== false);
+  if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
+  return config;
+}
+
+/** Checks a value by a schema, with one line a problem; an unknown key gets the nearest known one. */
+export function parseAs<T extends z.ZodType>(schema: T, value: unknown, where: string): z.infer<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.flatMap((issue) => describe(issue, schema));
+  throw new BadInput(lines.map((line) => `${where}: ${line}`).join('\n'));
+}
+
+function describe(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
+  const path = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => unknownKey([...path, key], knownKeys(schema, path)));
+  return [`${path.join('.') || 'the whole'}: ${issue.message}`];
+}
+
+/** One sentence about a key that a schema doesn't have. */
+export function unknownKey(path: string[], known: string[]): string {
+  const key = path.at(-1)!;
+  const near =
+    known.length > 0 ? `; did you mean ${[...path.slice(0, -1), closest(key, known)].join('.')}?` : '';
+  return `unknown key ${path.join('.')}${near}`;
+}
+
+/** The keys that a schema has at a path; of a union, those of all its members. */
+export function knownKeys(schema: z.ZodType, path: string[]): string[] {
+  const here = schemasAt([schema], path);
+  return [...new Set(here.flatMap((s) => Object.keys(shapeOf(s))))];
+}
+
+function schemasAt(schemas: z.ZodType[], path: string[]): z.ZodType[] {
+  const flat = schemas.flatMap(members);
+  const [key, ...rest] = path;
+  if (key === undefined) return flat;
+  return schemasAt(
+    flat.map((s) => shapeOf(s)[key]).filter((s) => s !== undefined),
+    rest,
+  );
+}
+
+interface Introspected {
+  def: { type: string; innerType?: z.ZodType; options?: z.ZodType[]; shape?: Record<string, z.ZodType> };
+}
+
+function members(schema: z.ZodType): z.ZodType[] {
+  const { def } = schema as unknown as Introspected;
+  if (def.innerType) return members(def.innerType);
+  return def.options ? def.options.flatMap(members) : [schema];
+}
+
+function shapeOf(schema: z.ZodType): Record<string, z.ZodType> {
+  return (schema as unknown as Introspected).def.shape ?? {};
+}

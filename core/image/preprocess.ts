@@ -1,0 +1,42 @@
+import type { ResizeConfig } from '../config/config.ts';
+import { type RgbImage, resizeBilinear } from './resize.ts';
+import { testSizes } from './test-size.ts';
+
+/**
+ * The test pipeline up to normalisation (which is the graph's first step).
+ *
+ * @param image decoded, EXIF orientation applied
+ * @returns the network's input, `[H, W, 3]` uint8 RGB
+ */
+export function resizeForTest(image: RgbImage, resize: ResizeConfig, ratio = 1): RgbImage {
+  let out = image;
+  for (const size of testSizes(image, resize, ratio)) out = resizeBilinear(out, size.width, size.height);
+  return out;
+}
+
+/** Mirrors an image left to right. @see mmcv `imflip` */
+export function flipHorizontally({ width, height, data }: RgbImage): RgbImage {
+  const out = new Uint8Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (y * width + x) * 3;
+      const to = (y * width + (width - 1 - x)) * 3;
+      out[to] = data[from]!;
+      out[to + 1] = data[from + 1]!;
+      out[to + 2] = data[from + 2]!;
+    }
+  }
+  return { width, height, data: out };
+}
+
+/**
+ * Turns an annotation's values into labels, in place.
+ *
+ * @see mmseg 0.30 `LoadAnnotations(reduce_zero_label=True)`: 0 → 255, 1…254 → 0…253, 255 stays
+ */
+export function reduceZeroLabel(labels: Uint8Array): void {
+  for (let i = 0; i < labels.length; i++) {
+    const value = labels[i]!;
+    labels[i] = value === 0 || value === 255 ? 255 : value - 1;
+  }
+}

@@ -1,0 +1,94 @@
+import { BadData } from '../config/failures.ts';
+
+/**
+ * How often each class was taken for each other one, in pixels.
+ *
+ * `counts` is `[classes, classes]` in C order, rows: label, columns: prediction. Every entry is
+ * a safe integer: doubles hold integers up to 2^53, and addition of such integers is exact in any order.
+ */
+export interface ConfusionMatrix {
+  classes: number;
+  counts: Float64Array;
+}
+
+/** A label map holds a byte a pixel, and one value is needed for "ignored". */
+const MAX_CLASSES = 256;
+
+/** A matrix of zeros. @throws BadData if `classes` isn't in 1…256 */
+export function emptyMatrix(classes: number): ConfusionMatrix {
+  if (!Number.isInteger(classes) || classes < 1 || classes > MAX_CLASSES) {
+    throw new BadData(`confusion matrix: ${classes} classes, should be 1 to ${MAX_CLASSES}`);
+  }
+  return { classes, counts: new Float64Array(classes * classes) };
+}
+
+/**
+ * Counts one image's pixels into `matrix`.
+ *
+ * @param labels one byte a pixel; `ignoreIndex` means that the pixel isn't counted
+ * @param predictions one byte a pixel, the same pixels in the same order
+ * @returns how many pixels were counted
+ * @throws BadData if the sizes differ, or a label or prediction is out of range; `matrix` is unchanged then
+ * @see mmseg 0.30 `intersect_and_union`, which drops pixels by their label only
+ */
+export function countPixels(
+  matrix: ConfusionMatrix,
+  labels: Uint8Array,
+  predictions: Uint8Array,
+  ignoreIndex: number,
+): number {
+  const { classes, counts } = matrix;
+  checkPixels(classes, labels, predictions, ignoreIndex);
+  let labelled = 0;
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (label === ignoreIndex) continue;
+    counts[label * classes + predictions[i]!]! += 1;
+    labelled += 1;
+  }
+  return labelled;
+}
+
+/** Adds `other` to `into`. @throws BadData if their sizes differ, or a sum would no longer be exact */
+export function addMatrix(into: ConfusionMatrix, other: ConfusionMatrix): void {
+  if (into.classes !== other.classes) {
+    throw new BadData(`confusion matrix: ${other.classes} classes added to ${into.classes}`);
+  }
+  for (let i = 0; i < into.counts.length; i++) {
+    const sum = into.counts[i]! + other.counts[i]!;
+    if (!Number.isSafeInteger(sum)) {
+      throw new BadData(`confusion matrix: ${cellName(into, i)} is ${sum}, which is no exact integer`);
+    }
+    into.counts[i] = sum;
+  }
+}
+
+/** All pixels that were counted. @throws BadData if there are too many to be exact */
+export function total(matrix: ConfusionMatrix): number {
+  let sum = 0;
+  for (const count of matrix.counts) sum += count;
+  if (!Number.isSafeInteger(sum)) throw new BadData(`confusion matrix: ${sum} pixels is no exact integer`);
+  return sum;
+}
+
+/** Names an entry for a message. */
+export function cellName(matrix: { classes: number }, index: number): string {
+  return `label ${Math.floor(index / matrix.classes)}, prediction ${index % matrix.classes}`;
+}
+
+function checkPixels(classes: number, labels: Uint8Array, predictions: Uint8Array, ignoreIndex: number) {
+  if (labels.length !== predictions.length) {
+    throw new BadData(`label map has ${labels.length} pixels, prediction has ${predictions.length}`);
+  }
+  for (let i = 0; i < labels.length; i++) {
+    const label = labels[i]!;
+    if (label >= classes && label !== ignoreIndex) {
+      throw new BadData(
+        `label map: pixel ${i} is class ${label}, should be 0 to ${classes - 1}, or ${ignoreIndex} for ignored`,
+      );
+    }
+    if (predictions[i]! >= classes) {
+      throw new BadData(`prediction: pixel ${i} is class ${predictions[i]}, should be 0 to ${classes - 1}`);
+    }
+  }
+}

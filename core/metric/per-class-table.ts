@@ -1,0 +1,40 @@
+import type { Results } from '../config/results.ts';
+import type { Share } from './metrics.ts';
+
+/**
+ * The two tables that mmseg prints after a test: "per class results" and "Summary".
+ * Percent with two decimals, `nan` for a class that occurs nowhere.
+ *
+ * @see mmseg 0.30 `CustomDataset.evaluate`, which prints PrettyTable's default style
+ */
+export function perClassTable({ perClass, metrics }: Pick<Results, 'perClass' | 'metrics'>): string {
+  const classes = asciiTable(
+    ['Class', 'IoU', 'Acc'],
+    perClass.map(({ name, IoU, Acc }) => [name, percent(IoU), percent(Acc)]),
+  );
+  const summary = asciiTable(
+    ['aAcc', 'mIoU', 'mAcc'],
+    [[percent(metrics.aAcc), percent(metrics.mIoU), percent(metrics.mAcc)]],
+  );
+  return `per class results:\n\n${classes}\nSummary:\n\n${summary}`;
+}
+
+function percent(share: Share): string {
+  return share === null ? 'nan' : (100 * share).toFixed(2);
+}
+
+function asciiTable(header: string[], rows: string[][]): string {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]!.length)),
+  );
+  const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`;
+  const line = (row: string[]) => `|${row.map((cell, i) => ` ${centred(cell, widths[i]!)} `).join('|')}|`;
+  return `${[rule, line(header), rule, ...rows.map(line), rule].join('\n')}\n`;
+}
+
+/** PrettyTable's centring: an odd space goes to the right of odd texts, to the left of even ones. */
+function centred(text: string, width: number): string {
+  const spare = width - text.length;
+  const left = text.length % 2 === 1 ? Math.floor(spare / 2) : Math.ceil(spare / 2);
+  return text.padStart(text.length + left).padEnd(width);
+}

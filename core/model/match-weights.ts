@@ -1,0 +1,88 @@
+import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
+import type { Config } from '../config/config.ts';
+import { BadInput } from '../config/failures.ts';
+import { gridSide, POSITION_EMBEDDING, type TensorSpec, tensorSpecs } from './tensor-specs.ts';
+
+/** A tensor of the model and the checkpoint that holds it. */
+export interface WeightSource {
+  spec: TensorSpec;
+  file: TorchFile;
+  tensor: TorchTensor;
+}
+
+export interface MatchedWeights {
+  /** By the model's name of a tensor. */
+  sources: Map<string, WeightSource>;
+  /** Keys that no part of the model has, as the original ignores them. Blocks behind the last tap are its own. */
+  ignoredKeys: string[];
+}
+
+const SEGMENTOR_PREFIXES = ['backbone.', 'decode_head.', 'auxiliary_head.'];
+
+/**
+ * Finds each tensor of a model in its checkpoints, or says what is missing or misshapen.
+ *
+ * @param files the backbone's checkpoint, then what lies over it: a head's, or none if the first holds all.
+ *   A later file wins where both have a key, as mmseg loads one after the other.
+ * @throws BadInput naming the key, what was expected, and what was found
+ * @see InternVL `InternViT6B.init_weights`, mmcv `load_checkpoint(strict=False)`; unlike there,
+ *   a missing key is an error: random weights in its place would give a number that means nothing
+ */
+export function matchWeights(files: TorchFile[], model: Config['model']): MatchedWeights {
+  const found = new Map<string, { file: TorchFile; tensor: TorchTensor }>();
+  for (const file of files)
+    for (const tensor of file.tensors.values()) found.set(segmentorKey(tensor.name), { file, tensor });
+
+  const names = files.map((file) => file.name).join(' + ');
+  const specs = tensorSpecs(model);
+  const missing = specs.filter((spec) => !found.has(spec.name));
+  if (missing.length > 0) {
+    const first = missing.slice(0, 3).map((spec) => `${spec.name} [${spec.shape.join(', ')}]`);
+    const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
+    throw new BadInput(
+      `${names}: missing ${first.join(', ')}${more}. The config's model needs them; ` +
+        `is this the right checkpoint${files.length === 1 ? ', or is the head in a file of its own' : ''}?`,
+    );
+  }
+  const sources = new Map<string, WeightSource>();
+  for (const spec of specs) {
+    const source = { spec, ...found.get(spec.name)! };
+    if (!fits(source, model)) {
+      throw new BadInput(
+        `${source.file.name}: ${source.tensor.name} has shape [${source.tensor.shape.join(', ')}], ` +
+          `but the config's model needs [${spec.shape.join(', ')}]${positionHint(spec, model)}`,
+      );
+    }
+    sources.set(spec.name, source);
+  }
+  const ignored = [...found].filter(([key]) => !sources.has(key) && !isLaterBlock(key, model));
+  return { sources, ignoredKeys: ignored.map(([, { tensor }]) => tensor.name) };
+}
+
+function isLaterBlock(key: string, { backbone }: Config['model']): boolean {
+  const block = Number(/^backbone\.blocks\.(\d+)\./.exec(key)?.[1] ?? Number.NaN);
+  return block > Math.max(...backbone.taps) && block < backbone.depth;
+}
+
+/** A plain backbone checkpoint has no `backbone.` before its keys; a whole segmentor's has. */
+function segmentorKey(key: string): string {
+  return SEGMENTOR_PREFIXES.some((prefix) => key.startsWith(prefix)) ? key : `backbone.${key}`;
+}
+
+function fits({ spec, tensor }: WeightSource, model: Config['model']): boolean {
+  if (equalShapes(spec.shape, tensor.shape)) return true;
+  return spec.name === POSITION_EMBEDDING && equalShapes(pretrainedShape(model), tensor.shape);
+}
+
+function equalShapes(a: number[], b: number[]): boolean {
+  return a.length === b.length && a.every((dim, i) => dim === b[i]);
+}
+
+function pretrainedShape({ backbone }: Config['model']): number[] {
+  return [1, gridSide(backbone.pretrainSizePx, backbone.patchSizePx) ** 2 + 1, backbone.embedDim];
+}
+
+function positionHint(spec: TensorSpec, model: Config['model']): string {
+  if (spec.name !== POSITION_EMBEDDING) return '';
+  return ` (the crop's grid) or [${pretrainedShape(model).join(', ')}] (pre-training's grid, to be resized)`;
+}

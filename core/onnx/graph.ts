@@ -1,0 +1,190 @@
+import { create, toBinary } from '@bufbuild/protobuf';
+import type { DType } from '../config/manifests.ts';
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataLocation as DataLocation,
+  type GraphProto,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  ValueInfoProtoSchema,
+} from './onnx_pb.ts';
+
+/** The name of a tensor in a graph under construction. */
+export type Value = string & { readonly __value: unique symbol };
+
+/** A dimension: fixed, or named where it differs from run to run. */
+export type Dim = number | string;
+
+export type Attribute = number | string | number[] | { float: number } | GraphBuilder;
+
+/** Where an initializer's bytes lie: a file in the model's folder (or below it), and a byte range. */
+export interface ExternalBytes {
+  location: string;
+  offset: number;
+  length: number;
+}
+
+const ELEMENT_TYPE: Record<DType, number> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  bfloat16: 16,
+};
+
+/** Operator sets in use: 23 brings Attention and RMSNormalization, IR 11 goes with it. */
+const OPSET = 23n;
+const IR_VERSION = 11n;
+
+/**
+ * Builds one ONNX graph, a node at a time: values in, values out.
+ * A sub-graph (a Scan's body) is another builder that may name the outer one's values.
+ */
+export class GraphBuilder {
+  readonly #graph: GraphProto;
+  readonly #prefix: string;
+  #count = 0;
+
+  constructor(name: string, prefix = '') {
+    this.#graph = create(GraphProtoSchema, { name });
+    this.#prefix = prefix;
+  }
+
+  input(name: string, dtype: DType, shape: Dim[]): Value {
+    this.#graph.input.push(valueInfo(name, dtype, shape));
+    return name as Value;
+  }
+
+  output(value: Value, dtype: DType, shape: Dim[]): void {
+    this.#graph.output.push(valueInfo(value, dtype, shape));
+  }
+
+  /** An initializer whose bytes stay where they are, in a file beside the model. */
+  external(name: string, dtype: DType, shape: number[], bytes: ExternalBytes): Value {
+    const tensor = this.#initializer(name, dtype, shape);
+    tensor.dataLocation = DataLocation.EXTERNAL;
+    tensor.externalData = Object.entries(bytes).map(([key, value]) => ({
+      $typeName: 'onnx.StringStringEntryProto' as const,
+      key,
+      value: String(value),
+    }));
+    return name as Value;
+  }
+
+  /** An initializer within the model: raw little-endian bytes in C order. */
+  constant(name: string, dtype: DType, shape: number[], data: ArrayBufferView): Value {
+    const tensor = this.#initializer(name, dtype, shape);
+    tensor.rawData = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    return name as Value;
+  }
+
+  floats(name: string, values: number[], shape = [values.length]): Value {
+    return this.constant(this.#prefix + name, 'float32', shape, Float32Array.from(values));
+  }
+
+  ints(values: number[]): Value {
+    const data = BigInt64Array.from(values, BigInt);
+    return this.constant(this.#fresh('ints'), 'int64', [values.length], data);
+  }
+
+  /** One node with one output, which is named after `name` or numbered. */
+  node(op: string, inputs: Value[], attributes: Record<string, Attribute> = {}, name?: string): Value {
+    return this.nodes(op, inputs, attributes, [name ?? this.#fresh(op)])[0]!;
+  }
+
+  /** One node with several outputs. */
+  nodes(op: string, inputs: Value[], attributes: Record<string, Attribute>, outputs: string[]): Value[] {
+    this.#graph.node.push(
+      create(NodeProtoSchema, {
+        name: outputs[0]!,
+        opType: op,
+        input: inputs,
+        output: outputs,
+        attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
+      }),
+    );
+    return outputs as Value[];
+  }
+
+  reshape(value: Value, shape: number[], name?: string): Value {
+    return this.node('Reshape', [value, this.ints(shape)], {}, name);
+  }
+
+  transpose(value: Value, perm: number[], name?: string): Value {
+    return this.node('Transpose', [value], { perm }, name);
+  }
+
+  cast(value: Value, to: DType, name?: string): Value {
+    return this.node('Cast', [value], { to: ELEMENT_TYPE[to] }, name);
+  }
+
+  /** The graph alone, for an attribute of another graph's node. */
+  get proto(): GraphProto {
+    return this.#graph;
+  }
+
+  /** The model file's bytes. */
+  toBytes(): Uint8Array {
+    const model = create(ModelProtoSchema, {
+      irVersion: IR_VERSION,
+      producerName: 'tessera',
+      graph: this.#graph,
+      opsetImport: [{ domain: '', version: OPSET }],
+    });
+    return toBinary(ModelProtoSchema, model);
+  }
+
+  #initializer(name: string, dtype: DType, shape: number[]): TensorProto {
+    const tensor = create(TensorProtoSchema, {
+      name,
+      dataType: ELEMENT_TYPE[dtype],
+      dims: shape.map(BigInt),
+    });
+    this.#graph.initializer.push(tensor);
+    return tensor;
+  }
+
+  #fresh(op: string): string {
+    this.#count += 1;
+    return `${this.#prefix}${op}_${this.#count}`;
+  }
+}
+
+function valueInfo(name: string, dtype: DType, shape: Dim[]) {
+  const dim = shape.map((d) =>
+    typeof d === 'number'
+      ? { value: { case: 'dimValue' as const, value: BigInt(d) } }
+      : { value: { case: 'dimParam' as const, value: d } },
+  );
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: { value: { case: 'tensorType', value: { elemType: ELEMENT_TYPE[dtype], shape: { dim } } } },
+  });
+}
+
+/** Numbers are ints unless wrapped as `{ float }`: ONNX keeps the two apart, JavaScript doesn't. */
+function attribute(name: string, value: Attribute): AttributeProto {
+  if (typeof value === 'number')
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(value) });
+  if (typeof value === 'string')
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeType.STRING,
+      s: new TextEncoder().encode(value),
+    });
+  if (Array.isArray(value))
+    return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
+  if (value instanceof GraphBuilder)
+    return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value.proto });
+  return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
+}

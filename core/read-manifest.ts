@@ -1,0 +1,33 @@
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { z } from 'zod';
+import type { StagedObject } from './config/eval.ts';
+import { BadInput } from './config/failures.ts';
+import { parseAs } from './config/parse.ts';
+import type { Store } from './store.ts';
+
+/** Reads and checks a manifest. @throws BadInput if it isn't there (with `remedy`), or isn't one */
+export async function readManifest<T extends z.ZodType>(
+  store: Store,
+  uri: string,
+  schema: T,
+  remedy: string,
+): Promise<{ manifest: z.infer<T>; object: StagedObject }> {
+  const bytes = await store.read(uri).catch((error) => {
+    if (error instanceof BadInput && /does not exist$/.test(error.message))
+      throw error.message.includes('bucket') ? error : new BadInput(`${error.message}. ${remedy}`);
+    throw error;
+  });
+  const { versionId } = await store.head(uri);
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    throw new BadInput(`${uri}: not JSON. ${remedy}`);
+  }
+  const digest = bytesToHex(sha256(bytes));
+  return {
+    manifest: parseAs(schema, value, uri),
+    object: { uri, sha256: digest, sizeBytes: bytes.length, ...(versionId ? { versionId } : {}) },
+  };
+}
