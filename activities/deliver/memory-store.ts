@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { BadInput } from '../../core/config/failures.ts';
+import type { Store } from '../../core/store.ts';
+
+/** A store within this process: for comparisons and unit tests, where a server would only be in the way. */
+export function memoryStore(objects = new Map<string, Buffer>()): Store {
+  const get = (uri: string): Buffer => {
+    const bytes = objects.get(uri);
+    if (!bytes) throw new BadInput(`${uri}: does not exist`);
+    return bytes;
+  };
+  const store: Store = {
+    async head(uri) {
+      const bytes = get(uri);
+      return { sizeBytes: bytes.length, etag: createHash('md5').update(bytes).digest('hex') };
+    },
+    async read(uri, range) {
+      const bytes = get(uri);
+      return range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;
+    },
+    async write(uri, body) {
+      objects.set(uri, Buffer.from(body));
+    },
+    async writeOnce(uri, body) {
+      if (objects.has(uri)) return 'exists';
+      objects.set(uri, Buffer.from(body));
+      return 'written';
+    },
+    async upload(uri, file, onProgress) {
+      const bytes = await readFile(file);
+      objects.set(uri, bytes);
+      onProgress?.(bytes.length);
+    },
+    async list(prefix) {
+      return [...objects]
+        .filter(([uri]) => uri.startsWith(prefix))
+        .map(([uri, bytes]) => ({ uri, sizeBytes: bytes.length }))
+        .sort((a, b) => (a.uri < b.uri ? -1 : 1));
+    },
+  };
+  return store;
+}

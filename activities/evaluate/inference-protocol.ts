@@ -1,0 +1,29 @@
+import type { Config } from '../../core/config/config.ts';
+import type { FailureClass } from '../../core/config/failures.ts';
+import type { RgbImage } from '../../core/image/resize.ts';
+import type { Size } from '../../core/image/test-size.ts';
+
+/** What the inference thread is started with. */
+export interface InferenceOptions {
+  modelFile: string;
+  config: Pick<Config, 'model' | 'run'>;
+}
+
+/** To the thread. Images are moved, not copied. */
+export type ToInference = { type: 'image'; id: string; image: RgbImage; original: Size } | { type: 'flush' };
+
+/** From the thread. */
+export type FromInference =
+  | { type: 'ready'; buildSeconds: number; warmUpSeconds: number }
+  | { type: 'labels'; id: string; labels: Uint8Array; phases: InferencePhases }
+  | { type: 'failed'; failureClass: FailureClass | null; message: string };
+
+/** Seconds that the thread has spent since its start. */
+export interface InferencePhases {
+  /** Backbone and head. */
+  graph: number;
+  /** Averaging, resizing, argmax. */
+  stitch: number;
+  /** Batches run, padded slots among them. */
+  batches: number;
+}

@@ -1,0 +1,72 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { TypedFailure } from '../../core/config/failures.ts';
+import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
+import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
+import { openSession, runSession, tensor } from './session.ts';
+import { SlideSegmenter } from './slide-segmenter.ts';
+import { Stitcher } from './stitcher.ts';
+
+/*
+ * The inference thread: ONNX Runtime blocks the thread it is called on, so it gets one of its own, and
+ * heartbeats, downloads and decoding go on beside it. Images come in, label maps go out; logits stay here.
+ */
+const port = parentPort as MessagePort;
+const { modelFile, config } = workerData as InferenceOptions;
+
+function send(message: FromInference, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function fail(error: unknown): void {
+  const failureClass = error instanceof TypedFailure ? error.failureClass : null;
+  send({ type: 'failed', failureClass, message: error instanceof Error ? error.message : String(error) });
+}
+
+async function main(): Promise<void> {
+  const { batch, device, threads } = config.run;
+  const phases: InferencePhases = { graph: 0, stitch: 0, batches: 0 };
+  const options = { device, threads };
+  const started = performance.now();
+  const session = await openSession(modelFile, options);
+  const stitcher = await Stitcher.open(config.model, options);
+  const built = performance.now();
+  const side = config.model.backbone.imageSizePx;
+  const segment = async (crops: Uint8Array) => {
+    const outputs = await runSession(session, { [CROPS]: tensor(crops, [batch, side, side, 3]) }, device);
+    return outputs[LOGITS]!.data as Float32Array;
+  };
+  await segment(new Uint8Array(batch * side * side * 3));
+
+  const segmenter = new SlideSegmenter(config.model, batch, {
+    async segment(crops) {
+      const start = performance.now();
+      const logits = await segment(crops);
+      phases.graph += (performance.now() - start) / 1000;
+      phases.batches += 1;
+      return logits;
+    },
+    async onImage(image) {
+      const start = performance.now();
+      const labels = await stitcher.labels(image);
+      phases.stitch += (performance.now() - start) / 1000;
+      send({ type: 'labels', id: image.job.id, labels, phases: { ...phases } }, [
+        labels.buffer as ArrayBuffer,
+      ]);
+    },
+  });
+
+  // Messages are handled strictly one after the other: the batch in the making is shared by them all.
+  let queue: Promise<void> = Promise.resolve();
+  port.on('message', (message: ToInference) => {
+    queue = queue
+      .then(() => (message.type === 'image' ? segmenter.add(message) : segmenter.flush()))
+      .catch(fail);
+  });
+  send({
+    type: 'ready',
+    buildSeconds: (built - started) / 1000,
+    warmUpSeconds: (performance.now() - built) / 1000,
+  });
+}
+
+main().catch(fail);

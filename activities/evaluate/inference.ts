@@ -1,0 +1,105 @@
+import { Worker } from 'node:worker_threads';
+import { type FailureClass, TypedFailure } from '../../core/config/failures.ts';
+import type { RgbImage } from '../../core/image/resize.ts';
+import type { Size } from '../../core/image/test-size.ts';
+import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
+
+interface Waiting {
+  resolve(labels: Uint8Array): void;
+  reject(error: Error): void;
+}
+
+/**
+ * A model at work on a thread of its own. `segment` may be called many times without waiting: windows
+ * of several images fill a batch together. After the last image, `flush` runs what is waiting.
+ */
+export class Inference implements AsyncDisposable {
+  readonly #thread: Worker;
+  readonly #waiting = new Map<string, Waiting>();
+  #failure: Error | null = null;
+  /** Seconds of opening the session, and of the first run. */
+  readonly start = { buildSeconds: 0, warmUpSeconds: 0 };
+  phases: InferencePhases = { graph: 0, stitch: 0, batches: 0 };
+
+  private constructor(thread: Worker) {
+    this.#thread = thread;
+  }
+
+  /** Loads a model. @throws BadInput if the device isn't there, OutOfMemory if the model doesn't fit */
+  static async open(options: InferenceOptions): Promise<Inference> {
+    const thread = new Worker(new URL('./inference-thread.mjs', import.meta.url), { workerData: options });
+    const inference = new Inference(thread);
+    await inference.#ready();
+    return inference;
+  }
+
+  /**
+   * @param id unique among the images in flight
+   * @param image the network's input, `[H, W, 3]`; its bytes are moved to the thread
+   * @param original size of the label map
+   * @returns label map `[H, W]` uint8
+   */
+  segment(id: string, image: RgbImage, original: Size): Promise<Uint8Array> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    const data = ownBytes(image.data);
+    const message: ToInference = {
+      type: 'image',
+      id,
+      image: { width: image.width, height: image.height, data },
+      original: { width: original.width, height: original.height },
+    };
+    this.#thread.postMessage(message, [data.buffer]);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  flush(): void {
+    this.#thread.postMessage({ type: 'flush' } satisfies ToInference);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #ready(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#thread.on('message', (message: FromInference) => {
+        if (message.type === 'ready') {
+          this.start.buildSeconds = message.buildSeconds;
+          this.start.warmUpSeconds = message.warmUpSeconds;
+          resolve();
+        } else if (message.type === 'labels') {
+          this.phases = message.phases;
+          this.#waiting.get(message.id)?.resolve(message.labels);
+          this.#waiting.delete(message.id);
+        } else {
+          this.#fail(asError(message.failureClass, message.message));
+          reject(this.#failure);
+        }
+      });
+      this.#thread.on('error', (error: Error) => {
+        this.#fail(error);
+        reject(error);
+      });
+      this.#thread.on('exit', (code) => {
+        this.#fail(new Error(`the inference thread ended (exit code ${code})`));
+        reject(this.#failure);
+      });
+    });
+  }
+
+  #fail(error: Error): void {
+    this.#failure ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#failure);
+    this.#waiting.clear();
+  }
+}
+
+function asError(failureClass: FailureClass | null, message: string): Error {
+  return failureClass ? new TypedFailure(failureClass, message) : new Error(message);
+}
+
+/** Bytes whose buffer holds nothing else: what is moved away must not be part of a pool. */
+function ownBytes(data: Uint8Array): Uint8Array<ArrayBuffer> {
+  const alone = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
+  return alone ? (data as Uint8Array<ArrayBuffer>) : new Uint8Array(data);
+}

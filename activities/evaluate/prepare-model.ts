@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+import { open, rename, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import type { Config } from '../../core/config/config.ts';
+import { matchWeights } from '../../core/model/match-weights.ts';
+import { segmenterGraph } from '../../core/model/segmenter-graph.ts';
+import { type CheckpointFile, openWeights } from '../../core/model/weights.ts';
+
+export interface CheckpointOnDisk {
+  /** What messages call it, such as its S3 address. */
+  name: string;
+  /** Below `folder` of the model. */
+  file: string;
+}
+
+export interface PreparedModel {
+  /** The ONNX file, in the folder that holds the checkpoints. */
+  modelFile: string;
+  ignoredKeys: string[];
+}
+
+/**
+ * Builds a config's graph over checkpoints on disk and writes the model file beside them.
+ * The file is small: the weights stay where they are.
+ *
+ * @param folder holds the checkpoints, in it or below it (ONNX Runtime refuses external data elsewhere)
+ * @throws BadInput, BadData if the checkpoints don't fit the config
+ */
+export async function prepareModel(
+  folder: string,
+  checkpoints: CheckpointOnDisk[],
+  config: Pick<Config, 'model' | 'pipeline' | 'run'>,
+  stages: string[] = [],
+): Promise<PreparedModel> {
+  const opened: CheckpointFile[] = [];
+  for (const { name, file } of checkpoints) {
+    const read = (offset: number, length: number) => readAt(file, offset, length);
+    const torch = await openTorchFile(name, (await stat(file)).size, read);
+    opened.push({ torch, read, location: path.relative(folder, file) });
+  }
+  const matched = matchWeights(
+    opened.map((checkpoint) => checkpoint.torch),
+    config.model,
+  );
+  const weights = await openWeights(matched, opened, config.model);
+  const { batch, precision } = config.run;
+  const bytes = segmenterGraph({ config, weights, batch, precision, stages });
+  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+  const modelFile = path.join(folder, `segmenter-${digest}.onnx`);
+  // Several workers of a node may write the same model: each to a file of its own, then an atomic rename.
+  const temporary = `${modelFile}.${process.pid}`;
+  await writeFile(temporary, bytes);
+  await rename(temporary, modelFile);
+  return { modelFile, ignoredKeys: matched.ignoredKeys };
+}
+
+async function readAt(file: string, offset: number, length: number): Promise<Uint8Array> {
+  await using handle = await open(file);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+  return buffer.subarray(0, bytesRead);
+}

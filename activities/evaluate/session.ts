@@ -1,0 +1,70 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { Device } from '../../core/config/config.ts';
+import { BadInput, OutOfMemory } from '../../core/config/failures.ts';
+
+export interface SessionOptions {
+  device: Device;
+  /** Threads of one operator; 0: one for each core. */
+  threads: number;
+}
+
+/**
+ * Opens an ONNX model.
+ *
+ * @param model a file (external data is looked for beside it), or the bytes of a model without external data
+ * @throws BadInput if the device isn't there: never a silent fallback to another one
+ */
+export async function openSession(
+  model: string | Uint8Array,
+  options: SessionOptions,
+): Promise<InferenceSession> {
+  const { device, threads } = options;
+  const settings: InferenceSession.SessionOptions = {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    logSeverityLevel: 3,
+    // Without this a node that has no CUDA kernel would quietly run on the CPU, copies and all.
+    ...(device === 'cuda' ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+  };
+  try {
+    return typeof model === 'string'
+      ? await InferenceSession.create(model, settings)
+      : await InferenceSession.create(model, settings);
+  } catch (error) {
+    throw translate(error, device);
+  }
+}
+
+/** Runs a session on named inputs. @throws OutOfMemory if the batch did not fit */
+export async function runSession(
+  session: InferenceSession,
+  inputs: Record<string, Tensor>,
+  device: Device,
+): Promise<Record<string, Tensor>> {
+  try {
+    return await session.run(inputs);
+  } catch (error) {
+    throw translate(error, device);
+  }
+}
+
+export function tensor(data: Uint8Array | Float32Array, dims: readonly number[]): Tensor {
+  return data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('float32', data, dims);
+}
+
+/** ONNX Runtime tells causes apart only in words. */
+function translate(error: unknown, device: Device): unknown {
+  const message = error instanceof Error ? error.message : String(error);
+  if (/out of memory|bad_alloc|failed to allocate|BFCArena|CUDNN_STATUS_ALLOC_FAILED/i.test(message))
+    return new OutOfMemory(`ONNX Runtime ran out of memory on ${device}: ${firstLine(message)}`);
+  if (device === 'cuda' && /cuda|backend not found|provider|libcu|driver|no available backend/i.test(message))
+    return new BadInput(
+      `run.device is cuda, but CUDA is not available here: ${firstLine(message)}. ` +
+        'Run on a machine with an NVIDIA GPU and the GPU image, or set run.device=cpu run.precision=float32',
+    );
+  return error;
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0]!;
+}

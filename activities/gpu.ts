@@ -1,0 +1,14 @@
+import type { ShardResult, ShardTask } from '../core/config/eval.ts';
+import { asActivity } from './as-activity.ts';
+import type { ShardEvaluator } from './evaluate/evaluate-shard.ts';
+
+/** A GPU worker's activities. */
+export function gpuActivities(evaluator: ShardEvaluator) {
+  return {
+    evaluateShard(task: ShardTask): Promise<ShardResult> {
+      return asActivity((beat) => evaluator.evaluateShard(task, beat));
+    },
+  };
+}
+
+export type GpuActivities = ReturnType<typeof gpuActivities>;

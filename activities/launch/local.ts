@@ -1,0 +1,62 @@
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { FleetSpec } from '../../core/config/eval.ts';
+import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
+import type { Launcher, WorkerState } from './launcher.ts';
+
+const WORKER = fileURLToPath(new URL('../../workers/gpu.ts', import.meta.url));
+
+interface LocalWorker {
+  name: string;
+  log: string;
+  process: TiedProcess;
+  gone: WorkerState | null;
+}
+
+/**
+ * Workers as child processes of this one: the same program that a pod runs, no cluster.
+ * They end with us, however we end; a control worker that comes back launches anew.
+ */
+export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = process.env): Launcher {
+  const fleets = new Map<string, LocalWorker[]>();
+
+  async function start(fleet: FleetSpec, name: string): Promise<LocalWorker> {
+    const log = path.join(logFolder, `${name}.log`);
+    await mkdir(logFolder, { recursive: true });
+    const child = spawnTied(process.execPath, ['--import', 'tsx', WORKER], {
+      env: { ...env, TESSERA_TASK_QUEUE: fleet.taskQueue, TESSERA_WORKER: name },
+      output: { file: log },
+    });
+    const worker: LocalWorker = { name, log, process: child, gone: null };
+    child.exited.then(async ({ code, signal }) => {
+      const cause = signal ? `killed by ${signal}` : `exit code ${code}`;
+      worker.gone = { name, state: 'gone', cause, lastLines: await lastLines(log) };
+    });
+    return worker;
+  }
+
+  return {
+    async launch(fleet) {
+      const workers = fleets.get(fleet.name) ?? [];
+      fleets.set(fleet.name, workers);
+      let living = workers.filter((worker) => !worker.gone).length;
+      for (; living < fleet.workers; living++)
+        workers.push(await start(fleet, `${fleet.name}-${workers.length}`));
+    },
+    async observe(fleet) {
+      const workers = fleets.get(fleet.name) ?? [];
+      return workers.map((worker) => worker.gone ?? { name: worker.name, state: 'running' });
+    },
+    async tearDown(fleet) {
+      const workers = fleets.get(fleet.name) ?? [];
+      await Promise.all(workers.map((worker) => worker.process.stop()));
+      fleets.delete(fleet.name);
+    },
+  };
+}
+
+async function lastLines(log: string): Promise<string> {
+  const text = await readFile(log, 'utf8').catch(() => '');
+  return text.trimEnd().split('\n').slice(-10).join('\n');
+}

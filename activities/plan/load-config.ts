@@ -1,0 +1,60 @@
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { closest } from 'fastest-levenshtein';
+import { parse } from 'yaml';
+import { type Config, type DatasetClasses, DatasetClassesSchema } from '../../core/config/config.ts';
+import { BadInput } from '../../core/config/failures.ts';
+import { parseAs, parseConfig } from '../../core/config/parse.ts';
+
+export const CONFIGS = fileURLToPath(new URL('../../configs', import.meta.url));
+
+/** Every config by its path below configs/, without the suffix. */
+export async function listConfigs(): Promise<string[]> {
+  const files = await readdir(CONFIGS, { recursive: true });
+  return files
+    .filter((file) => file.endsWith('.yaml') && !file.startsWith('datasets'))
+    .map((file) => file.slice(0, -'.yaml'.length))
+    .sort();
+}
+
+/**
+ * Reads a config by its name: `tiny`, `linear_probing/linear_…`, just `linear_…`, or a path to a YAML file.
+ *
+ * @throws BadInput if there is none (the nearest is named), or if it isn't a valid config
+ */
+export async function loadConfig(name: string): Promise<Config> {
+  if (/\.(ya?ml|json)$/.test(name)) return parseConfig(await readYaml(name, name), name);
+  const all = await listConfigs();
+  const found = all.find((config) => config === name || path.basename(config) === name);
+  if (!found) {
+    const names = [...all, ...all.map((config) => path.basename(config))];
+    throw new BadInput(`config '${name}' does not exist in configs/; did you mean ${closest(name, names)}?`);
+  }
+  const file = path.join(CONFIGS, `${found}.yaml`);
+  return parseConfig(await readYaml(file, `configs/${found}.yaml`), `configs/${found}.yaml`);
+}
+
+/** Class names and palette of a dataset. @throws BadInput if configs/datasets has no such file */
+export async function loadClasses(name: string): Promise<DatasetClasses> {
+  const where = `configs/datasets/${name}.yaml`;
+  return parseAs(
+    DatasetClassesSchema,
+    await readYaml(path.join(CONFIGS, 'datasets', `${name}.yaml`), where),
+    where,
+  );
+}
+
+async function readYaml(file: string, where: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    throw new BadInput(`${where}: no such file`);
+  }
+  try {
+    return parse(text);
+  } catch (error) {
+    throw new BadInput(`${where}: not valid YAML: ${error instanceof Error ? error.message : error}`);
+  }
+}
