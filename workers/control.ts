@@ -1,0 +1,32 @@
+import path from 'node:path';
+import { Runtime, Worker } from '@temporalio/worker';
+import { controlActivities } from '../activities/control.ts';
+import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
+import { localLauncher } from '../activities/launch/local.ts';
+import { codeVersion, connect, namespace, stateFolder } from './environment.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+/** The control worker: workflows, and the activities that need no GPU. One is enough, several are fine. */
+Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'], logger: undefined as never });
+
+const connection = await connect();
+const worker = await Worker.create({
+  connection,
+  namespace: namespace(),
+  taskQueue: process.env.TESSERA_TASK_QUEUE ?? 'tessera',
+  workflowBundle: await workflowBundle(),
+  activities: controlActivities({
+    store: s3Store(s3Client()),
+    launcher: process.env.TESSERA_LAUNCHER ?? 'local',
+    launchers: { local: localLauncher(path.join(stateFolder(), 'logs')) },
+    codeVersion: codeVersion(),
+    imageDigest: process.env.TESSERA_IMAGE_DIGEST ?? null,
+  }),
+  // Heartbeats carry cancellation: a second is soon enough, the default (a minute) is not.
+  maxHeartbeatThrottleInterval: '1s',
+  defaultHeartbeatThrottleInterval: '1s',
+  shutdownGraceTime: '2s',
+});
+console.log('control worker ready');
+await worker.run();
+await connection.close();

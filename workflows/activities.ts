@@ -1,0 +1,38 @@
+import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import type { ControlActivities } from '../activities/control.ts';
+import type { GpuActivities } from '../activities/gpu.ts';
+import type { FleetSpec } from '../core/config/eval.ts';
+
+/** Heartbeats come each second; ten lost ones mean that the worker is gone. */
+const HEARTBEAT_TIMEOUT = '10s';
+
+/** What may pass by itself is tried again for about a minute; the user's mistakes fail at once by their type. */
+const CONTROL: ActivityOptions = {
+  startToCloseTimeout: '10m',
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  retry: { initialInterval: '1s', maximumInterval: '20s', maximumAttempts: 8 },
+};
+
+export const control = proxyActivities<ControlActivities>(CONTROL);
+
+/** Staging sends up to 12 GB and more over a laptop's line. */
+export const stage = proxyActivities<ControlActivities>({ ...CONTROL, startToCloseTimeout: '12h' });
+
+/** The fleet's keeper lives as long as the run; a control worker that dies is followed by another one. */
+export function fleetActivities({ deadlineSeconds }: FleetSpec) {
+  return proxyActivities<ControlActivities>({
+    ...CONTROL,
+    startToCloseTimeout: (deadlineSeconds + 60) * 1000,
+    retry: { ...CONTROL.retry, maximumAttempts: 100 },
+  });
+}
+
+/** Shards go to the run's own task queue. One attempt each: which failure gets another is the workflow's table. */
+export function shardActivities({ taskQueue, deadlineSeconds }: FleetSpec) {
+  return proxyActivities<GpuActivities>({
+    taskQueue,
+    startToCloseTimeout: (deadlineSeconds + 60) * 1000,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    retry: { maximumAttempts: 1 },
+  });
+}

@@ -1,0 +1,3 @@
+/** Every workflow type by its name: what `temporal workflow start --type …` can start. */
+export { EvalMIoU } from './eval-miou.ts';
+export { StageDataset, StageWeights } from './stage.ts';

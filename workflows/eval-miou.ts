@@ -1,0 +1,65 @@
+import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
+import { Unavailable } from '../core/config/failures.ts';
+import { control, fleetActivities } from './activities.ts';
+import { type EvaluatedShard, evaluateShards } from './evaluate-shards.ts';
+import { asRunFailure } from './failure.ts';
+import { type ProgressTracker, trackProgress } from './progress.ts';
+import { publishInput } from './publish-input.ts';
+import { reduceShards } from './reduce.ts';
+
+/** Evaluates one checkpoint on one dataset and publishes one exact mIoU. */
+export async function EvalMIoU(input: EvalInput): Promise<EvalResult> {
+  const progress = trackProgress();
+  try {
+    const plan = await control.planEval(input);
+    if (plan.kind === 'finished') return plan.result;
+    const { run } = plan;
+    progress.plan(run);
+    const planned = Date.now();
+    const shards = await withFleet(run, progress, () => evaluateShards(run, progress));
+    progress.enter('publishing');
+    const times = { started: workflowInfo().startTime.getTime(), planned, evaluated: Date.now() };
+    const request = publishInput(run, input, reduceShards(run, shards), shards, times);
+    const { metrics, ...published } = await control.publishResults(request);
+    progress.enter('done');
+    return { ...metrics, images: run.imageIds.length, ...published };
+  } catch (error) {
+    throw asRunFailure(error);
+  }
+}
+
+/**
+ * Does the work while the run's workers live, and ends them however it ends. If they can't be kept alive,
+ * or the deadline passes, the work is given up.
+ */
+async function withFleet(
+  run: EvalRun,
+  progress: ProgressTracker,
+  work: () => Promise<EvaluatedShard[]>,
+): Promise<EvaluatedShard[]> {
+  const keeper = new CancellationScope();
+  const fleet = keeper.run(() => fleetActivities(run.fleet).keepFleet(run.fleet));
+  // The keeper ends in a cancellation at the latest; only a failure of its own is news.
+  const fleetFailed = fleet.then(
+    () => new Promise<never>(() => {}),
+    (error) => (isCancellation(error) ? new Promise<never>(() => {}) : Promise.reject(error)),
+  );
+  progress.enter('evaluating');
+  try {
+    return await CancellationScope.withTimeout(run.deadlineSeconds * 1000, () =>
+      Promise.race([work(), fleetFailed]),
+    );
+  } catch (error) {
+    if (isCancellation(error) && !CancellationScope.current().consideredCancelled)
+      throw new Unavailable(
+        `the deadline of ${run.deadlineSeconds / 60} minutes passed before the run was done`,
+      );
+    throw error;
+  } finally {
+    await CancellationScope.nonCancellable(async () => {
+      keeper.cancel();
+      await control.tearDown(run.fleet);
+    });
+  }
+}

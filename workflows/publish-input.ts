@@ -1,0 +1,80 @@
+import type { PublishInput } from '../activities/publish/publish-results.ts';
+import type { EvalInput, EvalRun, ReducedRun, WorkerPhases } from '../core/config/eval.ts';
+import type { EvaluatedShard } from './evaluate-shards.ts';
+
+/** Moments on the workflow's clock, ms since the epoch. */
+export interface RunTimes {
+  started: number;
+  planned: number;
+  evaluated: number;
+}
+
+/** All that the results say about a run and that the matrix doesn't. */
+export function publishInput(
+  run: EvalRun,
+  input: EvalInput,
+  reduced: ReducedRun,
+  shards: EvaluatedShard[],
+  times: RunTimes,
+): PublishInput {
+  const { config, fleet } = run;
+  const firstStart = Math.min(...shards.map(({ result }) => result.startedAtMs));
+  const launched = Math.min(Math.max(firstStart, times.planned), times.evaluated);
+  const phases = sumPhases(shards.map(({ result }) => result.phases));
+  const evaluateSeconds = (times.evaluated - launched) / 1000;
+  const workerSeconds = ((times.evaluated - times.planned) / 1000) * fleet.workers;
+  const price = config.run.pricePerWorkerHour;
+  return {
+    outputPrefix: run.prefix,
+    matrix: reduced.matrix,
+    classes: run.classes,
+    overlays: run.overlays,
+    reproduce: reproduce(run, input),
+    run: {
+      workflowId: run.workflowId,
+      runId: run.runId,
+      startedAt: new Date(times.started).toISOString(),
+      codeVersion: run.codeVersion,
+      imageDigest: run.imageDigest,
+      config,
+    },
+    inputs: { weights: run.weights, head: run.head, dataset: run.dataset, ignoredKeys: run.ignoredKeys },
+    coverage: reduced.coverage,
+    environment: { ...shards[0]!.result.environment, launcher: fleet.launcher, workers: fleet.workers },
+    timeBudget: {
+      wall: {
+        plan: (times.planned - times.started) / 1000,
+        launch: (launched - times.planned) / 1000,
+        evaluate: evaluateSeconds,
+      },
+      worker: phases,
+      gpuSeconds: config.run.device === 'cuda' ? workerSeconds : 0,
+    },
+    cost: {
+      workerSeconds,
+      pricePerWorkerHour: price,
+      total: (workerSeconds / 3600) * price,
+      currency: config.run.currency,
+    },
+    shards: reduced.shards,
+  };
+}
+
+function sumPhases(phases: WorkerPhases[]): WorkerPhases {
+  const sum: WorkerPhases = { start: 0, weightFetch: 0, graphBuild: 0, warmUp: 0, compute: 0, idle: 0 };
+  for (const part of phases)
+    for (const key of Object.keys(sum) as (keyof WorkerPhases)[]) sum[key] += part[key];
+  return sum;
+}
+
+/** The two ways to run the same again. */
+function reproduce(run: EvalRun, input: EvalInput): string[] {
+  const name = typeof input.config === 'string' ? input.config : 'CONFIG.yaml';
+  const overrides = input.overrides?.length ? ` --cfg-options ${input.overrides.join(' ')}` : '';
+  const head = input.head ? ` --head ${input.head}` : '';
+  const again = { ...input, recompute: true };
+  return [
+    `temporal workflow start --type EvalMIoU --task-queue tessera --workflow-id ${run.workflowId} --input '${JSON.stringify(again)}'`,
+    `npx tessera run ${name} --weights ${input.weights}${head} --dataset ${input.dataset} --output ${input.output}${overrides}`,
+  ];
+}

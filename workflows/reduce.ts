@@ -1,0 +1,31 @@
+import type { EvalRun, ReducedRun } from '../core/config/eval.ts';
+import { addMatrix, emptyMatrix, total } from '../core/metric/confusion-matrix.ts';
+import { proveCoverage } from '../core/metric/coverage.ts';
+import { decodeMatrix, encodeMatrix } from '../core/metric/matrix-codec.ts';
+import type { EvaluatedShard } from './evaluate-shards.ts';
+
+/**
+ * Adds the shards' matrices and proves that they are the whole dataset, each image once.
+ *
+ * @throws BadData naming what is missing or doubled
+ */
+export function reduceShards(run: EvalRun, shards: EvaluatedShard[]): ReducedRun {
+  const matrix = emptyMatrix(run.config.model.head.classes);
+  const evidence = shards.map(({ result }) => {
+    const part = decodeMatrix(result.matrix);
+    addMatrix(matrix, part);
+    return { shard: result.shard, images: result.images, matrixTotal: total(part) };
+  });
+  return {
+    matrix: encodeMatrix(matrix),
+    coverage: proveCoverage({ imageIds: run.imageIds, shards: run.shards, evidence }),
+    shards: shards.map(({ result, failures }) => ({
+      shard: result.shard,
+      images: result.images.length,
+      worker: result.worker,
+      attempts: failures.length + 1,
+      seconds: result.seconds,
+      failures,
+    })),
+  };
+}
