@@ -7,6 +7,8 @@ export interface Random {
   whole: (low: number, high: number) => number;
   chance: (probability: number) => boolean;
   pick: <T>(items: readonly [T, ...T[]]) => T;
+  /** Of mean 0 and deviation 1. @see Box and Muller 1958 */
+  normal: () => number;
 }
 
 /** @see Tommy Ettinger's mulberry32: one multiply-and-mix step on a 32-bit counter */
@@ -24,6 +26,7 @@ export function createRandom(seed: number): Random {
     whole: (low, high) => low + Math.floor((high - low + 1) * next()),
     chance: (probability) => next() < probability,
     pick: (items) => items[Math.floor(next() * items.length)] ?? items[0],
+    normal: () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
   };
 }
 

@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { listConfigs, loadConfig } from '../../activities/plan/load-config.ts';
+import { applyOverrides } from '../../core/config/overrides.ts';
+
+export function configsCommand(program: Command): void {
+  program
+    .command('configs')
+    .description('list the configs and what they reproduce, or print one as it resolves')
+    .argument('[name]')
+    .option('--cfg-options <key=value...>', 'override fields')
+    .action(async (name: string | undefined, options: { cfgOptions?: string[] }) => {
+      if (name) {
+        console.log(
+          stringify(applyOverrides(await loadConfig(name), options.cfgOptions ?? [], name)).trimEnd(),
+        );
+        return;
+      }
+      for (const config of await listConfigs()) {
+        const { reproduces } = await loadConfig(config);
+        console.log(`${config}${reproduces ? `  (${reproduces.row}: ${reproduces.mIoU} mIoU)` : ''}`);
+      }
+    });
+}

@@ -1,0 +1,59 @@
+import path from 'node:path';
+import type { Command } from 'commander';
+import { loadConfig } from '../../activities/plan/load-config.ts';
+import type { StageDatasetInput, Staged, StageWeightsInput } from '../../core/config/stage.ts';
+import { runToEnd } from '../run-workflow.ts';
+import { openSession } from '../session.ts';
+import { terminal } from '../terminal.ts';
+import { timestamp } from './run.ts';
+
+export function stageCommands(program: Command): void {
+  const stage = program
+    .command('stage')
+    .description('upload a dataset or weights to S3, with a manifest; again is harmless');
+
+  stage
+    .command('dataset')
+    .argument('<folder>', "the dataset's root, such as ADEChallengeData2016")
+    .argument('<s3-uri>', 'where it goes')
+    .option('--split <name>', 'name of the split', 'validation')
+    .option('--layout <config>', "config whose dataset section tells the folder's layout", 'tiny')
+    .option('--name <name>', 'name of the dataset, for people')
+    .action(
+      async (
+        folder: string,
+        destination: string,
+        options: { split: string; layout: string; name?: string },
+      ) => {
+        const { imageDir, annotationDir, imageSuffix, annotationSuffix } = (await loadConfig(options.layout))
+          .dataset;
+        await run('StageDataset', {
+          source: path.resolve(folder),
+          destination,
+          split: options.split,
+          name: options.name ?? path.basename(path.resolve(folder)),
+          ...{ imageDir, annotationDir, imageSuffix, annotationSuffix },
+        });
+      },
+    );
+
+  stage
+    .command('weights')
+    .argument('<file>', 'a .pth file')
+    .argument('<s3-uri>', 'the object that it becomes')
+    .action((file: string, destination: string) =>
+      run('StageWeights', { source: path.resolve(file), destination }),
+    );
+}
+
+async function run(type: string, input: StageDatasetInput | StageWeightsInput): Promise<void> {
+  const screen = terminal();
+  await using session = await openSession(screen);
+  screen.step(`${type}: ${input.destination}`);
+  const id = `${type}-${timestamp(new Date())}`;
+  const staged = await runToEnd<Staged>(session, type, id, input);
+  screen.done(
+    `${staged.uri}: ${staged.uploadedFiles} of ${staged.totalFiles} files uploaded, ${staged.uploadedBytes} bytes`,
+  );
+  console.log(staged.manifestUri);
+}

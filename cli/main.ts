@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { Command } from 'commander';
+import { TypedFailure } from '../core/config/failures.ts';
+import { REPOSITORY } from '../workers/environment.ts';
+import { configsCommand } from './commands/configs.ts';
+import { demoCommand } from './commands/demo.ts';
+import { goldenCommand } from './commands/golden.ts';
+import { runCommand } from './commands/run.ts';
+import { stackCommands } from './commands/stack.ts';
+import { stageCommands } from './commands/stage.ts';
+
+const { version, description } = JSON.parse(readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8'));
+const program = new Command('tessera').description(description).version(version).showHelpAfterError();
+for (const command of [runCommand, demoCommand, stackCommands, stageCommands, configsCommand, goldenCommand])
+  command(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // A user's mistake gets its sentence; only what nobody foresaw gets a stack.
+  if (!(error instanceof TypedFailure)) throw error;
+  console.error(`✗ ${error.message}`);
+  process.exitCode = 1;
+}

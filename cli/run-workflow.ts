@@ -1,0 +1,126 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  ApplicationFailure,
+  CancelledFailure,
+  WorkflowFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import type { EvalInput, EvalResult, Progress } from '../core/config/eval.ts';
+import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
+import { parseAs } from '../core/config/parse.ts';
+import { ResultsSchema } from '../core/config/results.ts';
+import { perClassTable } from '../core/metric/per-class-table.ts';
+import { interrupted, type Session } from './session.ts';
+import { progressBar, type Terminal } from './terminal.ts';
+
+const TASK_QUEUE = 'tessera';
+const LOOK_EVERY_MS = 300;
+
+/** Starts `EvalMIoU` (or finds it running under this id), shows how it gets on, and gives its result. */
+export async function runEval(
+  session: Session,
+  workflowId: string,
+  input: EvalInput,
+  terminal: Terminal,
+): Promise<EvalResult> {
+  const handle = await session.client.workflow.start('EvalMIoU', {
+    taskQueue: TASK_QUEUE,
+    workflowId,
+    args: [input],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+  const link = session.temporalUiUrl
+    ? ` · ${session.temporalUiUrl}/namespaces/default/workflows/${workflowId}`
+    : '';
+  terminal.print(`▸ EvalMIoU ${workflowId}${link}`);
+  const over = new AbortController();
+  const cancel = interrupted().then(async () => {
+    terminal.print('▸ cancelling: workers end, nothing is published (again Ctrl-C to leave it behind)');
+    await handle.cancel();
+  });
+  cancel.catch(() => {});
+  const showing = showProgress(handle, over.signal, terminal);
+  try {
+    return (await handle.result()) as EvalResult;
+  } catch (error) {
+    throw readable(error);
+  } finally {
+    over.abort();
+    await showing;
+  }
+}
+
+/** Runs a workflow that only has an end, such as staging. */
+export async function runToEnd<T>(
+  session: Session,
+  type: string,
+  workflowId: string,
+  input: unknown,
+): Promise<T> {
+  try {
+    return (await session.client.workflow.execute(type, {
+      taskQueue: TASK_QUEUE,
+      workflowId,
+      args: [input],
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    })) as T;
+  } catch (error) {
+    throw readable(error);
+  }
+}
+
+async function showProgress(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void> {
+  const bar = progressBar();
+  let isShown = false;
+  while (!signal.aborted) {
+    const progress = await handle.query<Progress>('progress').catch(() => null);
+    if (progress && progress.imagesTotal > 0 && !signal.aborted) {
+      const payload = barPayload(progress);
+      if (isShown) bar.update(progress.imagesDone, payload);
+      else bar.start(progress.imagesTotal, progress.imagesDone, payload);
+      isShown = true;
+    } else if (progress && !signal.aborted) terminal.step(`${progress.phase} …`);
+    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+  }
+  if (isShown) bar.stop();
+}
+
+function barPayload({ imagesPerSecond, etaSeconds, partial, workers }: Progress) {
+  const living = Object.values(workers).filter(({ state }) => state === 'running').length;
+  const number = (value: number | null, digits: number) => (value === null ? '–' : value.toFixed(digits));
+  return {
+    speed: `${number(imagesPerSecond, 1)} images/s, ${living} workers`,
+    eta_text: etaSeconds === null ? '–' : `${Math.ceil(etaSeconds)} s`,
+    mIoU:
+      partial.mIoU === null
+        ? '–'
+        : `${(partial.mIoU * 100).toFixed(2)} (${Math.round(partial.coverage * 100)} % of images)`,
+  };
+}
+
+/** The published results as mmseg prints them; classes that occur nowhere are left out and counted. */
+export async function resultsText(session: Session, resultsUri: string): Promise<string> {
+  const results = parseAs(
+    ResultsSchema,
+    JSON.parse((await session.store.read(resultsUri)).toString()),
+    resultsUri,
+  );
+  const perClass = results.perClass.filter(({ IoU, Acc }) => IoU !== null || Acc !== null);
+  const absent = results.perClass.length - perClass.length;
+  const note =
+    absent > 0 ? `\n${absent} classes occur neither in the labels nor in the predictions (nan).` : '';
+  return perClassTable({ ...results, perClass }) + note;
+}
+
+/** What a user is told of a workflow's failure: its cause's own words. */
+function readable(error: unknown): unknown {
+  if (!(error instanceof WorkflowFailedError)) return error;
+  const { cause } = error;
+  if (cause instanceof CancelledFailure)
+    return new TypedFailure('BadInput', 'cancelled: nothing was published');
+  if (cause instanceof ApplicationFailure) {
+    const failureClass = FAILURE_CLASSES.find((name) => name === cause.type) ?? 'Unavailable';
+    return new TypedFailure(failureClass, cause.message);
+  }
+  return error;
+}

@@ -1,0 +1,151 @@
+import { once } from 'node:events';
+import { mkdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
+import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
+import { BadInput } from '../core/config/failures.ts';
+import type { Store } from '../core/store.ts';
+import { spawnTied, type TiedProcess } from '../infra/local/processes.ts';
+import { readRunningStack, stackEnv, startStack } from '../infra/local/stack.ts';
+import { REPOSITORY, stateFolder } from '../workers/environment.ts';
+import type { Terminal } from './terminal.ts';
+
+/** A Temporal and an S3 to work with, and a control worker behind them. */
+export interface Session extends AsyncDisposable {
+  client: Client;
+  store: Store;
+  bucket: string;
+  temporalUiUrl: string | null;
+}
+
+const CONTROL_READY_MS = 60_000;
+
+/**
+ * Finds what a command works with: the Temporal that TEMPORAL_ADDRESS names, else the local stack that
+ * `tessera stack` keeps up, else a stack of this command's own that ends with it.
+ */
+export async function openSession(terminal: Terminal): Promise<Session> {
+  if (process.env.TEMPORAL_ADDRESS) return connectSession(null, async () => {});
+  const running = await readRunningStack(stateFolder());
+  if (running) {
+    Object.assign(process.env, stackEnv(running));
+    return connectSession(running.temporalUiUrl, async () => {});
+  }
+  const stack = await startLocalStack(terminal);
+  return connectSession(stack.temporalUiUrl, async () => stack[Symbol.asyncDispose]());
+}
+
+async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
+  const address = process.env.TEMPORAL_ADDRESS!;
+  try {
+    const connection = await Connection.connect({ address, connectTimeout: '5s' });
+    return {
+      client: new Client({ connection, namespace: process.env.TEMPORAL_NAMESPACE ?? 'default' }),
+      store: s3Store(s3Client()),
+      bucket: process.env.TESSERA_BUCKET ?? 'tessera',
+      temporalUiUrl,
+      async [Symbol.asyncDispose]() {
+        await connection.close();
+        await end();
+      },
+    };
+  } catch (error) {
+    await end();
+    throw new BadInput(`no Temporal server answers at ${address} (TEMPORAL_ADDRESS)`, { cause: error });
+  }
+}
+
+export interface LocalStack extends AsyncDisposable {
+  temporalUiUrl: string;
+  /** Resolves when the control worker can no longer be kept alive. */
+  failed: Promise<string>;
+}
+
+/** Both servers and a control worker, which is started again should it die. Sets this process's environment. */
+export async function startLocalStack(terminal: Terminal): Promise<LocalStack> {
+  const state = stateFolder();
+  terminal.step('local stack: Temporal and S3 servers');
+  const stack = await startStack({ stateDir: state, log: (line) => terminal.print(line) });
+  Object.assign(process.env, stackEnv(stack));
+  terminal.step('local stack: control worker');
+  const control = keepControlWorker(path.join(state, 'logs', 'control.log'));
+  const end = async () => {
+    await control.stop();
+    await stack[Symbol.asyncDispose]();
+  };
+  try {
+    await control.ready;
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  terminal.done(
+    `local stack: Temporal ${stack.temporalAddress}, its UI ${stack.temporalUiUrl}, S3 ${stack.s3.endpoint}`,
+  );
+  return { temporalUiUrl: stack.temporalUiUrl, failed: control.failed, [Symbol.asyncDispose]: end };
+}
+
+/** Starts the control worker, and starts it again when it dies: what it did is in Temporal, not in it. */
+function keepControlWorker(log: string) {
+  let worker: TiedProcess | null = null;
+  let stopping = false;
+  let fail: (reason: string) => void = () => {};
+  const failed = new Promise<string>((resolve) => {
+    fail = resolve;
+  });
+  const start = async (): Promise<TiedProcess> => {
+    await mkdir(path.dirname(log), { recursive: true });
+    const main = path.join(REPOSITORY, 'workers', 'control.ts');
+    const child = spawnTied(process.execPath, ['--import', 'tsx', main], {
+      cwd: REPOSITORY,
+      output: { file: log },
+    });
+    worker = child;
+    return child;
+  };
+  const keep = async (first: TiedProcess) => {
+    let child = first;
+    for (let deaths = 0; deaths < 10; deaths++) {
+      await child.exited;
+      if (stopping) return;
+      await sleep(500);
+      if (stopping) return;
+      child = await start();
+    }
+    fail(`the control worker keeps dying; see ${log}`);
+  };
+  const ready = start().then(async (child) => {
+    await isReady(child, log);
+    keep(child);
+  });
+  return {
+    ready,
+    failed,
+    async stop() {
+      stopping = true;
+      await worker?.stop();
+    },
+  };
+}
+
+async function isReady(child: TiedProcess, log: string): Promise<void> {
+  const deadline = Date.now() + CONTROL_READY_MS;
+  for (;;) {
+    const text = await readFile(log, 'utf8').catch(() => '');
+    if (text.includes('control worker ready')) return;
+    const exited = await Promise.race([child.exited.then(() => true), sleep(100).then(() => false)]);
+    if (exited || Date.now() > deadline)
+      throw new BadInput(
+        `the control worker did not start; its last lines (${log}):\n${text.split('\n').slice(-15).join('\n')}`,
+      );
+  }
+}
+
+/** Resolves at Ctrl-C or SIGTERM. */
+export function interrupted(): Promise<NodeJS.Signals> {
+  return Promise.race([
+    once(process, 'SIGINT').then((): NodeJS.Signals => 'SIGINT'),
+    once(process, 'SIGTERM').then((): NodeJS.Signals => 'SIGTERM'),
+  ]);
+}
