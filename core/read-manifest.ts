@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { z } from 'zod';
 import type { StagedObject } from './config/eval.ts';
-import { BadInput } from './config/failures.ts';
+import { BadInput, NotFound } from './config/failures.ts';
 import { parseAs } from './config/parse.ts';
 import type { Store } from './store.ts';
 
@@ -14,8 +14,8 @@ export async function readManifest<T extends z.ZodType>(
   remedy: string,
 ): Promise<{ manifest: z.infer<T>; object: StagedObject }> {
   const bytes = await store.read(uri).catch((error) => {
-    if (error instanceof BadInput && /does not exist$/.test(error.message))
-      throw error.message.includes('bucket') ? error : new BadInput(`${error.message}. ${remedy}`);
+    if (error instanceof NotFound && error.what === 'object')
+      throw new BadInput(`${error.message}. ${remedy}`);
     throw error;
   });
   const { versionId } = await store.head(uri);

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { BadInput } from '../../core/config/failures.ts';
+import { NotFound } from '../../core/config/failures.ts';
 import type { Store } from '../../core/store.ts';
 
 /** A store within this process: for comparisons and unit tests, where a server would only be in the way. */
 export function memoryStore(objects = new Map<string, Buffer>()): Store {
   const get = (uri: string): Buffer => {
     const bytes = objects.get(uri);
-    if (!bytes) throw new BadInput(`${uri}: does not exist`);
+    if (!bytes) throw new NotFound('object', uri);
     return bytes;
   };
   const store: Store = {

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import {
   GetObjectCommand,
+  HeadBucketCommand,
   HeadObjectCommand,
   PutObjectCommand,
   paginateListObjectsV2,
@@ -8,7 +9,7 @@ import {
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { BadData, BadInput, Unavailable } from '../../core/config/failures.ts';
+import { BadData, BadInput, NotFound, TypedFailure, Unavailable } from '../../core/config/failures.ts';
 import type { Store } from '../../core/store.ts';
 
 /** A client as the environment says: AWS's own variables, identities and profiles, and S3-compatible servers. */
@@ -32,8 +33,17 @@ export function s3Store(client: S3Client): Store {
     try {
       return await action(parseUri(uri));
     } catch (error) {
-      throw translate(error, uri);
+      throw translate(await withReason(error, uri), uri);
     }
+  };
+  /** A HEAD has no body to tell a missing bucket from a missing key: the bucket itself is asked. */
+  const withReason = async (error: unknown, uri: string): Promise<unknown> => {
+    if (statusOf(error) !== 404 || (error instanceof Error && error.name.startsWith('NoSuch'))) return error;
+    const { Bucket } = parseUri(uri);
+    return client.send(new HeadBucketCommand({ Bucket })).then(
+      () => error,
+      (cause) => (statusOf(cause) === 404 ? new NotFound('bucket', `s3://${Bucket}`, { cause }) : error),
+    );
   };
   const put = (
     uri: string,
@@ -125,19 +135,19 @@ const DENIED = new Set([
 
 /** What a user can mend is BadInput; what may pass by itself is Unavailable. */
 function translate(error: unknown, uri: string): unknown {
-  if (error instanceof BadInput || error instanceof BadData) return error;
+  if (error instanceof TypedFailure) return error;
   const options = { cause: error };
   const name = error instanceof Error ? error.name : '';
   const detail = error instanceof Error ? error.message : String(error);
-  const bucket = /^s3:\/\/[^/]+/.exec(uri)?.[0];
+  const bucket = /^s3:\/\/[^/]+/.exec(uri)?.[0] ?? uri;
   if (name === 'CredentialsProviderError')
     return new BadInput(
       `${uri}: no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role`,
       options,
     );
   if (error instanceof S3ServiceException) {
-    if (name === 'NoSuchBucket') return new BadInput(`${bucket}: the bucket does not exist`, options);
-    if (error.$metadata.httpStatusCode === 404) return new BadInput(`${uri}: does not exist`, options);
+    if (name === 'NoSuchBucket') return new NotFound('bucket', bucket, options);
+    if (error.$metadata.httpStatusCode === 404) return new NotFound('object', uri, options);
     if (DENIED.has(name) || error.$metadata.httpStatusCode === 403)
       return new BadInput(
         `${uri}: access denied (${name}): check the credentials and the bucket's policy`,

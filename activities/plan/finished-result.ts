@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvalResult, EvalRun } from '../../core/config/eval.ts';
-import { BadInput } from '../../core/config/failures.ts';
+import { BadInput, NotFound } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { joinUri, type Store } from '../../core/store.ts';
@@ -13,7 +13,7 @@ import { joinUri, type Store } from '../../core/store.ts';
 export async function finishedResult(store: Store, run: EvalRun): Promise<EvalResult | null> {
   const uri = joinUri(run.prefix, 'results.json');
   const bytes = await store.read(uri).catch((error) => {
-    if (error instanceof BadInput && error.message === `${uri}: does not exist`) return null;
+    if (error instanceof NotFound) return null;
     throw error;
   });
   if (!bytes) return null;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DatasetClasses } from '../../core/config/config.ts';
-import { BadData, BadInput } from '../../core/config/failures.ts';
+import { BadData, NotFound } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { type ConfusionMatrix, total } from '../../core/metric/confusion-matrix.ts';
@@ -184,7 +184,7 @@ async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof BadInput) return undefined;
+    if (error instanceof NotFound) return undefined;
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
-import { BadInput } from '../../core/config/failures.ts';
+import { NotFound, TypedFailure } from '../../core/config/failures.ts';
 import type { Store } from '../../core/store.ts';
 
 /** A manifest that an earlier staging left; null if there is none, or none that can be read. */
@@ -12,7 +12,7 @@ export async function readEarlier<T extends z.ZodType>(
   try {
     return schema.parse(JSON.parse((await store.read(uri)).toString()));
   } catch (error) {
-    if (error instanceof BadInput && !/: does not exist$/.test(error.message)) throw error;
+    if (error instanceof TypedFailure && !(error instanceof NotFound)) throw error;
     return null;
   }
 }

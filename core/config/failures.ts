@@ -35,6 +35,16 @@ export class BadInput extends TypedFailure {
   }
 }
 
+/** A bucket, object or file that isn't there: a `BadInput` that some callers expect. */
+export class NotFound extends BadInput {
+  readonly what: 'bucket' | 'object';
+
+  constructor(what: 'bucket' | 'object', where: string, options?: ErrorOptions) {
+    super(`${where}: ${what === 'bucket' ? 'the bucket does not exist' : 'does not exist'}`, options);
+    this.what = what;
+  }
+}
+
 /** An image, annotation, checkpoint or manifest is damaged or contradictory. Never retried. */
 export class BadData extends TypedFailure {
   constructor(message: string, options?: ErrorOptions) {
