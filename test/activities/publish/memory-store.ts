@@ -1,4 +1,4 @@
-import { BadInput } from '../../../core/config/failures.ts';
+import { NotFound } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
 
 /** A store in memory for unit tests, which remembers the order of its writes. */
@@ -7,7 +7,7 @@ export function memoryStore(initial: Record<string, Uint8Array> = {}) {
   const writes: string[] = [];
   const get = (uri: string) => {
     const body = objects.get(uri);
-    if (!body) throw new BadInput(`${uri}: no such object`);
+    if (!body) throw new NotFound('object', uri);
     return Buffer.from(body);
   };
   const put = (uri: string, body: Uint8Array) => {
