@@ -6,6 +6,7 @@ import { asActivity } from './as-activity.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
+import { discardUnpublished } from './publish/discard-unpublished.ts';
 import { createPublish, type Published, type PublishInput } from './publish/publish-results.ts';
 import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
@@ -55,6 +56,10 @@ export function controlActivities(context: ControlContext) {
 
     publishResults(input: PublishInput): Promise<Published> {
       return asActivity(() => publish.publishResults(input));
+    },
+
+    discardUnpublished(prefix: string): Promise<void> {
+      return asActivity(() => discardUnpublished(store, prefix));
     },
 
     stageDataset(request: StageDatasetInput): Promise<Staged> {

@@ -10,6 +10,8 @@ export interface Store {
   writeOnce(uri: string, body: Uint8Array, options?: WriteOptions): Promise<'written' | 'exists'>;
   /** Uploads a file in parts, for what is too big for one buffer. */
   upload(uri: string, file: string, onProgress?: (bytes: number) => void): Promise<void>;
+  /** Removes an object; one that isn't there is no error. */
+  remove(uri: string): Promise<void>;
   /** Every object below a prefix, in key order. */
   list(prefix: string): Promise<{ uri: string; sizeBytes: number }[]>;
 }

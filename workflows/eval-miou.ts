@@ -14,18 +14,26 @@ export async function EvalMIoU(input: EvalInput): Promise<EvalResult> {
   try {
     const plan = await control.planEval(input);
     if (plan.kind === 'finished') return plan.result;
-    const { run } = plan;
-    progress.plan(run);
+    progress.plan(plan.run);
+    return await evaluate(plan.run, input, progress);
+  } catch (error) {
+    throw asRunFailure(error);
+  }
+}
+
+async function evaluate(run: EvalRun, input: EvalInput, progress: ProgressTracker): Promise<EvalResult> {
+  try {
     const planned = Date.now();
     const shards = await withFleet(run, progress, () => evaluateShards(run, progress));
     progress.enter('publishing');
     const times = { started: workflowInfo().startTime.getTime(), planned, evaluated: Date.now() };
     const request = publishInput(run, input, reduceShards(run, shards), shards, times);
-    const { metrics, ...published } = await control.publishResults(request);
+    const { metrics, resultsUri, reportUri } = await control.publishResults(request);
     progress.enter('done');
-    return { ...metrics, images: run.imageIds.length, ...published };
+    return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
   } catch (error) {
-    throw asRunFailure(error);
+    await CancellationScope.nonCancellable(() => control.discardUnpublished(run.prefix));
+    throw error;
   }
 }
 

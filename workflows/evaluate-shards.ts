@@ -28,13 +28,21 @@ async function evaluateShard(
   progress: ProgressTracker,
 ): Promise<EvaluatedShard> {
   const gpu = shardActivities(run.fleet);
-  const { prefix, config, weights, head, dataset, overlays, classes } = run;
+  const { prefix, config, weights, head, dataset } = run;
+  const ids = run.imageIds
+    .slice(range.first, range.first + range.count)
+    .filter((id) => run.overlays.includes(id));
+  const overlays = ids.length > 0 ? { ids, classes: run.classes } : null;
   const failures: Classified[] = [];
   let batch = config.run.batch;
   for (;;) {
     try {
-      const task = { run: { prefix, config, weights, head, dataset, overlays, classes }, range, batch };
-      const result = await gpu.evaluateShard(task);
+      const result = await gpu.evaluateShard({
+        run: { prefix, config, weights, head, dataset },
+        range,
+        overlays,
+        batch,
+      });
       progress.shardDone(result);
       return { result, failures };
     } catch (error) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { NotFound } from '../../core/config/failures.ts';
+import { BadData, NotFound } from '../../core/config/failures.ts';
 import type { Store } from '../../core/store.ts';
 
 /** A store within this process: for comparisons and unit tests, where a server would only be in the way. */
@@ -17,7 +17,10 @@ export function memoryStore(objects = new Map<string, Buffer>()): Store {
     },
     async read(uri, range) {
       const bytes = get(uri);
-      return range ? bytes.subarray(range.offset, range.offset + range.length) : bytes;
+      if (!range) return bytes;
+      if (range.offset + range.length > bytes.length)
+        throw new BadData(`${uri}: ${bytes.length} bytes, too few for ${range.length} at ${range.offset}`);
+      return bytes.subarray(range.offset, range.offset + range.length);
     },
     async write(uri, body) {
       objects.set(uri, Buffer.from(body));
@@ -31,6 +34,9 @@ export function memoryStore(objects = new Map<string, Buffer>()): Store {
       const bytes = await readFile(file);
       objects.set(uri, bytes);
       onProgress?.(bytes.length);
+    },
+    async remove(uri) {
+      objects.delete(uri);
     },
     async list(prefix) {
       return [...objects]

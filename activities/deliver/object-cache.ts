@@ -1,6 +1,16 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { appendFile, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import {
+  appendFile,
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
@@ -103,7 +113,7 @@ async function fetchParts(
     stop.throwIfAborted();
     const offset = part * PART_BYTES;
     const length = Math.min(PART_BYTES, object.sizeBytes - offset);
-    await handle.write(await store.read(object.uri, { offset, length }), 0, length, offset);
+    await writeAll(handle, await store.read(object.uri, { offset, length }), offset);
     await appendFile(journal, `${part}\n`);
     bytes += length;
     onProgress?.(bytes, object.sizeBytes);
@@ -133,9 +143,20 @@ async function readJournal(partial: string, journal: string): Promise<Set<number
     await rm(journal, { force: true });
     return new Set();
   }
-  const lines = (await readFile(journal, 'utf8')).split('\n');
-  // The last piece is empty, or a line that was cut off.
-  return new Set(lines.slice(0, -1).map(Number));
+  const text = await readFile(journal, 'utf8');
+  const lines = text.slice(0, text.lastIndexOf('\n') + 1);
+  // A last line that was cut off would run together with the next one: 1 and 2 to 12.
+  if (lines !== text) await truncate(journal, lines.length);
+  return new Set(lines.split('\n').slice(0, -1).map(Number));
+}
+
+/** A write may stop short where the disk fills up; the next one then says why. */
+async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
+  let at = 0;
+  while (at < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
+    at += bytesWritten;
+  }
 }
 
 async function exists(file: string): Promise<boolean> {

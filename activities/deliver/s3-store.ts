@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import {
+  DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
@@ -101,6 +102,11 @@ export function s3Store(client: S3Client): Store {
         });
         upload.on('httpUploadProgress', ({ loaded }) => onProgress?.(loaded ?? 0));
         await upload.done();
+      }),
+
+    remove: (uri) =>
+      call(uri, async (at) => {
+        await client.send(new DeleteObjectCommand(at));
       }),
 
     list: (prefix) =>

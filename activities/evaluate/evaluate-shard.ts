@@ -82,7 +82,7 @@ export class ShardEvaluator implements AsyncDisposable {
       const labelledPixels = countPixels(matrix, image.labels, predictions, config.dataset.ignoreIndex);
       const predictionSha256 = createHash('sha256').update(predictions).digest('hex');
       evidence.push({ id: image.id, predictionSha256, labelledPixels });
-      if (task.run.overlays.includes(image.id)) await this.#writeOverlay(task, image, predictions);
+      if (task.overlays?.ids.includes(image.id)) await this.#writeOverlay(task, image, predictions);
       heartbeat();
     };
 
@@ -139,7 +139,7 @@ export class ShardEvaluator implements AsyncDisposable {
   }
 
   async #writeOverlay(task: ShardTask, image: LoadedImage, predictions: Uint8Array): Promise<void> {
-    const picture = await renderOverlay(image, predictions, task.run.classes);
+    const picture = await renderOverlay(image, predictions, task.overlays!.classes);
     const uri = joinUri(task.run.prefix, 'overlays', `${image.id}.webp`);
     await this.#context.store.write(uri, picture, { contentType: 'image/webp' });
   }

@@ -8,12 +8,12 @@ import { joinUri, type Store } from '../../core/store.ts';
 /**
  * The results of an earlier run of the same workflow id, if there are any.
  *
- * @throws BadInput if they are of other inputs: nothing published is ever overwritten
+ * @throws BadInput if they are of other inputs: nothing published is ever overwritten; or without the bucket
  */
 export async function finishedResult(store: Store, run: EvalRun): Promise<EvalResult | null> {
   const uri = joinUri(run.prefix, 'results.json');
   const bytes = await store.read(uri).catch((error) => {
-    if (error instanceof NotFound) return null;
+    if (error instanceof NotFound && error.what === 'object') return null;
     throw error;
   });
   if (!bytes) return null;

@@ -41,6 +41,13 @@ export async function makeDemo(folder: string, say: (step: string) => void): Pro
   if (isThere) return files;
 
   say('tiny InternViT: fitting a linear head on its features');
+  await makeWeights(folder, files);
+  await writeFile(marker, '');
+  return files;
+}
+
+/** Random weights of the tiny backbone, and a head fitted to the training images of `files.ade`. */
+export async function makeWeights(folder: string, files: DemoFiles): Promise<void> {
   const config = await loadConfig('tiny');
   const { classes } = await loadClasses('ade20k');
   const meta = {
@@ -52,8 +59,6 @@ export async function makeDemo(folder: string, say: (step: string) => void): Pro
   const checkpoints = [files.backbone, files.head].map((file) => ({ name: path.basename(file), file }));
   const samples = await patchSamples(folder, checkpoints, files.ade, config);
   await write(files.head, { tensors: fitHead(config.model, samples), wrap: 'state_dict', meta });
-  await writeFile(marker, '');
-  return files;
 }
 
 async function write(file: string, state: Parameters<typeof writeTorchFile>[0]): Promise<void> {

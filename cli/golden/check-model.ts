@@ -49,6 +49,22 @@ export async function checkModel(golden: GoldenFolder, run: ModelRun): Promise<R
         exact: true,
       }),
     ];
+    if (run.checkpoint && golden.has(run.checkpoint)) {
+      const whole = path.join(folder, 'whole.pth');
+      copyFileSync(golden.path(run.checkpoint), whole);
+      const { head_logits: logits } = await runGraph(
+        folder,
+        [whole],
+        withTaps(config, config.model.backbone.taps, crops.shape[0]!),
+        [],
+        crops,
+      );
+      rows.push(
+        compareArrays(`head_logits of ${run.checkpoint} alone`, logits!.data, outputs.head_logits!.data, {
+          atol: 2e-4,
+        }),
+      );
+    }
     const stitched = await stitch(config, outputs.head_logits!);
     for (const { stage, file, tolerance } of run.expected) {
       const expected = npyNumbers(readNpy(golden.path(file)));

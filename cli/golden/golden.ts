@@ -44,8 +44,11 @@ export async function compareGolden(
   const rows: Row[] = [];
   for (const [title, check] of sections) {
     const section = await check().catch((error): Row[] => {
-      if (!(error instanceof NotImplemented)) throw error;
-      return [{ what: title, error: error.message, tolerance: '', verdict: 'not implemented' }];
+      const message = error instanceof Error ? error.message : String(error);
+      const missing = error instanceof NotImplemented;
+      return [
+        { what: title, error: message, tolerance: '', verdict: missing ? 'not implemented' : 'FAILED' },
+      ];
     });
     if (section.length > 0) print(title, section);
     rows.push(...section);

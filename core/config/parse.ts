@@ -52,8 +52,15 @@ export function parseAs<T extends z.ZodType>(schema: T, value: unknown, where: s
 
 function describe(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
   const path = issue.path.map(String);
-  if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => unknownKey([...path, key], knownKeys(schema, path)));
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, path);
+    // A known one is of another member of the union, such as a crop in whole mode.
+    return issue.keys.map((key) =>
+      known.includes(key)
+        ? `key ${[...path, key].join('.')} does not go with this kind of ${path.join('.')}`
+        : unknownKey([...path, key], known),
+    );
+  }
   return [`${path.join('.') || 'the whole'}: ${issue.message}`];
 }
 

@@ -1,38 +1,22 @@
-import { NotFound } from '../../../core/config/failures.ts';
+import { memoryStore as plainStore } from '../../../activities/deliver/memory-store.ts';
 import type { Store } from '../../../core/store.ts';
 
-/** A store in memory for unit tests, which remembers the order of its writes. */
+/** A store in memory which remembers the order of its writes. */
 export function memoryStore(initial: Record<string, Uint8Array> = {}) {
-  const objects = new Map(Object.entries(initial));
+  const objects = new Map(Object.entries(initial).map(([uri, body]) => [uri, Buffer.from(body)]));
   const writes: string[] = [];
-  const get = (uri: string) => {
-    const body = objects.get(uri);
-    if (!body) throw new NotFound('object', uri);
-    return Buffer.from(body);
-  };
-  const put = (uri: string, body: Uint8Array) => {
-    writes.push(uri);
-    objects.set(uri, body);
-  };
+  const plain = plainStore(objects);
   const store: Store = {
-    head: async (uri) => ({ sizeBytes: get(uri).length, etag: '"memory"' }),
-    read: async (uri, range) => {
-      const body = get(uri);
-      return range ? body.subarray(range.offset, range.offset + range.length) : body;
+    ...plain,
+    async write(uri, body) {
+      writes.push(uri);
+      await plain.write(uri, body);
     },
-    write: async (uri, body) => put(uri, body),
-    writeOnce: async (uri, body) => {
-      if (objects.has(uri)) return 'exists';
-      put(uri, body);
-      return 'written';
+    async writeOnce(uri, body) {
+      const outcome = await plain.writeOnce(uri, body);
+      if (outcome === 'written') writes.push(uri);
+      return outcome;
     },
-    upload: async () => {
-      throw new Error('publish uploads no files');
-    },
-    list: async (prefix) =>
-      [...objects]
-        .filter(([uri]) => uri.startsWith(prefix))
-        .map(([uri, body]) => ({ uri, sizeBytes: body.length })),
   };
-  return { store, objects, writes, text: (uri: string) => get(uri).toString() };
+  return { store, objects, writes, text: (uri: string) => String(objects.get(uri)) };
 }
