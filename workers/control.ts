@@ -7,7 +7,7 @@ import { codeVersion, connect, namespace, stateFolder } from './environment.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** The control worker: workflows, and the activities that need no GPU. One is enough, several are fine. */
-Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'], logger: undefined as never });
+Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
 
 const connection = await connect();
 const worker = await Worker.create({

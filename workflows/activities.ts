@@ -1,4 +1,4 @@
-import { type ActivityOptions, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control.ts';
 import type { GpuActivities } from '../activities/gpu.ts';
 import type { FleetSpec } from '../core/config/eval.ts';
@@ -23,6 +23,8 @@ export function fleetActivities({ deadlineSeconds }: FleetSpec) {
   return proxyActivities<ControlActivities>({
     ...CONTROL,
     startToCloseTimeout: (deadlineSeconds + 60) * 1000,
+    // The run ends after its keeper has, so that the history closes in order.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: { ...CONTROL.retry, maximumAttempts: 100 },
   });
 }

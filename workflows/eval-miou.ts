@@ -67,7 +67,7 @@ async function withFleet(
   } finally {
     await CancellationScope.nonCancellable(async () => {
       keeper.cancel();
-      await control.tearDown(run.fleet);
+      await Promise.all([control.tearDown(run.fleet), fleet.catch(() => {})]);
     });
   }
 }
