@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { StagedObject } from './config/eval.ts';
 import { BadInput, NotFound } from './config/failures.ts';
 import { parseAs } from './config/parse.ts';
+import { parseJson } from './config/parse-json.ts';
 import type { Store } from './store.ts';
 
 /** Reads and checks a manifest. @throws BadInput if it isn't there (with `remedy`), or isn't one */
@@ -19,15 +20,9 @@ export async function readManifest<T extends z.ZodType>(
     throw error;
   });
   const { versionId } = await store.head(uri);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    throw new BadInput(`${uri}: not JSON. ${remedy}`);
-  }
   const digest = bytesToHex(sha256(bytes));
   return {
-    manifest: parseAs(schema, value, uri),
+    manifest: parseAs(schema, parseJson(bytes, uri), uri),
     object: { uri, sha256: digest, sizeBytes: bytes.length, ...(versionId ? { versionId } : {}) },
   };
 }

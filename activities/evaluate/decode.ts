@@ -14,7 +14,7 @@ const MAX_PIXELS = 100_000_000;
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
   try {
-    const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'warning' })
+    const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
       .rotate()
       .toColourspace('srgb')
       .removeAlpha()

@@ -1,18 +1,22 @@
 import { createHash } from 'node:crypto';
-import os from 'node:os';
 import type { ShardResult, ShardTask, StagedObject, WorkerPhases } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
-import { type DatasetManifest, DatasetManifestSchema } from '../../core/config/manifests.ts';
-import { countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
+import {
+  type DatasetManifest,
+  DatasetManifestSchema,
+  type ManifestImage,
+} from '../../core/config/manifests.ts';
+import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
-import { Inference } from './inference.ts';
+import type { Inference } from './inference.ts';
+import type { InferencePhases } from './inference-protocol.ts';
 import { type LoadedImage, loadImage } from './load-image.ts';
+import { type FetchObject, type LoadedModel, ModelSlot } from './model-slot.ts';
 import { renderOverlay } from './overlay.ts';
 import { prefetch } from './prefetch.ts';
-import { prepareModel } from './prepare-model.ts';
 
 /** What a worker brings along. */
 export interface EvaluateContext {
@@ -21,12 +25,21 @@ export interface EvaluateContext {
   worker: string;
   /** Folder of the node's cache. */
   cacheFolder: string;
-  /** Brings an object into the cache and returns its file. */
-  fetch(object: StagedObject, options: { signal: AbortSignal }): Promise<string>;
+  fetch: FetchObject;
   /** Seconds from the process's start until it could take a shard. */
   startSeconds: number;
   /** Sees each label map, `[H, W]`, before it is counted. */
   onPrediction?(id: string, labels: Uint8Array): void;
+  /** Hears where the time of each shard went, in more detail than results tell. */
+  onTimings?(timings: ShardTimings): void;
+}
+
+/** Seconds of a shard's parts, each summed over its images. Loading goes on beside inference: the sum isn't the clock's. */
+export interface ShardTimings {
+  /** Of the model in use, which an earlier shard may have loaded. */
+  model: LoadedModel['seconds'];
+  images: LoadedImage['seconds'] & { count: number };
+  inference: InferencePhases;
 }
 
 /** How a shard tells that it lives, and hears that it shall stop. */
@@ -36,93 +49,83 @@ export interface ShardBeat {
   heartbeat(details: { imagesDone: number; images: number }): void;
 }
 
+/** What has been counted of a shard. */
+interface Tally {
+  matrix: ConfusionMatrix;
+  evidence: ShardResult['images'];
+  seconds: ShardTimings['images'];
+}
+
 /** Images fetched and decoded ahead of the one in work. */
 const AHEAD = 4;
-
-interface LoadedModel {
-  key: string;
-  inference: Inference;
-  weightFetch: number;
-  graphBuild: number;
-}
 
 /** A worker's `evaluateShard`: the model stays loaded from shard to shard. */
 export class ShardEvaluator implements AsyncDisposable {
   readonly #context: EvaluateContext;
-  #model: LoadedModel | null = null;
+  readonly #models: ModelSlot;
   #manifest: { sha256: string; manifest: DatasetManifest } | null = null;
+  #current: Promise<unknown> = Promise.resolve();
   #lastEnd: number | null = null;
+  #isFirst = true;
 
   constructor(context: EvaluateContext) {
     this.#context = context;
+    this.#models = new ModelSlot(context.cacheFolder, context.fetch);
   }
 
-  /** @throws BadInput, BadData, OutOfMemory, Unavailable; nothing is published but overlays */
-  async evaluateShard(task: ShardTask, beat: ShardBeat): Promise<ShardResult> {
+  /**
+   * One shard after the other, even if Temporal has given up on an earlier one that is still at work here.
+   *
+   * @throws BadInput, BadData, OutOfMemory, Unavailable; nothing is published but overlays
+   */
+  evaluateShard(task: ShardTask, beat: ShardBeat): Promise<ShardResult> {
+    const evaluated = this.#current.then(() => this.#evaluate(task, beat));
+    this.#current = evaluated.catch(() => {});
+    return evaluated;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#models[Symbol.asyncDispose]();
+  }
+
+  async #evaluate(task: ShardTask, beat: ShardBeat): Promise<ShardResult> {
+    beat.signal.throwIfAborted();
     const startedAtMs = Date.now();
     const began = performance.now();
     const { config, dataset } = task.run;
-    const isFirst = this.#model === null;
-    const waitedSince = this.#lastEnd;
-    const manifest = await this.#dataset(dataset);
-    const model = await this.#load(task, beat.signal);
-    const { inference } = model;
-    const computeBefore = inference.phases.graph + inference.phases.stitch;
+    const { images } = await this.#dataset(dataset);
+    const model = await this.#models.load(task, beat.signal);
+    const before = model.inference.phases;
     const loaded = performance.now();
-
-    const images = manifest.images.slice(task.range.first, task.range.first + task.range.count);
-    const root = dataset.uri.slice(0, dataset.uri.lastIndexOf('/'));
-    const matrix = emptyMatrix(config.model.head.classes);
-    const evidence: ShardResult['images'] = [];
-    const heartbeat = () => beat.heartbeat({ imagesDone: evidence.length, images: images.length });
-    heartbeat();
-
-    const count = async (image: LoadedImage, predictions: Uint8Array) => {
-      this.#context.onPrediction?.(image.id, predictions);
-      const labelledPixels = countPixels(matrix, image.labels, predictions, config.dataset.ignoreIndex);
-      const predictionSha256 = createHash('sha256').update(predictions).digest('hex');
-      evidence.push({ id: image.id, predictionSha256, labelledPixels });
-      if (task.overlays?.ids.includes(image.id)) await this.#writeOverlay(task, image, predictions);
-      heartbeat();
+    const waited = this.#lastEnd === null ? 0 : began - this.#lastEnd;
+    const tally: Tally = {
+      matrix: emptyMatrix(config.model.head.classes),
+      evidence: [],
+      seconds: { fetch: 0, decode: 0, preprocess: 0, count: 0 },
     };
-
-    // Every image makes at least one crop, so with more images under way than slots a batch always fills.
-    const inFlight = task.batch + AHEAD;
-    const counted: Promise<void>[] = [];
     try {
-      for await (const image of prefetch(images, AHEAD, (entry) =>
-        loadImage(this.#context.store, root, entry, config),
-      )) {
-        beat.signal.throwIfAborted();
-        const labels = inference.segment(image.id, image.input, image.original);
-        const done = labels.then((predictions) => count(image, predictions));
-        done.catch(() => {});
-        counted.push(done);
-        await counted[counted.length - 1 - inFlight];
-      }
-      inference.flush();
-      await Promise.all(counted);
+      const mine = images.slice(task.range.first, task.range.first + task.range.count);
+      await this.#evaluateImages(task, mine, model.inference, tally, beat);
+      beat.signal.throwIfAborted();
     } catch (error) {
       // Images of a failed shard may still be in the thread's batch: the next shard starts with a clean one.
-      await this.#unload();
+      await this.#models.unload();
       throw error;
     } finally {
       this.#lastEnd = performance.now();
     }
-    beat.signal.throwIfAborted();
-
-    const compute = inference.phases.graph + inference.phases.stitch - computeBefore;
-    const waited = waitedSince === null ? 0 : began - waitedSince;
-    const idle = (waited + performance.now() - loaded) / 1000 - compute;
+    const spent = difference(model.inference.phases, before);
+    this.#context.onTimings?.({ model: model.seconds, images: tally.seconds, inference: spent });
+    const idle = (waited + performance.now() - loaded) / 1000 - spent.graph - spent.stitch;
     return {
       shard: task.range.shard,
-      matrix: encodeMatrix(matrix),
-      images: evidence,
+      matrix: encodeMatrix(tally.matrix),
+      images: tally.evidence,
       worker: this.#context.worker,
       attempt: beat.attempt,
       startedAtMs,
       seconds: (performance.now() - began) / 1000,
-      phases: this.#phases(model, isFirst, compute, idle),
+      phases: this.#phases(model, spent, idle),
       environment: {
         device: config.run.device,
         deviceName: await deviceName(config.run.device),
@@ -134,82 +137,84 @@ export class ShardEvaluator implements AsyncDisposable {
     };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#unload();
+  async #evaluateImages(
+    task: ShardTask,
+    images: ManifestImage[],
+    inference: Inference,
+    tally: Tally,
+    beat: ShardBeat,
+  ): Promise<void> {
+    const { store } = this.#context;
+    const root = task.run.dataset.uri.slice(0, task.run.dataset.uri.lastIndexOf('/'));
+    const load = (entry: ManifestImage) => loadImage(store, root, entry, task.run.config);
+    const heartbeat = () => beat.heartbeat({ imagesDone: tally.evidence.length, images: images.length });
+    heartbeat();
+    // Every image makes at least one crop, so with more images under way than slots a batch always fills.
+    const inFlight = task.batch + AHEAD;
+    const counted: Promise<void>[] = [];
+    for await (const image of prefetch(images, AHEAD, load)) {
+      beat.signal.throwIfAborted();
+      const labels = inference.segment(image.id, image.input, image.original);
+      const done = labels.then(async (predictions) => {
+        await this.#count(task, image, predictions, tally);
+        heartbeat();
+      });
+      // Its failure is seen when it is waited for; until then it must not count as unhandled.
+      done.catch(() => {});
+      counted.push(done);
+      await counted[counted.length - 1 - inFlight];
+    }
+    inference.flush();
+    await Promise.all(counted);
   }
 
-  async #writeOverlay(task: ShardTask, image: LoadedImage, predictions: Uint8Array): Promise<void> {
-    const picture = await renderOverlay(image, predictions, task.overlays!.classes);
+  async #count(task: ShardTask, image: LoadedImage, predictions: Uint8Array, tally: Tally): Promise<void> {
+    const start = performance.now();
+    this.#context.onPrediction?.(image.id, predictions);
+    const { ignoreIndex } = task.run.config.dataset;
+    const labelledPixels = countPixels(tally.matrix, image.labels, predictions, ignoreIndex);
+    const predictionSha256 = createHash('sha256').update(predictions).digest('hex');
+    tally.evidence.push({ id: image.id, predictionSha256, labelledPixels });
+    tally.seconds.count += (performance.now() - start) / 1000;
+    for (const part of ['fetch', 'decode', 'preprocess'] as const) tally.seconds[part] += image.seconds[part];
+    if (!task.overlays?.ids.includes(image.id)) return;
+    const picture = await renderOverlay(image, predictions, task.overlays.classes);
     const uri = joinUri(task.run.prefix, 'overlays', `${image.id}.webp`);
     await this.#context.store.write(uri, picture, { contentType: 'image/webp' });
   }
 
-  #phases(model: LoadedModel, isFirst: boolean, compute: number, idle: number): WorkerPhases {
-    const { buildSeconds, warmUpSeconds } = model.inference.start;
-    const once = (seconds: number) => (isFirst ? seconds : 0);
-    return {
+  /** Seconds of the worker's start go to its first shard. */
+  #phases({ seconds }: LoadedModel, spent: InferencePhases, idle: number): WorkerPhases {
+    const once = (value: number) => (this.#isFirst ? value : 0);
+    const phases = {
       start: once(this.#context.startSeconds),
-      weightFetch: once(model.weightFetch),
-      graphBuild: once(model.graphBuild + buildSeconds),
-      warmUp: once(warmUpSeconds),
-      compute,
+      weightFetch: once(seconds.weightFetch),
+      graphBuild: once(seconds.graphBuild + seconds.sessionCreate),
+      warmUp: once(seconds.warmUp),
+      compute: spent.graph + spent.stitch,
       idle: Math.max(0, idle),
     };
+    this.#isFirst = false;
+    return phases;
   }
 
   /** The dataset's manifest, read once; it must be the one that was planned with. */
   async #dataset({ uri, sha256 }: StagedObject): Promise<DatasetManifest> {
     if (this.#manifest?.sha256 !== sha256) {
-      const { manifest, object } = await readManifest(
-        this.#context.store,
-        uri,
-        DatasetManifestSchema,
-        'Stage it again',
-      );
+      const { store } = this.#context;
+      const { manifest, object } = await readManifest(store, uri, DatasetManifestSchema, 'Stage it again');
       if (object.sha256 !== sha256)
         throw new BadData(`${uri}: changed since the run was planned; start the run again`);
       this.#manifest = { sha256, manifest };
     }
     return this.#manifest.manifest;
   }
-
-  async #load({ run, batch }: ShardTask, signal: AbortSignal): Promise<LoadedModel> {
-    const config = { ...run.config, run: { ...run.config.run, batch } };
-    const key = JSON.stringify([
-      config.model,
-      config.pipeline,
-      config.run,
-      run.weights.sha256,
-      run.head?.sha256,
-    ]);
-    if (this.#model?.key === key) return this.#model;
-    await this.#unload();
-    const start = performance.now();
-    const objects = [run.weights, run.head].filter((object) => object !== null);
-    const checkpoints = [];
-    for (const object of objects)
-      checkpoints.push({ name: object.uri, file: await this.#context.fetch(object, { signal }) });
-    const fetched = performance.now();
-    const { modelFile } = await prepareModel(this.#context.cacheFolder, checkpoints, config);
-    const built = performance.now();
-    const inference = await Inference.open({ modelFile, config: withThreads(config) });
-    this.#model = {
-      key,
-      inference,
-      weightFetch: (fetched - start) / 1000,
-      graphBuild: (built - fetched) / 1000,
-    };
-    return this.#model;
-  }
-
-  async #unload(): Promise<void> {
-    await this.#model?.inference[Symbol.asyncDispose]();
-    this.#model = null;
-  }
 }
 
-/** ONNX Runtime's own default counts cores of the machine, not those that this process may use. */
-function withThreads(config: ShardTask['run']['config']): ShardTask['run']['config'] {
-  const threads = config.run.threads || os.availableParallelism();
-  return { ...config, run: { ...config.run, threads } };
+function difference(after: InferencePhases, before: InferencePhases): InferencePhases {
+  return {
+    graph: after.graph - before.graph,
+    stitch: after.stitch - before.stitch,
+    batches: after.batches - before.batches,
+  };
 }

@@ -10,7 +10,10 @@ export interface InferenceOptions {
 }
 
 /** To the thread. Images are moved, not copied. */
-export type ToInference = { type: 'image'; id: string; image: RgbImage; original: Size } | { type: 'flush' };
+export type ToInference =
+  | { type: 'image'; id: string; image: RgbImage; original: Size }
+  | { type: 'flush' }
+  | { type: 'close' };
 
 /** From the thread. */
 export type FromInference =

@@ -37,8 +37,10 @@ async function main(): Promise<void> {
   };
   await segment(new Uint8Array(batch * side * side * 3));
 
+  let closing = false;
   const segmenter = new SlideSegmenter(config.model, batch, {
     async segment(crops) {
+      if (closing) throw new Error('the inference thread is closing');
       const start = performance.now();
       const logits = await segment(crops);
       phases.graph += (performance.now() - start) / 1000;
@@ -58,9 +60,19 @@ async function main(): Promise<void> {
   // Messages are handled strictly one after the other: the batch in the making is shared by them all.
   let queue: Promise<void> = Promise.resolve();
   port.on('message', (message: ToInference) => {
-    queue = queue
-      .then(() => (message.type === 'image' ? segmenter.add(message) : segmenter.flush()))
-      .catch(fail);
+    if (message.type === 'close') {
+      closing = true;
+      queue = queue.then(async () => {
+        await stitcher[Symbol.asyncDispose]();
+        await session.release();
+      });
+      // Without its port nothing keeps the thread alive.
+      queue.catch(fail).finally(() => port.close());
+    } else {
+      queue = queue
+        .then(() => (message.type === 'image' ? segmenter.add(message) : segmenter.flush()))
+        .catch(fail);
+    }
   });
   send({
     type: 'ready',

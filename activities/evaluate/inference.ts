@@ -15,6 +15,7 @@ interface Waiting {
  */
 export class Inference implements AsyncDisposable {
   readonly #thread: Worker;
+  readonly #exited: Promise<void>;
   readonly #waiting = new Map<string, Waiting>();
   #failure: Error | null = null;
   /** Seconds of opening the session, and of the first run. */
@@ -23,6 +24,7 @@ export class Inference implements AsyncDisposable {
 
   private constructor(thread: Worker) {
     this.#thread = thread;
+    this.#exited = new Promise((resolve) => thread.once('exit', () => resolve()));
   }
 
   /** Loads a model. @throws BadInput if the device isn't there, OutOfMemory if the model doesn't fit */
@@ -56,8 +58,13 @@ export class Inference implements AsyncDisposable {
     this.#thread.postMessage({ type: 'flush' } satisfies ToInference);
   }
 
+  /**
+   * Ends the thread once the batch under way has run; what is waiting is dropped. It is never killed:
+   * ONNX Runtime's binding aborts the whole process when its thread ends in the middle of a call.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#thread.terminate();
+    this.#thread.postMessage({ type: 'close' } satisfies ToInference);
+    await this.#exited;
   }
 
   #ready(): Promise<void> {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EvalResult, EvalRun } from '../../core/config/eval.ts';
 import { BadInput, NotFound } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
+import { parseJson } from '../../core/config/parse-json.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 
@@ -17,7 +18,7 @@ export async function finishedResult(store: Store, run: EvalRun): Promise<EvalRe
     throw error;
   });
   if (!bytes) return null;
-  const results = parseAs(ResultsSchema, JSON.parse(bytes.toString()), uri);
+  const results = parseAs(ResultsSchema, parseJson(bytes, uri), uri);
   if (!sameInputs(results, run))
     throw new BadInput(
       `${uri}: already holds the results of other inputs. Choose another workflow id, or set "recompute": true ` +

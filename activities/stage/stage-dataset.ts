@@ -39,6 +39,9 @@ export async function stageDataset(
   const known = new Map(
     earlier?.images.flatMap(({ image, annotation }) => [image, annotation]).map((f) => [f.key, f.sha256]),
   );
+  // The manifest tells what was sent, and the listing that it is still there.
+  const listed = earlier ? await store.list(`${input.destination.replace(/\/+$/, '')}/`) : [];
+  const sizes = new Map(listed.map(({ uri, sizeBytes }) => [uri, sizeBytes]));
 
   const limit = pLimit(FILES_AT_ONCE);
   let done = 0;
@@ -46,8 +49,9 @@ export async function stageDataset(
   let uploadedBytes = 0;
   const upload = async (key: string, bytes: Buffer) => {
     const sha256 = createHash('sha256').update(bytes).digest('hex');
-    if (known.get(key) !== sha256) {
-      await store.write(joinUri(input.destination, key), bytes);
+    const uri = joinUri(input.destination, key);
+    if (known.get(key) !== sha256 || sizes.get(uri) !== bytes.length) {
+      await store.write(uri, bytes);
       uploadedFiles += 1;
       uploadedBytes += bytes.length;
     }

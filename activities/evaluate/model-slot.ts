@@ -1,0 +1,71 @@
+import os from 'node:os';
+import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
+import { Inference } from './inference.ts';
+import { prepareModel } from './prepare-model.ts';
+
+/** A model that is loaded, and the seconds that it took. */
+export interface LoadedModel {
+  inference: Inference;
+  seconds: { weightFetch: number; graphBuild: number; sessionCreate: number; warmUp: number };
+}
+
+/** Brings an object into the node's cache and returns its file. */
+export type FetchObject = (object: StagedObject, options: { signal: AbortSignal }) => Promise<string>;
+
+/** Room for one model, which stays loaded from shard to shard; another one takes its place. */
+export class ModelSlot implements AsyncDisposable {
+  readonly #cacheFolder: string;
+  readonly #fetch: FetchObject;
+  #loaded: (LoadedModel & { key: string }) | null = null;
+
+  constructor(cacheFolder: string, fetch: FetchObject) {
+    this.#cacheFolder = cacheFolder;
+    this.#fetch = fetch;
+  }
+
+  /** The task's model, loaded if it isn't. */
+  async load({ run, batch }: Pick<ShardTask, 'run' | 'batch'>, signal: AbortSignal): Promise<LoadedModel> {
+    const config = withThreads({ ...run.config, run: { ...run.config.run, batch } });
+    const key = JSON.stringify([
+      config.model,
+      config.pipeline,
+      config.run,
+      run.weights.sha256,
+      run.head?.sha256,
+    ]);
+    if (this.#loaded?.key === key) return this.#loaded;
+    await this.unload();
+    const start = performance.now();
+    const checkpoints = [];
+    for (const object of [run.weights, run.head])
+      if (object) checkpoints.push({ name: object.uri, file: await this.#fetch(object, { signal }) });
+    const fetched = performance.now();
+    const { modelFile } = await prepareModel(this.#cacheFolder, checkpoints, config);
+    const built = performance.now();
+    const inference = await Inference.open({ modelFile, config });
+    const { buildSeconds, warmUpSeconds } = inference.start;
+    const seconds = {
+      weightFetch: (fetched - start) / 1000,
+      graphBuild: (built - fetched) / 1000,
+      sessionCreate: buildSeconds,
+      warmUp: warmUpSeconds,
+    };
+    this.#loaded = { key, inference, seconds };
+    return this.#loaded;
+  }
+
+  async unload(): Promise<void> {
+    await this.#loaded?.inference[Symbol.asyncDispose]();
+    this.#loaded = null;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.unload();
+  }
+}
+
+/** ONNX Runtime's own default counts cores of the machine, not those that this process may use. */
+function withThreads(config: ShardTask['run']['config']): ShardTask['run']['config'] {
+  const threads = config.run.threads || os.availableParallelism();
+  return { ...config, run: { ...config.run, threads } };
+}

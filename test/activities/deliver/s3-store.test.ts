@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { S3Client } from '@aws-sdk/client-s3';
+import getPort from 'get-port';
+import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { s3Client, s3Store } from '../../../activities/deliver/s3-store.ts';
+import { BadInput, NotFound, Unavailable } from '../../../core/config/failures.ts';
+import type { Store } from '../../../core/store.ts';
+import { ensureBucket, type S3Access, startS3Server } from '../../../infra/local/s3-server.ts';
+import { sha256 } from '../../builders.ts';
+import { makeFolder, temporaryFolder } from '../../infra/observe.ts';
+import { storeSuite } from './store-suite.ts';
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
+
+const BUCKET = 'tessera';
+const HOST = '127.0.0.1';
+const access: S3Access = {
+  endpoint: '',
+  region: 'us-east-1',
+  accessKeyId: 'TESSERATEST',
+  secretAccessKey: randomBytes(12).toString('hex'),
+};
+
+beforeAll(async () => {
+  const stateDir = makeFolder();
+  mkdirSync(join(stateDir, 'logs'));
+  const port = await getPort({ host: HOST });
+  access.endpoint = `http://${HOST}:${port}`;
+  const server = await startS3Server({ stateDir, host: HOST, port, access });
+  await ensureBucket(access, BUCKET);
+  return async () => {
+    await server.stop();
+    rmSync(stateDir, { recursive: true, force: true });
+  };
+});
+
+/** A store that finds its server and credentials in the environment, as a worker does. */
+function openStore(changes: Partial<S3Access> = {}): Store {
+  const { endpoint, region, accessKeyId, secretAccessKey } = { ...access, ...changes };
+  vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
+  vi.stubEnv('AWS_REGION', region);
+  vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
+  const client: S3Client = s3Client();
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    client.destroy();
+  });
+  return s3Store(client);
+}
+
+describe('a store on S3', () => {
+  storeSuite(() => ({ store: openStore(), bucket: BUCKET }));
+
+  test('gives versions where the bucket keeps them', async () => {
+    const store = openStore();
+    const versions = [];
+    for (const body of ['a', 'b']) {
+      await store.write(`s3://${BUCKET}/versioned`, Buffer.from(body));
+      versions.push((await store.head(`s3://${BUCKET}/versioned`)).versionId);
+    }
+    expect(new Set(versions.filter(Boolean)).size).toBe(2);
+  });
+
+  test('uploads a file of several parts as it is', async () => {
+    const store = openStore();
+    const bytes = randomBytes(40 << 20);
+    const file = join(temporaryFolder(), 'file');
+    writeFileSync(file, bytes);
+    await store.upload(`s3://${BUCKET}/big`, file);
+    expect(await store.head(`s3://${BUCKET}/big`)).toMatchObject({ sizeBytes: bytes.length });
+    expect(sha256(await store.read(`s3://${BUCKET}/big`))).toBe(sha256(bytes));
+  });
+});
+
+/** What each of the store's calls on a place throws. */
+async function failuresOf(store: Store, bucket: string): Promise<unknown[]> {
+  const uri = `s3://${bucket}/key`;
+  const outcomes = await Promise.allSettled([
+    store.head(uri),
+    store.read(uri),
+    store.write(uri, Buffer.from('x')),
+    store.writeOnce(uri, Buffer.from('x')),
+    store.list(uri),
+  ]);
+  return outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason : 'worked'));
+}
+
+test('a bucket that is not there is told from an object, whatever the call', async () => {
+  for (const failure of await failuresOf(openStore(), 'no-such-bucket')) {
+    expect(failure).toBeInstanceOf(NotFound);
+    expect(failure).toMatchObject({
+      what: 'bucket',
+      message: 's3://no-such-bucket: the bucket does not exist',
+    });
+  }
+});
+
+test.each([
+  ['a wrong secret', { secretAccessKey: 'guess' }],
+  ['an unknown key', { accessKeyId: 'NOBODY' }],
+])('%s is BadInput that speaks of credentials, whatever the call', async (_, changes) => {
+  for (const failure of await failuresOf(openStore(changes), BUCKET)) {
+    expect(failure).toBeInstanceOf(BadInput);
+    expect(failure).not.toBeInstanceOf(NotFound);
+    expect(failure).toMatchObject({ message: expect.stringContaining('access denied') });
+  }
+});
+
+test('a server that is away is Unavailable within seconds', async () => {
+  const port = await getPort({ host: HOST });
+  const began = performance.now();
+  for (const failure of await failuresOf(openStore({ endpoint: `http://${HOST}:${port}` }), BUCKET)) {
+    expect(failure).toBeInstanceOf(Unavailable);
+    expect(failure).toMatchObject({ message: expect.stringContaining(`s3://${BUCKET}/key`) });
+  }
+  expect(performance.now() - began).toBeLessThan(8_000);
+});
+
+test('a server that only answers with errors is Unavailable', async () => {
+  const server = createServer((_, response) => response.writeHead(503).end());
+  await new Promise<void>((listening) => server.listen(0, HOST, listening));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const store = openStore({ endpoint: `http://${HOST}:${port}` });
+  await expect(store.read(`s3://${BUCKET}/key`)).rejects.toThrow(Unavailable);
+});
+
+test('an address that is no S3 address is BadInput', async () => {
+  await expect(openStore().read('/tmp/file')).rejects.toThrow('/tmp/file: expected s3://bucket/key');
+});

@@ -1,0 +1,189 @@
+import { existsSync } from 'node:fs';
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import { emptyMatrix, total } from '../../../core/metric/confusion-matrix.ts';
+import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
+import {
+  float32Tensor,
+  heavyConfig,
+  jpegOf,
+  randomTensors,
+  sha256,
+  stagedSet,
+  tinyConfig,
+} from '../../builders.ts';
+import { openEvaluator, shardTask } from './shard-task.ts';
+
+const { model } = tinyConfig();
+
+describe('a shard', () => {
+  test('has the same matrix and the same label maps, bit by bit, in batches of 1, 3 and 8', async () => {
+    const set = await stagedSet();
+    const results = [];
+    for (const batch of [1, 3, 8]) {
+      const { evaluate } = openEvaluator(set.store);
+      const { matrix, images } = await evaluate(
+        await shardTask(set, { config: tinyConfig(`run.batch=${batch}`) }),
+      );
+      results.push({ matrix, images });
+    }
+    expect(results[1]).toEqual(results[0]);
+    expect(results[2]).toEqual(results[0]);
+    // Were all predictions of one class, this would say little.
+    const { classes, counts } = decodeMatrix(results[0]!.matrix);
+    const predicted = new Set([...counts.keys()].filter((i) => counts[i]! > 0).map((i) => i % classes));
+    expect(predicted.size).toBeGreaterThan(10);
+  });
+
+  test('counts each labelled pixel once, and gives the evidence', async () => {
+    const set = await stagedSet();
+    const { evaluate, predictions, heartbeats } = openEvaluator(set.store);
+    const result = await evaluate(await shardTask(set));
+    expect(result).toMatchObject({
+      shard: 3,
+      worker: 'worker-0',
+      attempt: 2,
+      environment: { device: 'cpu' },
+    });
+    expect(result.images.map(({ id }) => id)).toEqual(set.manifest.images.map(({ id }) => id));
+    for (const [i, { width, height }] of set.manifest.images.entries()) {
+      const { id, predictionSha256, labelledPixels } = result.images[i]!;
+      expect(predictions.get(id)).toHaveLength(width * height);
+      expect(predictionSha256).toBe(sha256(predictions.get(id)!));
+      // One label of 151 is ignored.
+      expect(labelledPixels).toBeLessThanOrEqual(width * height);
+      expect(labelledPixels).toBeGreaterThan(width * height * 0.95);
+    }
+    const pixels = result.images.reduce((sum, { labelledPixels }) => sum + labelledPixels, 0);
+    expect(total(decodeMatrix(result.matrix))).toBe(pixels);
+    expect(heartbeats[0]).toEqual({ imagesDone: 0, images: 8 });
+    expect(heartbeats.at(-1)).toEqual({ imagesDone: 8, images: 8 });
+  });
+
+  test('and another one add up to what one shard of both gives', async () => {
+    const set = await stagedSet();
+    const { evaluate } = openEvaluator(set.store);
+    const whole = await evaluate(await shardTask(set));
+    const first = await evaluate(await shardTask(set, { count: 3 }));
+    const second = await evaluate(await shardTask(set, { first: 3, count: 5 }));
+    expect([...first.images, ...second.images]).toEqual(whole.images);
+    const sum = emptyMatrix(150);
+    for (const part of [first, second])
+      decodeMatrix(part.matrix).counts.forEach((count, i) => {
+        sum.counts[i]! += count;
+      });
+    expect(sum).toEqual(decodeMatrix(whole.matrix));
+  });
+
+  test('finds the model loaded by the one before: only the first pays for its start', async () => {
+    const set = await stagedSet();
+    const { evaluate } = openEvaluator(set.store);
+    const { phases: first } = await evaluate(await shardTask(set));
+    expect(first.start).toBe(1.5);
+    expect(Math.min(first.weightFetch, first.graphBuild, first.warmUp, first.compute)).toBeGreaterThan(0);
+    const { phases: second } = await evaluate(await shardTask(set));
+    expect(second).toMatchObject({ start: 0, weightFetch: 0, graphBuild: 0, warmUp: 0 });
+    expect(second.compute).toBeGreaterThan(0);
+  });
+
+  test('writes overlays of the listed images, and nothing else', async () => {
+    const set = await stagedSet();
+    const before = [...set.objects.keys()];
+    const { evaluate } = openEvaluator(set.store);
+    await evaluate(await shardTask(set, { first: 1, count: 4, overlays: ['image_1', 'image_3'] }));
+    const written = [...set.objects.keys()].filter((uri) => !before.includes(uri)).sort();
+    expect(written).toEqual([1, 3].map((i) => `s3://bucket/runs/eval-1/overlays/image_${i}.webp`));
+    // Image, truth and prediction of 30×75 beside each other, with gaps.
+    const { format, width, height } = await sharp(set.objects.get(written[0]!)!).metadata();
+    expect([format, width, height]).toEqual(['webp', 3 * 30 + 2 * 6, 75]);
+  });
+});
+
+describe('a shard fails', () => {
+  test('as BadData if the weights are not numbers', async () => {
+    const tensors = randomTensors(model).map((tensor) =>
+      tensor.name === 'decode_head.conv_seg.bias'
+        ? float32Tensor(tensor.name, [150], () => Number.NaN)
+        : tensor,
+    );
+    const set = await stagedSet({ checkpoint: Buffer.from(writeTorchFile({ tensors })) });
+    const refusal = openEvaluator(set.store).evaluate(await shardTask(set));
+    await expect(refusal).rejects.toMatchObject({
+      failureClass: 'BadData',
+      message: expect.stringMatching(/^image_\d: the model's logits are not finite/),
+    });
+  });
+
+  // With a GPU there is nothing to refuse.
+  test.skipIf(existsSync('/dev/nvidia0'))(
+    'as BadInput without a GPU for device cuda: the CPU does not step in',
+    async () => {
+      const set = await stagedSet();
+      const { evaluate, predictions } = openEvaluator(set.store);
+      const refusal = evaluate(await shardTask(set, { config: tinyConfig('run.device=cuda') }));
+      await expect(refusal).rejects.toMatchObject({
+        failureClass: 'BadInput',
+        message: expect.stringMatching(/run\.device is cuda, but CUDA is not available here/),
+      });
+      expect(predictions.size).toBe(0);
+    },
+  );
+
+  test('as BadData if the dataset was staged anew since the plan', async () => {
+    const set = await stagedSet();
+    const task = await shardTask(set);
+    const uri = task.run.dataset.uri;
+    set.objects.set(uri, Buffer.concat([set.objects.get(uri)!, Buffer.from('\n')]));
+    await expect(openEvaluator(set.store).evaluate(task)).rejects.toMatchObject({
+      failureClass: 'BadData',
+      message: `${uri}: changed since the run was planned; start the run again`,
+    });
+  });
+
+  test('by the name of a damaged image, and the next one on this worker has the right numbers', async () => {
+    const set = await stagedSet();
+    const { evaluate } = openEvaluator(set.store);
+    const task = await shardTask(set);
+    const expected = await evaluate(task);
+
+    const uri = 's3://bucket/data/images/image_5.jpg';
+    const whole = set.objects.get(uri)!;
+    set.objects.set(uri, await jpegOf(40, 40, 99));
+    await expect(evaluate(task)).rejects.toMatchObject({
+      failureClass: 'BadData',
+      message: expect.stringContaining(`${uri}: not the bytes that were staged`),
+    });
+    set.objects.set(uri, whole);
+    const { matrix, images } = await evaluate(task);
+    expect({ matrix, images }).toEqual({ matrix: expected.matrix, images: expected.images });
+  });
+
+  test('with the reason that it was told to stop for', async () => {
+    const set = await stagedSet();
+    const { evaluate } = openEvaluator(set.store);
+    const task = await shardTask(set);
+    await evaluate(task);
+    const signal = AbortSignal.abort(new Error('the run was cancelled'));
+    await expect(evaluate(task, signal)).rejects.toThrow('the run was cancelled');
+  });
+});
+
+test('while a batch runs, the worker’s own thread goes on: timers are not held up', async () => {
+  const config = heavyConfig();
+  const set = await stagedSet({ model: config.model, sizes: [[140, 140]] });
+  const { evaluate } = openEvaluator(set.store);
+  const task = await shardTask(set, { config });
+  await evaluate(task);
+  let last = performance.now();
+  let longestGapMs = 0;
+  const timer = setInterval(() => {
+    longestGapMs = Math.max(longestGapMs, performance.now() - last);
+    last = performance.now();
+  }, 5);
+  // One batch: all of its time is one call of ONNX Runtime.
+  const { phases } = await evaluate(task);
+  clearInterval(timer);
+  expect(longestGapMs).toBeGreaterThan(0);
+  expect(longestGapMs).toBeLessThan(Math.min(200, phases.compute * 500));
+});

@@ -1,0 +1,60 @@
+import { onTestFinished } from 'vitest';
+import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
+import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
+import { loadClasses } from '../../../activities/plan/load-config.ts';
+import type { Config } from '../../../core/config/config.ts';
+import type { ShardTask } from '../../../core/config/eval.ts';
+import type { Store } from '../../../core/store.ts';
+import { sha256, type stagedSet, tinyConfig } from '../../builders.ts';
+import { temporaryFolder } from '../../infra/observe.ts';
+
+type StagedSet = Awaited<ReturnType<typeof stagedSet>>;
+
+/** A task of a staged set: all of its images unless told otherwise, with overlays of these. */
+export async function shardTask(
+  { objects, input, manifest }: StagedSet,
+  {
+    config = tinyConfig(),
+    first = 0,
+    count = manifest.images.length,
+    overlays,
+  }: { config?: Config; first?: number; count?: number; overlays?: string[] } = {},
+): Promise<ShardTask> {
+  const staged = (uri: string) => {
+    const bytes = objects.get(uri)!;
+    return { uri, sha256: sha256(bytes), sizeBytes: bytes.length };
+  };
+  const dataset = staged(`${input.dataset}/validation.manifest.json`);
+  const { name, split, images } = manifest;
+  return {
+    run: {
+      prefix: 's3://bucket/runs/eval-1',
+      config,
+      weights: staged(input.weights),
+      head: null,
+      dataset: { ...dataset, name, split, images: images.length },
+    },
+    range: { shard: 3, first, count },
+    overlays: overlays ? { ids: overlays, classes: await loadClasses('ade20k') } : null,
+    batch: config.run.batch,
+  };
+}
+
+/** An evaluator with a cache of its own, that ends with the test; it keeps what it predicted. */
+export function openEvaluator(store: Store) {
+  const cacheFolder = temporaryFolder();
+  const predictions = new Map<string, Uint8Array>();
+  const evaluator = new ShardEvaluator({
+    store,
+    worker: 'worker-0',
+    cacheFolder,
+    fetch: (object, { signal }) => fetchToCache(store, cacheFolder, object, { signal }),
+    startSeconds: 1.5,
+    onPrediction: (id, labels) => predictions.set(id, labels.slice()),
+  });
+  onTestFinished(() => evaluator[Symbol.asyncDispose]());
+  const heartbeats: { imagesDone: number; images: number }[] = [];
+  const evaluate = (task: ShardTask, signal = new AbortController().signal) =>
+    evaluator.evaluateShard(task, { attempt: 2, signal, heartbeat: (details) => heartbeats.push(details) });
+  return { evaluate, predictions, heartbeats };
+}

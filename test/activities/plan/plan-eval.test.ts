@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import type { Store } from '../../../core/store.ts';
+import { float32Tensor, randomTensors, sha256, stagedSet, tinyConfig } from '../../builders.ts';
+import { plan, plannedRun } from './plan-of.ts';
+
+const { model } = tinyConfig();
+
+function checkpointOf(tensors: ReturnType<typeof randomTensors>): Buffer {
+  return Buffer.from(writeTorchFile({ tensors }));
+}
+
+describe('a plan', () => {
+  test('holds all that a run needs, from what was staged', async () => {
+    const { store, input, objects } = await stagedSet();
+    const run = await plannedRun(store, input);
+    const digest = (uri: string) => ({
+      uri,
+      sha256: sha256(objects.get(uri)!),
+      sizeBytes: objects.get(uri)!.length,
+    });
+    expect(run).toMatchObject({
+      ...{ workflowId: 'eval-1', runId: 'run-1', codeVersion: '0.1.0+abc', imageDigest: null },
+      prefix: 's3://bucket/runs/eval-1',
+      config: tinyConfig(),
+      weights: digest('s3://bucket/weights.pth'),
+      head: null,
+      dataset: {
+        ...digest('s3://bucket/data/validation.manifest.json'),
+        name: 'tiny',
+        split: 'validation',
+        images: 8,
+      },
+      ignoredKeys: [],
+      imageIds: [0, 1, 2, 3, 4, 5, 6, 7].map((i) => `image_${i}`),
+      deadlineSeconds: 86_400,
+    });
+    expect(run.classes.classes).toHaveLength(150);
+    expect(run.fleet).toEqual({
+      name: 'eval-run-1',
+      launcher: 'local',
+      taskQueue: 'tessera-run-1',
+      workers: 2,
+      deadlineSeconds: 86_400,
+    });
+  });
+
+  test('cuts shards of equal crops, not of equal images, and the same each time', async () => {
+    // Seven images of one crop each, then one of seven.
+    const sizes: [number, number][] = [...new Array(7).fill([28, 28]), [148, 28]];
+    const { store, input } = await stagedSet({ sizes });
+    const { shards } = await plannedRun(store, input);
+    expect(shards.map(({ count }) => count)).toEqual([7, 1]);
+    expect((await plannedRun(store, input)).shards).toEqual(shards);
+  });
+
+  test('applies overrides, and starts no more workers than there are shards', async () => {
+    const { store, input } = await stagedSet();
+    const overrides = ['run.workers=9', 'run.shards=100', 'run.overlays=3'];
+    const run = await plannedRun(store, { ...input, overrides, deadlineMinutes: 2 });
+    expect(run.shards).toHaveLength(8);
+    expect([run.fleet.workers, run.fleet.deadlineSeconds]).toEqual([8, 120]);
+    expect(run.overlays).toEqual(['image_0', 'image_2', 'image_5']);
+  });
+
+  test('takes a head from a file of its own, and lists keys that nothing uses', async () => {
+    const all = randomTensors(model);
+    const backbone = [
+      ...all.filter(({ name }) => name.startsWith('backbone.')),
+      float32Tensor('clip_projector.x', [2], () => 0),
+    ];
+    const { store, input, stageWeights } = await stagedSet({ checkpoint: checkpointOf(backbone) });
+    stageWeights(
+      's3://bucket/head.pth',
+      checkpointOf(all.filter(({ name }) => name.startsWith('decode_head.'))),
+    );
+    const run = await plannedRun(store, { ...input, head: 's3://bucket/head.pth' });
+    expect(run.head?.uri).toBe('s3://bucket/head.pth');
+    expect(run.ignoredKeys).toEqual(['clip_projector.x']);
+    await expect(plan(store, input)).rejects.toThrow(
+      /missing decode_head\..*is the head in a file of its own/,
+    );
+  });
+
+  test('reads of checkpoints only their tables of contents', async () => {
+    const overrides = ['model.backbone.embedDim=256', 'model.head.channels=256'];
+    const { store, input, objects } = await stagedSet({ model: tinyConfig(...overrides).model });
+    let bytes = 0;
+    const counting: Store = {
+      ...store,
+      read: async (uri, range) => {
+        if (uri === input.weights) bytes += range?.length ?? Number.POSITIVE_INFINITY;
+        return store.read(uri, range);
+      },
+    };
+    await plan(counting, { ...input, overrides });
+    expect(bytes).toBeGreaterThan(0);
+    expect(bytes).toBeLessThan(objects.get(input.weights)!.length / 10);
+  });
+});

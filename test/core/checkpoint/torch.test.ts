@@ -1,0 +1,97 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { ITEM_BYTES } from '../../../core/checkpoint/dtypes.ts';
+import { type TorchState, torchFileChunks } from '../../../core/checkpoint/torch-writer.ts';
+import { createZipWriter } from '../../../core/checkpoint/zip-writer.ts';
+import { DTYPES } from '../../../core/config/manifests.ts';
+
+/** A python that has torch, such as that of the reference benchmark's virtual environment. */
+const python = process.env.TESSERA_PYTHON;
+/** Importing torch takes seconds on a cold disk. */
+const TIMEOUT_MS = 60_000;
+
+/** Prints what torch finds in each file: keys, meta, and each tensor's dtype, shape and bytes. */
+const LOAD = `
+import json, sys, torch
+def describe(t):
+    raw = bytes(t.reshape(-1).view(torch.uint8).tolist())
+    return [str(t.dtype), list(t.shape), raw.hex()]
+found = {}
+for file in sys.argv[2:]:
+    top = torch.load(file, map_location='cpu', weights_only=sys.argv[1] == 'weights_only')
+    wrap = next((key for key in ('state_dict', 'module') if key in top), None)
+    tensors = top[wrap] if wrap else top
+    found[file.split('/')[-1]] = {
+        'wrap': wrap or 'none', 'meta': top.get('meta'), 'type': type(tensors).__name__,
+        'tensors': {name: describe(t) for name, t in tensors.items()},
+    }
+print(json.dumps(found))
+`;
+
+const SHAPES = [[2, 3], [], [0, 4], [1, 2, 3, 4], [70, 33]];
+const TENSORS = DTYPES.flatMap((dtype) =>
+  SHAPES.map((shape) => {
+    const length = shape.reduce((a, b) => a * b, ITEM_BYTES[dtype]);
+    // Any bytes will do but for bool, whose only ones are 0 and 1.
+    const data = Uint8Array.from({ length }, (_, i) => (i * 167 + 13) & (dtype === 'bool' ? 1 : 255));
+    return { name: `blocks.0.${dtype}.é[${shape}]`, dtype, shape, data };
+  }),
+);
+const META = {
+  CLASSES: ['wall', 'traffic light, traffic signal', 'ü'],
+  PALETTE: [[120, 120, 120]],
+  iter: 80_000,
+  lr: 4e-5,
+  big: 2 ** 40,
+  negative: -5,
+  none: null,
+  nested: { yes: true, no: false, empty: [] },
+};
+
+const STATES: Record<string, TorchState> = {
+  flat: { tensors: TENSORS, wrap: 'none' },
+  state_dict: { tensors: TENSORS, wrap: 'state_dict', meta: META },
+  module: { tensors: TENSORS, wrap: 'module' },
+};
+
+describe('PyTorch itself', () => {
+  test.for(['weights_only', 'everything'])(
+    'loads every form that is written, bit for bit: %s',
+    { timeout: TIMEOUT_MS },
+    async (mode, { skip }) => {
+      skip(!python, 'TESSERA_PYTHON names no python with torch');
+      const folder = await mkdtemp(path.join(os.tmpdir(), 'tessera-torch-'));
+      const files: string[] = [];
+      for (const [name, state] of Object.entries(STATES))
+        for (const zip of ['zip', 'zip64']) {
+          const writer = zip === 'zip64' ? createZipWriter(0) : createZipWriter();
+          files.push(path.join(folder, `${name}.${zip}`));
+          await writeFile(files.at(-1)!, Buffer.concat([...torchFileChunks(state, writer)]));
+        }
+      const run = promisify(execFile)(python!, ['-c', LOAD, mode, ...files], { maxBuffer: 64 << 20 });
+      const { stdout } = await run.finally(() => rm(folder, { recursive: true }));
+      const found = JSON.parse(stdout);
+      expect(Object.keys(found)).toEqual(files.map((file) => path.basename(file)));
+      for (const [file, { wrap, meta, type, tensors }] of Object.entries<Record<string, unknown>>(found)) {
+        const written = STATES[file.split('.')[0]!]!;
+        expect({ wrap, meta, type }).toEqual({
+          wrap: written.wrap,
+          meta: written.meta ?? null,
+          type: 'OrderedDict',
+        });
+        expect(tensors, file).toEqual(
+          Object.fromEntries(
+            TENSORS.map(({ name, dtype, shape, data }) => [
+              name,
+              [`torch.${dtype}`, shape, Buffer.from(data).toString('hex')],
+            ]),
+          ),
+        );
+      }
+    },
+  );
+});

@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigSchema } from '../../../core/config/config.ts';
+import { BadInput } from '../../../core/config/failures.ts';
+import { knownKeys, parseConfig } from '../../../core/config/parse.ts';
+import { TINY, tinyConfig } from '../../builders.ts';
+
+/** The message of a config whose value at a path is another one. */
+function refusal(path: string, value: unknown): string {
+  const config = structuredClone(TINY) as Record<string, unknown>;
+  const keys = path.split('.');
+  const parent = keys.slice(0, -1).reduce((here, key) => here[key] as Record<string, unknown>, config);
+  parent[keys.at(-1)!] = value;
+  try {
+    parseConfig(config, 'configs/x.yaml');
+  } catch (error) {
+    expect(error).toBeInstanceOf(BadInput);
+    return (error as Error).message;
+  }
+  throw new Error(`${path} was accepted`);
+}
+
+test('a config gets the defaults that it leaves out', () => {
+  const config = parseConfig(TINY, 'x');
+  expect(config.model.backbone).toMatchObject({ qkNormalization: true, qkvBias: false, normEps: 1e-6 });
+  expect(config.run).toMatchObject({ overlays: 6, pricePerWorkerHour: 0, currency: 'USD' });
+  expect(config.dataset.ignoreIndex).toBe(255);
+});
+
+describe('a wrong field is named, with what it is and what it should be', () => {
+  test.each([
+    ['model.backbone.taps', [3], 'model.backbone.taps has 3, but the backbone has 3 blocks (0 to 2)'],
+    ['model.backbone.taps', [0, 1], 'model.backbone.taps has 2 blocks, but a linear head takes one'],
+    ['model.backbone.heads', 3, 'model.backbone.heads is 3, which does not divide embedDim 16'],
+    [
+      'model.backbone.imageSizePx',
+      30,
+      'model.backbone.imageSizePx is 30, which is no multiple of patchSizePx 14',
+    ],
+    ['model.head.channels', 8, 'model.head.channels is 8, but the backbone gives 16'],
+    ['model.head.classes', 256, 'model.head.classes is 256, but labels are bytes: at most 255'],
+    ['model.test.cropPx', 42, 'model.test.cropPx is 42, but the backbone takes imageSizePx 28'],
+    [
+      'model.test.stridePx',
+      29,
+      'model.test.stridePx is 29, more than cropPx 28: pixels between windows would be left out',
+    ],
+    [
+      'run.precision',
+      'bfloat16',
+      "run.precision is bfloat16, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)",
+    ],
+    ['run.workers', 0, 'run.workers: Too small: expected number to be >0'],
+    ['run.device', 'gpu', 'run.device: Invalid option: expected one of "cpu"|"cuda"'],
+    ['model.test.mode', 'hole', "model.test.mode: Invalid discriminator value. Expected 'slide' | 'whole'"],
+  ])('%s = %j', (path, value, message) => {
+    expect(refusal(path, value).split('\n')).toContain(`configs/x.yaml: ${message}`);
+  });
+});
+
+test('strides up to the crop, and bfloat16 on a GPU, are right', () => {
+  expect(tinyConfig('model.test.stridePx=28').model.test).toMatchObject({ stridePx: 28 });
+  expect(tinyConfig('run.device=cuda', 'run.precision=bfloat16').run.precision).toBe('bfloat16');
+});
+
+test('all problems are told at once, one a line', () => {
+  const model = { ...TINY.model, backbone: { ...TINY.model.backbone, taps: [7], heads: 5 } };
+  expect(() => parseConfig({ ...TINY, model }, 'x')).toThrow(/^x: .*taps has 7.*\nx: .*heads is 5/);
+});
+
+describe('an unknown key gets the nearest known one', () => {
+  test.each([
+    ['run.bacth', 'unknown key run.bacth; did you mean run.batch?'],
+    ['model.backbone.numHeads', 'unknown key model.backbone.numHeads; did you mean model.backbone.heads?'],
+    ['modell', 'unknown key modell; did you mean model?'],
+    // Keys of a union's member are known, too.
+    [
+      'pipeline.resize.shortSide',
+      'unknown key pipeline.resize.shortSide; did you mean pipeline.resize.shortSidePx?',
+    ],
+  ])('%s', (path, message) => {
+    expect(refusal(path, 1)).toBe(`configs/x.yaml: ${message}`);
+  });
+});
+
+test('a key of another kind of the same section is not suggested to itself', () => {
+  expect(refusal('model.test', { mode: 'whole', cropPx: 28 })).toBe(
+    'configs/x.yaml: key model.test.cropPx does not go with this kind of model.test',
+  );
+});
+
+test('the known keys of a section are those of all its kinds', () => {
+  expect(knownKeys(ConfigSchema, ['model', 'test'])).toEqual(['mode', 'cropPx', 'stridePx']);
+  expect(knownKeys(ConfigSchema, ['reproduces'])).toEqual(['row', 'mIoU', 'source']);
+  expect(knownKeys(ConfigSchema, ['run', 'batch'])).toEqual([]);
+});
