@@ -38,7 +38,7 @@ describe('a run is refused before a worker exists', () => {
     const { store, input, objects } = await stagedSet();
     objects.set(`${input.weights}.manifest.json`, Buffer.from('<html>'));
     await expect(plan(store, input)).rejects.toThrow(
-      /weights\.pth\.manifest\.json: not valid JSON\. Stage it first/,
+      /weights\.pth\.manifest\.json: not valid JSON$/,
     );
     objects.set(`${input.weights}.manifest.json`, objects.get(`${input.dataset}/validation.manifest.json`)!);
     await expect(plan(store, input)).rejects.toThrow(/weights\.pth\.manifest\.json: kind: /);
