@@ -8,6 +8,11 @@ export interface SessionOptions {
   threads: number;
 }
 
+/** Else a node that has no CUDA kernel would quietly run on the CPU, copies and all. */
+const ON_CUDA = { disable_cpu_ep_fallback: '1' };
+/** Threads that spin while they wait take the cores from the other session's, and from decoding: 2 × on a tiny model. */
+const ON_CPU = { intra_op: { allow_spinning: '0' } };
+
 /**
  * Opens an ONNX model.
  *
@@ -23,8 +28,7 @@ export async function openSession(
     executionProviders: [device],
     intraOpNumThreads: threads,
     logSeverityLevel: 3,
-    // Without this a node that has no CUDA kernel would quietly run on the CPU, copies and all.
-    ...(device === 'cuda' ? { extra: { session: { disable_cpu_ep_fallback: '1' } } } : {}),
+    extra: { session: device === 'cuda' ? ON_CUDA : ON_CPU },
   };
   try {
     return typeof model === 'string'

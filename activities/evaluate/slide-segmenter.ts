@@ -2,8 +2,8 @@ import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
+import { logitsSide } from '../../core/model/head.ts';
 import { slideWindows, type WindowGrid, windowCount } from '../../core/model/slide-windows.ts';
-import { gridSide } from '../../core/model/tensor-specs.ts';
 
 /** One image on its way: the network's input, and the size that its label map must have. */
 export interface SegmentJob {
@@ -88,8 +88,7 @@ export class SlideSegmenter {
   }
 
   get #logitsPerCrop(): number {
-    const { backbone, head } = this.#model;
-    return head.classes * gridSide(backbone.imageSizePx, backbone.patchSizePx) ** 2;
+    return this.#model.head.classes * logitsSide(this.#model) ** 2;
   }
 }
 

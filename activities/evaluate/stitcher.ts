@@ -1,9 +1,9 @@
 import type { InferenceSession } from 'onnxruntime-node';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
+import { logitsSide } from '../../core/model/head.ts';
 import { stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../core/model/stitch-matrix.ts';
-import { gridSide } from '../../core/model/tensor-specs.ts';
 import { openSession, runSession, type SessionOptions, tensor } from './session.ts';
 import type { WindowLogits } from './slide-segmenter.ts';
 
@@ -27,12 +27,12 @@ export class Stitcher implements AsyncDisposable {
   }
 
   static async open(
-    { backbone, head }: Config['model'],
+    model: Config['model'],
     options: SessionOptions,
     result: 'labels' | 'logits' = 'labels',
   ): Promise<Stitcher> {
-    const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-    const low = { classes: head.classes, height: side, width: side };
+    const side = logitsSide(model);
+    const low = { classes: model.head.classes, height: side, width: side };
     return new Stitcher(await openSession(stitchGraph(low, result), options), low, result, options);
   }
 

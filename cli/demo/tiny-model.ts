@@ -1,7 +1,8 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { TensorToWrite } from '../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../core/config/config.ts';
-import { type TensorSpec, tensorSpecs } from '../../core/model/tensor-specs.ts';
+import type { TensorSpec } from '../../core/model/tensor-spec.ts';
+import { tensorSpecs } from '../../core/model/tensor-specs.ts';
 import { createRandom } from './scene-random.ts';
 
 /** Patches of the training images, as the head sees them. */

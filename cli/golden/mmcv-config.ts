@@ -18,7 +18,13 @@ const Mmcv = z.looseObject({
       qk_normalization: z.boolean(),
       out_indices: z.array(z.int()),
     }),
-    decode_head: z.looseObject({ type: z.string(), channels: z.int(), num_classes: z.int() }),
+    decode_head: z.looseObject({
+      type: z.string(),
+      channels: z.int(),
+      num_classes: z.int(),
+      pool_scales: z.array(z.int()).optional(),
+    }),
+    auxiliary_head: z.looseObject({ channels: z.int(), num_classes: z.int(), in_index: z.int() }).optional(),
     test_cfg: z.looseObject({
       mode: z.enum(['slide', 'whole']),
       crop_size: z.tuple([z.int(), z.int()]).optional(),
@@ -40,6 +46,8 @@ const Mmcv = z.looseObject({
   }),
 });
 
+type MmcvHead = z.infer<typeof Mmcv>['model']['decode_head'];
+
 /** What of a golden run is beyond what Tessera computes so far. */
 export class NotImplemented extends Error {}
 
@@ -51,8 +59,7 @@ export class NotImplemented extends Error {}
  */
 export function fromMmcv(json: unknown, overrides: Record<string, unknown>, where: string): Config {
   const mmcv = parseAs(Mmcv, withOverrides(json, overrides), where);
-  const { backbone, decode_head: head, test_cfg: test } = mmcv.model;
-  if (head.type !== 'FCNHead') throw new NotImplemented(`head ${head.type}`);
+  const { backbone, decode_head: head, auxiliary_head: auxiliary, test_cfg: test } = mmcv.model;
   const { img_dir: imageDir, ann_dir: annotationDir } = mmcv.data.test;
   const aug = mmcv.data.test.pipeline.find((step) => step.type === 'MultiScaleFlipAug');
   const transforms = aug?.transforms ?? [];
@@ -73,7 +80,16 @@ export function fromMmcv(json: unknown, overrides: Record<string, unknown>, wher
           qkNormalization: backbone.qk_normalization,
           taps: backbone.out_indices,
         },
-        head: { type: 'linear', channels: head.channels, classes: head.num_classes },
+        head: headOf(head),
+        ...(auxiliary
+          ? {
+              auxiliaryHead: {
+                channels: auxiliary.channels,
+                level: auxiliary.in_index,
+                classes: auxiliary.num_classes,
+              },
+            }
+          : {}),
         test:
           test.mode === 'whole'
             ? { mode: 'whole' }
@@ -93,6 +109,12 @@ export function fromMmcv(json: unknown, overrides: Record<string, unknown>, wher
     },
     where,
   );
+}
+
+function headOf({ type, channels, num_classes: classes, pool_scales: poolScales }: MmcvHead) {
+  if (type === 'FCNHead') return { type: 'linear', channels, classes };
+  if (type === 'UPerHead') return { type: 'upernet', channels, poolScales, classes };
+  throw new NotImplemented(`head ${type}`);
 }
 
 function resizeOf(

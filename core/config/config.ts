@@ -33,6 +33,19 @@ const linearHead = z.strictObject({
   batchNormEps: z.number().positive().default(1e-5),
 });
 
+const upernetHead = z.strictObject({
+  /** The original's UPerHead on four taps, raised to four sizes by the backbone's own feature pyramid. */
+  type: z.literal('upernet'),
+  channels: positive,
+  /** Sides of the pooled maps of the pyramid pooling module. */
+  poolScales: z.array(positive).min(1),
+  classes: positive,
+  batchNormEps: z.number().positive().default(1e-5),
+});
+
+/** For training only: the original's FCNHead with one 3×3 convolution, on one level of the pyramid. */
+const auxiliaryHead = z.strictObject({ channels: positive, level: z.int().min(0).max(3), classes: positive });
+
 const test = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('slide'), cropPx: positive, stridePx: positive }),
   z.strictObject({ mode: z.literal('whole') }),
@@ -88,7 +101,12 @@ export const ConfigSchema = z.strictObject({
   name: z.string().min(1),
   /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
-  model: z.strictObject({ backbone, head: linearHead, test }),
+  model: z.strictObject({
+    backbone,
+    head: z.discriminatedUnion('type', [linearHead, upernetHead]),
+    auxiliaryHead: auxiliaryHead.optional(),
+    test,
+  }),
   dataset,
   pipeline: z.strictObject({ resize, mean: perChannel, std: perChannel }),
   run,
@@ -97,6 +115,9 @@ export const ConfigSchema = z.strictObject({
 export type Config = z.infer<typeof ConfigSchema>;
 export type BackboneConfig = Config['model']['backbone'];
 export type HeadConfig = Config['model']['head'];
+export type AuxiliaryHeadConfig = NonNullable<Config['model']['auxiliaryHead']>;
+export type LinearHeadConfig = Extract<HeadConfig, { type: 'linear' }>;
+export type UperNetHeadConfig = Extract<HeadConfig, { type: 'upernet' }>;
 export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];
 export type Precision = (typeof PRECISIONS)[number];

@@ -3,6 +3,9 @@ import type { z } from 'zod';
 import { type Config, ConfigSchema } from './config.ts';
 import { BadInput } from './failures.ts';
 
+/** Blocks that each head looks at. */
+const TAPS = { linear: 1, upernet: 4 };
+
 /**
  * Checks a config: its form by the schema, then what fields say about one another.
  *
@@ -19,13 +22,14 @@ export function parseConfig(value: unknown, where: string): Config {
         (tap) =>
           `model.backbone.taps has ${tap}, but the backbone has ${backbone.depth} blocks (0 to ${backbone.depth - 1})`,
       ),
-    backbone.taps.length !== 1 &&
-      `model.backbone.taps has ${backbone.taps.length} blocks, but a linear head takes one`,
+    backbone.taps.length !== TAPS[head.type] &&
+      `model.backbone.taps has ${backbone.taps.length} blocks, but a head of type ${head.type} takes ${TAPS[head.type]}`,
     backbone.embedDim % backbone.heads !== 0 &&
       `model.backbone.heads is ${backbone.heads}, which does not divide embedDim ${backbone.embedDim}`,
     backbone.imageSizePx % backbone.patchSizePx !== 0 &&
       `model.backbone.imageSizePx is ${backbone.imageSizePx}, which is no multiple of patchSizePx ${backbone.patchSizePx}`,
-    head.channels !== backbone.embedDim &&
+    head.type === 'linear' &&
+      head.channels !== backbone.embedDim &&
       `model.head.channels is ${head.channels}, but the backbone gives ${backbone.embedDim}`,
     head.classes > 255 && `model.head.classes is ${head.classes}, but labels are bytes: at most 255`,
     test.mode === 'slide' &&

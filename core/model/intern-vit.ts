@@ -1,7 +1,7 @@
 import type { BackboneConfig } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
-import { gridSide } from './tensor-specs.ts';
+import { gridSide } from './tensor-spec.ts';
 import type { WeightLoader } from './weights.ts';
 
 export interface BackboneContext {
@@ -42,7 +42,7 @@ export function internVit(ctx: BackboneContext, image: Value): Value[] {
       graph.ints([1]),
     ]);
     const map = graph.reshape(graph.transpose(patches, [0, 2, 1]), [batch, c, side, side]);
-    features[tap] = graph.cast(map, 'float32', `feat${tap}`);
+    features[tap] = graph.cast(map, 'float32', `tap${tap}`);
   }
   return features;
 }

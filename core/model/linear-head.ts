@@ -1,6 +1,17 @@
-import type { HeadConfig } from '../config/config.ts';
-import type { GraphBuilder, Value } from '../onnx/graph.ts';
-import type { WeightLoader } from './weights.ts';
+import type { LinearHeadConfig } from '../config/config.ts';
+import type { Value } from '../onnx/graph.ts';
+import { batchNorm, batchNormSpecs, classify, type HeadContext } from './layers.ts';
+import type { TensorSpec } from './tensor-spec.ts';
+
+const AT = 'decode_head';
+
+export function linearSpecs({ channels, classes }: LinearHeadConfig): TensorSpec[] {
+  return [
+    ...batchNormSpecs(`${AT}.norm`, channels),
+    { name: `${AT}.conv_seg.weight`, shape: [classes, channels, 1, 1] },
+    { name: `${AT}.conv_seg.bias`, shape: [classes] },
+  ];
+}
 
 /**
  * The linear probe: BatchNorm with running statistics, then a 1×1 convolution.
@@ -9,18 +20,6 @@ import type { WeightLoader } from './weights.ts';
  * @returns logits `[B, classes, h, w]` float32
  * @see InternVL `segmentation/mmseg_custom/models/decode_heads/fcn_head.py` with num_convs=0
  */
-export function linearHead(
-  graph: GraphBuilder,
-  weights: WeightLoader,
-  head: HeadConfig,
-  feature: Value,
-): Value {
-  const load = (key: string) => weights(graph, `decode_head.${key}`, 'float32');
-  const normalised = graph.node(
-    'BatchNormalization',
-    [feature, load('norm.weight'), load('norm.bias'), load('norm.running_mean'), load('norm.running_var')],
-    { epsilon: { float: head.batchNormEps } },
-    'head_bn',
-  );
-  return graph.node('Conv', [normalised, load('conv_seg.weight'), load('conv_seg.bias')], {}, 'head_logits');
+export function linearHead(ctx: HeadContext, feature: Value): Value {
+  return classify(ctx, batchNorm(ctx, feature, `${AT}.norm`, 'head_bn'), AT, 'head_logits');
 }

@@ -1,7 +1,8 @@
 import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
-import { gridSide, POSITION_EMBEDDING, type TensorSpec, tensorSpecs } from './tensor-specs.ts';
+import { gridSide, type TensorSpec } from './tensor-spec.ts';
+import { POSITION_EMBEDDING, tensorSpecs } from './tensor-specs.ts';
 
 /** A tensor of the model and the checkpoint that holds it. */
 export interface WeightSource {

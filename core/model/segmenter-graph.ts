@@ -1,9 +1,8 @@
 import type { Config, Precision } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
 import { type Dim, GraphBuilder, type Value } from '../onnx/graph.ts';
+import { buildHead, logitsSide } from './head.ts';
 import { internVit } from './intern-vit.ts';
-import { linearHead } from './linear-head.ts';
-import { gridSide } from './tensor-specs.ts';
 import type { WeightLoader } from './weights.ts';
 
 /** Names of the segmenter's input and output. */
@@ -23,7 +22,7 @@ export interface SegmenterOptions {
 /**
  * Crops of bytes in, low-resolution logits out: normalisation, backbone and head in one graph.
  *
- * Input `crops` `[B, S, S, 3]` uint8 RGB; output `head_logits` `[B, classes, S / patch, S / patch]` float32.
+ * Input `crops` `[B, S, S, 3]` uint8 RGB; output `head_logits` `[B, classes, side, side]` float32.
  *
  * @returns the ONNX model file's bytes; weights stay in the checkpoints
  */
@@ -40,9 +39,9 @@ export function segmenterGraph({
   const crops = graph.input(CROPS, 'uint8', [batch, size, size, 3]);
   const image = normalize(graph, crops, config.pipeline);
   const dtype: DType = precision;
-  const features = internVit({ graph, weights, backbone, batch, dtype }, image);
-  const logits = linearHead(graph, weights, head, features[0]!);
-  const side = gridSide(size, backbone.patchSizePx);
+  const taps = internVit({ graph, weights, backbone, batch, dtype }, image);
+  const logits = buildHead(graph, weights, config.model, batch, taps);
+  const side = logitsSide(config.model);
   graph.output(logits, 'float32', [batch, head.classes, side, side]);
   for (const stage of stages) {
     if (stage === LOGITS) continue;
@@ -78,6 +77,6 @@ function normalize(graph: GraphBuilder, crops: Value, { mean, std }: Config['pip
 
 /** Stages are for looking at: their rank is enough, and theirs is 2 (tokens) or 4 (maps). */
 function unknownShape(stage: string): Dim[] {
-  const isMap = /^(input|feat|head_)/.test(stage);
+  const isMap = /^(input|feat|up1|head_|aux_)/.test(stage);
   return Array.from({ length: isMap ? 4 : 2 }, (_, i) => `${stage}_${i}`);
 }

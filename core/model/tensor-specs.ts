@@ -1,26 +1,18 @@
 import type { Config } from '../config/config.ts';
-
-/** A tensor that a model needs: its name in a whole segmentor's checkpoint, and its shape. */
-export interface TensorSpec {
-  name: string;
-  shape: number[];
-}
+import { headSpecs } from './head.ts';
+import { gridSide, type TensorSpec } from './tensor-spec.ts';
 
 export const POSITION_EMBEDDING = 'backbone.pos_embed';
-
-/** Side of the grid of patches of an image side. */
-export function gridSide(sidePx: number, patchPx: number): number {
-  return Math.floor(sidePx / patchPx);
-}
 
 /**
  * Everything that a model reads from its checkpoints, in the order of use, up to the last tap:
  * blocks behind it are neither fetched nor loaded.
  * The position embedding is given at the crop's grid; it may come at pre-training's grid as well.
  *
- * @see InternVL `intern_vit_6b.py`, `fcn_head.py` for the names
+ * @see InternVL `intern_vit_6b.py` for the names
  */
-export function tensorSpecs({ backbone, head }: Config['model']): TensorSpec[] {
+export function tensorSpecs(model: Config['model']): TensorSpec[] {
+  const { backbone } = model;
   const { embedDim: c, patchSizePx: p } = backbone;
   const hidden = Math.trunc(c * backbone.mlpRatio);
   const tokens = gridSide(backbone.imageSizePx, p) ** 2 + 1;
@@ -52,14 +44,5 @@ export function tensorSpecs({ backbone, head }: Config['model']): TensorSpec[] {
       { name: `${at}.ls2.gamma`, shape: [c] },
     );
   }
-  const norm = 'decode_head.norm';
-  specs.push(
-    ...['weight', 'bias', 'running_mean', 'running_var'].map((key) => ({
-      name: `${norm}.${key}`,
-      shape: [head.channels],
-    })),
-    { name: 'decode_head.conv_seg.weight', shape: [head.classes, head.channels, 1, 1] },
-    { name: 'decode_head.conv_seg.bias', shape: [head.classes] },
-  );
-  return specs;
+  return [...specs, ...headSpecs(model)];
 }

@@ -6,7 +6,8 @@ import type { ReadAt } from '../store.ts';
 import { roundToBfloat16 } from './bfloat16.ts';
 import type { MatchedWeights, WeightSource } from './match-weights.ts';
 import { resizePositionEmbedding } from './position-embedding.ts';
-import { gridSide, POSITION_EMBEDDING } from './tensor-specs.ts';
+import { gridSide } from './tensor-spec.ts';
+import { POSITION_EMBEDDING } from './tensor-specs.ts';
 
 /** A checkpoint at hand: its contents' table, its bytes, and its place beside the model file. */
 export interface CheckpointFile {

@@ -1,0 +1,67 @@
+import type { GraphBuilder, Value } from '../onnx/graph.ts';
+import type { TensorSpec } from './tensor-spec.ts';
+import type { WeightLoader } from './weights.ts';
+
+/** What heads are made of: always float32. */
+export interface HeadContext {
+  graph: GraphBuilder;
+  weights: WeightLoader;
+  batchNormEps: number;
+}
+
+const BATCH_NORM_KEYS = ['weight', 'bias', 'running_mean', 'running_var'];
+
+export function batchNormSpecs(key: string, channels: number): TensorSpec[] {
+  return BATCH_NORM_KEYS.map((part) => ({ name: `${key}.${part}`, shape: [channels] }));
+}
+
+/** BatchNorm with running statistics (SyncBN at test time is the same). */
+export function batchNorm(
+  { graph, weights, batchNormEps }: HeadContext,
+  x: Value,
+  key: string,
+  name?: string,
+): Value {
+  const parts = BATCH_NORM_KEYS.map((part) => weights(graph, `${key}.${part}`, 'float32'));
+  return graph.node('BatchNormalization', [x, ...parts], { epsilon: { float: batchNormEps } }, name);
+}
+
+/** `kernel` of mmcv's ConvModule: a convolution without bias, BatchNorm, ReLU. */
+export function convModuleSpecs(key: string, from: number, to: number, kernel: number): TensorSpec[] {
+  return [
+    { name: `${key}.conv.weight`, shape: [to, from, kernel, kernel] },
+    ...batchNormSpecs(`${key}.bn`, to),
+  ];
+}
+
+/**
+ * Convolution, BatchNorm, ReLU; the size is kept.
+ *
+ * @param x `[B, from, H, W]` float32
+ * @returns `[B, to, H, W]` float32
+ * @see mmcv 1.7 `ConvModule` with norm_cfg and the default activation
+ */
+export function convModule(ctx: HeadContext, x: Value, key: string, kernel: number, name?: string): Value {
+  const { graph, weights } = ctx;
+  const pad = (kernel - 1) / 2;
+  const attributes = { kernel_shape: [kernel, kernel], pads: [pad, pad, pad, pad] };
+  const convolved = graph.node('Conv', [x, weights(graph, `${key}.conv.weight`, 'float32')], attributes);
+  return graph.node('Relu', [batchNorm(ctx, convolved, `${key}.bn`)], {}, name);
+}
+
+/** A 1×1 convolution to class logits. @see mmseg 0.30 `BaseDecodeHead.cls_seg` */
+export function classify({ graph, weights }: HeadContext, x: Value, key: string, name: string): Value {
+  const load = (part: string) => weights(graph, `${key}.conv_seg.${part}`, 'float32');
+  return graph.node('Conv', [x, load('weight'), load('bias')], {}, name);
+}
+
+/**
+ * Bilinear, as torch's interpolate with align_corners=False.
+ *
+ * @param shape the target's, `[B, C, H, W]`
+ */
+export function resizeTo(graph: GraphBuilder, x: Value, shape: number[]): Value {
+  const none = '' as Value;
+  const attributes = { mode: 'linear', coordinate_transformation_mode: 'half_pixel' };
+  return graph.node('Resize', [x, none, none, graph.ints(shape)], attributes);
+}
