@@ -29,7 +29,7 @@ test('a config gets the defaults that it leaves out', () => {
 describe('a wrong field is named, with what it is and what it should be', () => {
   test.each([
     ['model.backbone.taps', [3], 'model.backbone.taps has 3, but the backbone has 3 blocks (0 to 2)'],
-    ['model.backbone.taps', [0, 1], 'model.backbone.taps has 2 blocks, but a linear head takes one'],
+    ['model.backbone.taps', [0, 1], 'model.backbone.taps has 2 blocks, but a head of type linear takes 1'],
     ['model.backbone.heads', 3, 'model.backbone.heads is 3, which does not divide embedDim 16'],
     [
       'model.backbone.imageSizePx',
