@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { TypedFailure } from '../core/config/failures.ts';
 import { REPOSITORY } from '../workers/environment.ts';
+import { benchCommand } from './commands/bench.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
@@ -12,7 +13,15 @@ import { stageCommands } from './commands/stage.ts';
 
 const { version, description } = JSON.parse(readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8'));
 const program = new Command('tessera').description(description).version(version).showHelpAfterError();
-for (const command of [runCommand, demoCommand, stackCommands, stageCommands, configsCommand, goldenCommand])
+for (const command of [
+  runCommand,
+  demoCommand,
+  stackCommands,
+  stageCommands,
+  configsCommand,
+  goldenCommand,
+  benchCommand,
+])
   command(program);
 
 try {

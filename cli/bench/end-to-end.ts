@@ -1,0 +1,23 @@
+import type { Config } from '../../core/config/config.ts';
+import type { EvalInput } from '../../core/config/eval.ts';
+import { parseAs } from '../../core/config/parse.ts';
+import { ResultsSchema } from '../../core/config/results.ts';
+import { runEval } from '../run-workflow.ts';
+import type { Session } from '../session.ts';
+import type { Terminal } from '../terminal.ts';
+import type { BenchReport } from './bench-report.ts';
+
+/** Times `EvalMIoU` as a user runs it, workers and all, from its start until its results are there. */
+export async function benchEndToEnd(
+  session: Session,
+  workflowId: string,
+  { input, config }: { input: EvalInput; config: Config },
+  screen: Terminal,
+): Promise<BenchReport['endToEnd']> {
+  const start = performance.now();
+  const { resultsUri, images, mIoU } = await runEval(session, workflowId, input, screen);
+  const seconds = (performance.now() - start) / 1000;
+  const json = JSON.parse((await session.store.read(resultsUri)).toString());
+  const { wall, worker } = parseAs(ResultsSchema, json, resultsUri).timeBudget;
+  return { images, workers: config.run.workers, seconds, mIoU, wall, worker };
+}
