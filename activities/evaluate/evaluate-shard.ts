@@ -154,7 +154,7 @@ export class ShardEvaluator implements AsyncDisposable {
     const counted: Promise<void>[] = [];
     for await (const image of prefetch(images, AHEAD, load)) {
       beat.signal.throwIfAborted();
-      const labels = inference.segment(image.id, image.input, image.original);
+      const labels = inference.segment(image.id, image.views, image.original);
       const done = labels.then(async (predictions) => {
         await this.#count(task, image, predictions, tally);
         heartbeat();

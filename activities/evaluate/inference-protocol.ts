@@ -1,17 +1,17 @@
 import type { Config } from '../../core/config/config.ts';
 import type { FailureClass } from '../../core/config/failures.ts';
-import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
+import type { View } from '../../core/image/views.ts';
 
 /** What the inference thread is started with. */
 export interface InferenceOptions {
   modelFile: string;
-  config: Pick<Config, 'model' | 'run'>;
+  config: Pick<Config, 'model' | 'pipeline' | 'run'>;
 }
 
 /** To the thread. Images are moved, not copied. */
 export type ToInference =
-  | { type: 'image'; id: string; image: RgbImage; original: Size }
+  | { type: 'image'; id: string; views: View[]; original: Size }
   | { type: 'flush' }
   | { type: 'close' };
 

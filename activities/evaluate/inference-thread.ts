@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { TypedFailure } from '../../core/config/failures.ts';
+import { viewKinds } from '../../core/image/views.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
 import { openSession, runSession, tensor } from './session.ts';
@@ -28,7 +29,7 @@ async function main(): Promise<void> {
   const options = { device, threads };
   const started = performance.now();
   const session = await openSession(modelFile, options);
-  const stitcher = await Stitcher.open(config.model, options);
+  const stitcher = await Stitcher.open(config.model, viewKinds(config.pipeline).length, options);
   const built = performance.now();
   const side = config.model.backbone.imageSizePx;
   const segment = async (crops: Uint8Array) => {
@@ -51,9 +52,7 @@ async function main(): Promise<void> {
       const start = performance.now();
       const labels = await stitcher.labels(image);
       phases.stitch += (performance.now() - start) / 1000;
-      send({ type: 'labels', id: image.job.id, labels, phases: { ...phases } }, [
-        labels.buffer as ArrayBuffer,
-      ]);
+      send({ type: 'labels', id: image.id, labels, phases: { ...phases } }, [labels.buffer as ArrayBuffer]);
     },
   });
 

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { type FailureClass, TypedFailure } from '../../core/config/failures.ts';
-import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
+import type { View } from '../../core/image/views.ts';
 import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
 
 interface Waiting {
@@ -37,20 +37,26 @@ export class Inference implements AsyncDisposable {
 
   /**
    * @param id unique among the images in flight
-   * @param image the network's input, `[H, W, 3]`; its bytes are moved to the thread
+   * @param views the network's inputs, each `[H, W, 3]`; their bytes are moved to the thread
    * @param original size of the label map
    * @returns label map `[H, W]` uint8
    */
-  segment(id: string, image: RgbImage, original: Size): Promise<Uint8Array> {
+  segment(id: string, views: View[], original: Size): Promise<Uint8Array> {
     if (this.#failure) return Promise.reject(this.#failure);
-    const data = ownBytes(image.data);
+    const moved = views.map(({ image: { width, height, data }, isFlipped }) => ({
+      image: { width, height, data: ownBytes(data) },
+      isFlipped,
+    }));
     const message: ToInference = {
       type: 'image',
       id,
-      image: { width: image.width, height: image.height, data },
+      views: moved,
       original: { width: original.width, height: original.height },
     };
-    this.#thread.postMessage(message, [data.buffer]);
+    this.#thread.postMessage(
+      message,
+      moved.map(({ image }) => image.data.buffer),
+    );
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
 

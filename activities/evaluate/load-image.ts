@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
-import { reduceZeroLabel, resizeForTest } from '../../core/image/preprocess.ts';
+import { reduceZeroLabel } from '../../core/image/preprocess.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
+import { makeViews, type View } from '../../core/image/views.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { decodeAnnotation, decodeImage, type LabelImage } from './decode.ts';
 
@@ -12,8 +13,8 @@ export interface LoadedImage {
   id: string;
   /** As decoded; `[H, W, 3]`. */
   original: RgbImage;
-  /** The network's input; `[H', W', 3]`. */
-  input: RgbImage;
+  /** The network's inputs. */
+  views: View[];
   /** Labels after reduce_zero_label, `[H, W]`. */
   labels: Uint8Array;
   seconds: { fetch: number; decode: number; preprocess: number };
@@ -54,11 +55,11 @@ export async function loadImage(
   checkLabels(annotation, annotationUri, config);
   if (config.dataset.reduceZeroLabel) reduceZeroLabel(annotation.data);
   const decoded = performance.now();
-  const input = resizeForTest(original, config.pipeline.resize);
+  const views = makeViews(original, config.pipeline);
   return {
     id: image.id,
     original,
-    input,
+    views,
     labels: annotation.data,
     seconds: {
       fetch: (fetched - start) / 1000,

@@ -2,29 +2,44 @@ import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
+import type { View } from '../../core/image/views.ts';
 import { logitsSide } from '../../core/model/head.ts';
 import { slideWindows, type WindowGrid, windowCount } from '../../core/model/slide-windows.ts';
 
-/** One image on its way: the network's input, and the size that its label map must have. */
+/** One image on its way: the network's inputs, and the size that its label map must have. */
 export interface SegmentJob {
   /** For messages. */
   id: string;
-  image: RgbImage;
+  /** One, or those of test-time augmentation. */
+  views: View[];
   original: Size;
 }
 
-/** An image's logits of all windows, `[windows, K, h, w]` in row order, and how they lie. */
-export interface WindowLogits {
-  job: SegmentJob;
+/** A view's logits of all windows, `[windows, K, h, w]` in row order, and how they lie. */
+export interface ViewLogits {
+  /** The network's input. */
+  size: Size;
+  isFlipped: boolean;
   grid: WindowGrid;
   logits: Float32Array;
+}
+
+export interface ImageLogits {
+  id: string;
+  original: Size;
+  views: ViewLogits[];
 }
 
 export interface SegmenterHooks {
   /** Crops `[B, S, S, 3]` to logits `[B, K, h, w]`. */
   segment(crops: Uint8Array): Promise<Float32Array>;
   /** Called once for each image, as soon as its last window's logits are there. */
-  onImage(image: WindowLogits): Promise<void>;
+  onImage(image: ImageLogits): Promise<void>;
+}
+
+interface Pending extends ImageLogits {
+  /** Windows that have not been run yet. */
+  missing: number;
 }
 
 /**
@@ -36,8 +51,8 @@ export class SlideSegmenter {
   readonly #hooks: SegmenterHooks;
   readonly #crops: Uint8Array;
   readonly #batch: number;
-  /** Which image's which window each filled slot of the batch is. */
-  #slots: { pending: WindowLogits; window: number }[] = [];
+  /** Whose window each filled slot of the batch is, and where its logits go. */
+  #slots: { pending: Pending; into: Float32Array }[] = [];
 
   constructor(model: Config['model'], batch: number, hooks: SegmenterHooks) {
     this.#model = model;
@@ -46,24 +61,27 @@ export class SlideSegmenter {
     this.#crops = new Uint8Array(batch * this.#cropBytes);
   }
 
-  /** @throws BadData if the image is smaller than a crop */
-  async add(job: SegmentJob): Promise<void> {
-    const { image } = job;
-    const grid = slideWindows(image, this.#model);
+  /** @throws BadData if a view is smaller than a crop */
+  async add({ id, original, views }: SegmentJob): Promise<void> {
+    const pending: Pending = { id, original, views: [], missing: 0 };
+    for (const { image, isFlipped } of views) {
+      const grid = this.#windows(id, image);
+      const logits = new Float32Array(windowCount(grid) * this.#logitsPerCrop);
+      const size = { width: image.width, height: image.height };
+      pending.views.push({ size, isFlipped, grid, logits });
+      pending.missing += windowCount(grid);
+    }
     const side = this.#model.backbone.imageSizePx;
-    if (!grid)
-      throw new BadData(
-        `${job.id}: ${image.height}×${image.width} px after resizing, but ${this.#model.test.mode} mode needs ` +
-          (this.#model.test.mode === 'slide' ? `at least ${side}×${side}` : `exactly ${side}×${side}`),
-      );
-    const logits = new Float32Array(windowCount(grid) * this.#logitsPerCrop);
-    const pending: WindowLogits = { job, grid, logits };
-    let window = 0;
-    for (const top of grid.tops) {
-      for (const left of grid.lefts) {
-        copyWindow(image, top, left, side, this.#crops, this.#slots.length * this.#cropBytes);
-        this.#slots.push({ pending, window: window++ });
-        if (this.#slots.length === this.#batch) await this.flush();
+    for (const [index, { image }] of views.entries()) {
+      const { grid, logits } = pending.views[index]!;
+      let window = 0;
+      for (const top of grid.tops) {
+        for (const left of grid.lefts) {
+          copyWindow(image, top, left, side, this.#crops, this.#slots.length * this.#cropBytes);
+          const at = window++ * this.#logitsPerCrop;
+          this.#slots.push({ pending, into: logits.subarray(at, at + this.#logitsPerCrop) });
+          if (this.#slots.length === this.#batch) await this.flush();
+        }
       }
     }
   }
@@ -75,12 +93,22 @@ export class SlideSegmenter {
     this.#slots = [];
     const size = this.#logitsPerCrop;
     const logits = await this.#hooks.segment(this.#crops);
-    for (const [slot, { pending, window }] of slots.entries()) {
-      const part = logits.subarray(slot * size, (slot + 1) * size);
-      pending.logits.set(part, window * size);
-      const isLast = window === windowCount(pending.grid) - 1;
-      if (isLast) await this.#hooks.onImage(pending);
+    for (const [slot, { pending, into }] of slots.entries()) {
+      into.set(logits.subarray(slot * size, (slot + 1) * size));
+      pending.missing -= 1;
+      if (pending.missing === 0) await this.#hooks.onImage(pending);
     }
+  }
+
+  #windows(id: string, image: RgbImage): WindowGrid {
+    const grid = slideWindows(image, this.#model);
+    if (grid) return grid;
+    const { backbone, test } = this.#model;
+    const side = `${backbone.imageSizePx}×${backbone.imageSizePx}`;
+    throw new BadData(
+      `${id}: ${image.height}×${image.width} px after resizing, but ${test.mode} mode needs ` +
+        (test.mode === 'slide' ? `at least ${side}` : `exactly ${side}`),
+    );
   }
 
   get #cropBytes(): number {

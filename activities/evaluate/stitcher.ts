@@ -1,59 +1,58 @@
-import type { InferenceSession } from 'onnxruntime-node';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
+import type { Size } from '../../core/image/test-size.ts';
 import { logitsSide } from '../../core/model/head.ts';
-import { stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
+import { type StitchShape, stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../core/model/stitch-matrix.ts';
 import { openSession, runSession, type SessionOptions, tensor } from './session.ts';
-import type { WindowLogits } from './slide-segmenter.ts';
+import type { ImageLogits, ViewLogits } from './slide-segmenter.ts';
 
-/** Turns an image's window logits into its label map (or, for comparisons, its full-size logits). */
+/** Turns an image's window logits into its label map (or, for comparisons, its full-size scores). */
 export class Stitcher implements AsyncDisposable {
   readonly #session: InferenceSession;
-  readonly #low: { classes: number; height: number; width: number };
-  readonly #result: 'labels' | 'logits';
+  readonly #shape: StitchShape;
+  readonly #result: 'labels' | 'scores';
   readonly #options: SessionOptions;
 
   private constructor(
     session: InferenceSession,
-    low: { classes: number; height: number; width: number },
-    result: 'labels' | 'logits',
+    shape: StitchShape,
+    result: 'labels' | 'scores',
     options: SessionOptions,
   ) {
     this.#session = session;
-    this.#low = low;
+    this.#shape = shape;
     this.#result = result;
     this.#options = options;
   }
 
+  /** @param views how many views each image has */
   static async open(
     model: Config['model'],
+    views: number,
     options: SessionOptions,
-    result: 'labels' | 'logits' = 'labels',
+    result: 'labels' | 'scores' = 'labels',
   ): Promise<Stitcher> {
-    const side = logitsSide(model);
-    const low = { classes: model.head.classes, height: side, width: side };
-    return new Stitcher(await openSession(stitchGraph(low, result), options), low, result, options);
+    const shape = { classes: model.head.classes, side: logitsSide(model), views };
+    const session = await openSession(stitchGraph(shape, result), options);
+    return new Stitcher(session, shape, result, options);
   }
 
   /** @returns labels `[H, W]` uint8 of the original's size @throws BadData if the logits are not finite */
-  async labels(image: WindowLogits): Promise<Uint8Array> {
-    const { height, width } = image.job.original;
+  async labels(image: ImageLogits): Promise<Uint8Array> {
+    const { height, width } = image.original;
     return ((await this.#run(image)).data as Uint8Array).slice(0, height * width);
   }
 
-  /** @returns logits `[K, H, W]` float32 of the original's size */
-  async logits(image: WindowLogits): Promise<Float32Array> {
-    const { height, width } = image.job.original;
-    const tiles = (await this.#run(image)).data as Float32Array;
-    const { classes } = this.#low;
-    const out = new Float32Array(classes * height * width);
-    for (let c = 0; c < classes; c++) {
-      for (let y = 0; y < height; y++) {
-        const row = (Math.floor(y / TILE_ROWS) * classes + c) * TILE_ROWS + (y % TILE_ROWS);
-        out.set(tiles.subarray(row * width, (row + 1) * width), (c * height + y) * width);
-      }
-    }
+  /** @returns logits of a single view, or mean probabilities of several: `[K, H, W]` float32 of the original's size */
+  async scores(image: ImageLogits): Promise<Float32Array> {
+    const pixels = image.original.height * image.original.width;
+    const innermost = (await this.#run(image)).data as Float32Array;
+    const { classes } = this.#shape;
+    const out = new Float32Array(classes * pixels);
+    for (let i = 0; i < pixels; i++)
+      for (let c = 0; c < classes; c++) out[c * pixels + i] = innermost[i * classes + c]!;
     return out;
   }
 
@@ -61,36 +60,50 @@ export class Stitcher implements AsyncDisposable {
     await this.#session.release();
   }
 
-  async #run({ job, grid, logits }: WindowLogits) {
-    if (!logits.every(Number.isFinite))
-      throw new BadData(
-        `${job.id}: the model's logits are not finite; are the weights damaged, or of another model?`,
-      );
-    const { classes, height, width } = this.#low;
-    const { original, image } = job;
-    const rows = stitchMatrix(height, grid.heightPx, grid.tops, image.height, original.height);
-    const lowRows = grid.tops.length * height;
+  async #run({ id, original, views }: ImageLogits): Promise<Tensor> {
+    const inputs: Record<string, Tensor> = {};
+    for (const [view, logits] of views.entries()) {
+      if (!allFinite(logits.logits))
+        throw new BadData(
+          `${id}: the model's logits are not finite; are the weights damaged, or of another model?`,
+        );
+      Object.assign(inputs, this.#viewInputs(view, logits, original));
+    }
+    return (await runSession(this.#session, inputs, this.#options.device))[this.#result]!;
+  }
+
+  #viewInputs(
+    view: number,
+    { grid, size, isFlipped, logits }: ViewLogits,
+    original: Size,
+  ): Record<string, Tensor> {
+    const { classes, side } = this.#shape;
+    const lowRows = grid.tops.length * side;
     const tiles = Math.ceil(original.height / TILE_ROWS);
-    const tiled = new Float32Array(tiles * TILE_ROWS * lowRows);
-    tiled.set(rows);
-    const columns = stitchMatrix(width, grid.widthPx, grid.lefts, image.width, original.width);
-    const lowColumns = grid.lefts.length * width;
-    const outputs = await runSession(
-      this.#session,
-      {
-        windows: tensor(logits, [grid.tops.length, grid.lefts.length, classes, height, width]),
-        rows: tensor(tiled, [tiles, TILE_ROWS, lowRows]),
-        columns: tensor(transpose(columns, original.width, lowColumns), [lowColumns, original.width]),
-      },
-      this.#options.device,
-    );
-    return outputs[this.#result]!;
+    const rows = new Float32Array(tiles * TILE_ROWS * lowRows);
+    rows.set(stitchMatrix(side, grid.heightPx, grid.tops, size.height, original.height));
+    const lowColumns = grid.lefts.length * side;
+    const columns = stitchMatrix(side, grid.widthPx, grid.lefts, size.width, original.width);
+    // A mirrored view's columns, read backwards, mirror it back.
+    if (isFlipped) reverseRows(columns, lowColumns);
+    return {
+      [`windows_${view}`]: tensor(logits, [grid.tops.length, grid.lefts.length, classes, side, side]),
+      [`rows_${view}`]: tensor(rows, [tiles, TILE_ROWS, lowRows]),
+      [`columns_${view}`]: tensor(columns, [original.width, lowColumns]),
+    };
   }
 }
 
-function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const out = new Float32Array(matrix.length);
-  for (let r = 0; r < rows; r++)
-    for (let c = 0; c < columns; c++) out[c * rows + r] = matrix[r * columns + c]!;
-  return out;
+function allFinite(values: Float32Array): boolean {
+  // A plain loop: a callback for each of 400,000 numbers takes longer than the graph does on a GPU.
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
+}
+
+function reverseRows(matrix: Float32Array, width: number): void {
+  for (let top = 0, bottom = matrix.length - width; top < bottom; top += width, bottom -= width) {
+    const row = matrix.slice(top, top + width);
+    matrix.copyWithin(top, bottom, bottom + width);
+    matrix.set(row, bottom);
+  }
 }

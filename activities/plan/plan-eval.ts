@@ -16,6 +16,7 @@ import {
 import { applyOverrides } from '../../core/config/overrides.ts';
 import { parseAs, parseConfig } from '../../core/config/parse.ts';
 import { networkSize } from '../../core/image/test-size.ts';
+import { viewKinds } from '../../core/image/views.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { slideWindows, windowCount } from '../../core/model/slide-windows.ts';
 import { readManifest } from '../../core/read-manifest.ts';
@@ -128,17 +129,22 @@ async function stagedWeights(store: Store, uri: string): Promise<StagedObject> {
   return { uri, sha256, sizeBytes, ...(info.versionId ? { versionId: info.versionId } : {}) };
 }
 
-/** An image costs as many crops as it makes. */
+/** An image costs as many crops as its views make. */
 function imageCosts({ images }: DatasetManifest, { model, pipeline }: Config, uri: string): number[] {
+  const kinds = viewKinds(pipeline);
   return images.map((image) => {
-    const size = networkSize(image, pipeline.resize);
-    const grid = slideWindows(size, model);
-    if (!grid)
-      throw new BadInput(
-        `${uri}: ${image.id} (${image.width}×${image.height} px) becomes ${size.width}×${size.height} px, which ` +
-          `${model.test.mode} mode with crops of ${model.backbone.imageSizePx} px cannot cover; see pipeline.resize`,
-      );
-    return windowCount(grid);
+    let crops = 0;
+    for (const { ratio } of kinds) {
+      const size = networkSize(image, pipeline.resize, ratio);
+      const grid = slideWindows(size, model);
+      if (!grid)
+        throw new BadInput(
+          `${uri}: ${image.id} (${image.width}×${image.height} px) becomes ${size.width}×${size.height} px, which ` +
+            `${model.test.mode} mode with crops of ${model.backbone.imageSizePx} px cannot cover; see pipeline.resize`,
+        );
+      crops += windowCount(grid);
+    }
+    return crops;
   });
 }
 

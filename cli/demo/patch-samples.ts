@@ -68,7 +68,7 @@ export async function patchSamples(
       labels[Math.floor(y * scale.y) * original.width + Math.floor(x * scale.x)]!;
     for (const top of windows.tops)
       for (const left of windows.lefts) labelsOf.push(windowClasses(at, top, left, grid, patch));
-    await segmenter.add({ id, image, original });
+    await segmenter.add({ id, views: [{ image, isFlipped: false }], original });
   }
   await segmenter.flush();
   await session.release();

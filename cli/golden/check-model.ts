@@ -122,20 +122,27 @@ async function runGraph(
 async function stitch(config: Config, { dims, data }: Outputs[string]) {
   const [batch, classes] = dims as [number, number];
   const side = config.model.backbone.imageSizePx;
-  await using toLabels = await Stitcher.open(config.model, OPTIONS, 'labels');
-  await using toLogits = await Stitcher.open(config.model, OPTIONS, 'logits');
+  await using toLabels = await Stitcher.open(config.model, 1, OPTIONS, 'labels');
+  await using toLogits = await Stitcher.open(config.model, 1, OPTIONS, 'scores');
   const labels = new Uint8Array(batch * side * side);
   const logits = new Float32Array(batch * classes * side * side);
   for (let b = 0; b < batch; b++) {
     const size = data.length / batch;
-    const image = { width: side, height: side, data: new Uint8Array() };
+    const whole = { width: side, height: side };
     const crop = {
-      job: { id: `crop ${b}`, image, original: image },
-      grid: { heightPx: side, widthPx: side, tops: [0], lefts: [0] },
-      logits: data.slice(b * size, (b + 1) * size),
+      id: `crop ${b}`,
+      original: whole,
+      views: [
+        {
+          size: whole,
+          isFlipped: false,
+          grid: { heightPx: side, widthPx: side, tops: [0], lefts: [0] },
+          logits: data.slice(b * size, (b + 1) * size),
+        },
+      ],
     };
     labels.set(await toLabels.labels(crop), b * side * side);
-    logits.set(await toLogits.logits(crop), b * classes * side * side);
+    logits.set(await toLogits.scores(crop), b * classes * side * side);
   }
   return { labels, logits, shape: [batch, classes, side, side] };
 }

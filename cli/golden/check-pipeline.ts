@@ -16,13 +16,14 @@ import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { type DatasetManifest, DatasetManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
+import { viewKinds } from '../../core/image/views.ts';
 import { decodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import type { Store } from '../../core/store.ts';
 import { compareArrays, compareNumber, type Row, subsample, verdict } from './compare.ts';
 import type { GoldenFolder, PipelineRun } from './manifest.ts';
-import { fromMmcv, NotImplemented } from './mmcv-config.ts';
+import { AUG_TEST, fromMmcv, NotImplemented } from './mmcv-config.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 
 const ROOT = 's3://golden/ade';
@@ -32,10 +33,10 @@ const Results = z.looseObject({
 
 /** One of the original's test runs, by the code that a worker runs for a shard. */
 export async function checkPipeline(golden: GoldenFolder, run: PipelineRun): Promise<Row[]> {
-  if (run.aug_test) throw new NotImplemented('test-time augmentation');
   if (!run.config || !run.checkpoint || !run.pretrained || !run.data_root || !run.tolerance)
     throw new NotImplemented('overlays and format-only output');
   const config = fromMmcv(golden.json(run.config), {}, run.config);
+  if (run.aug_test) config.pipeline.augmentation = AUG_TEST;
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-golden-'));
   try {
     mkdirSync(path.join(folder, 'objects'));
@@ -149,7 +150,12 @@ async function compareLogits(
   const { modelFile } = await prepareModel(folder, checkpoints, config);
   const options = { device: 'cpu' as const, threads: 1 };
   const session = await openSession(modelFile, options);
-  await using stitcher = await Stitcher.open(config.model, options, 'logits');
+  await using stitcher = await Stitcher.open(
+    config.model,
+    viewKinds(config.pipeline).length,
+    options,
+    'scores',
+  );
   const rows: Row[] = [];
   const side = config.model.backbone.imageSizePx;
   for (const { id, file, subsample: steps } of run.expected.logits) {
@@ -166,7 +172,7 @@ async function compareLogits(
       onImage: async (windows) => {
         const { height, width } = image.original;
         const actual = subsample(
-          await stitcher.logits(windows),
+          await stitcher.scores(windows),
           [config.model.head.classes, height, width],
           steps,
         );
@@ -175,7 +181,7 @@ async function compareLogits(
         );
       },
     });
-    await segmenter.add({ id, image: image.input, original: image.original });
+    await segmenter.add(image);
     await segmenter.flush();
   }
   await session.release();

@@ -8,9 +8,11 @@ import { parseAs } from '../../core/config/parse.ts';
 import { flipHorizontally, reduceZeroLabel } from '../../core/image/preprocess.ts';
 import { type RgbImage, resizeBilinear } from '../../core/image/resize.ts';
 import { testSizes } from '../../core/image/test-size.ts';
+import { viewKinds } from '../../core/image/views.ts';
 import { CROPS, normalizeGraph } from '../../core/model/segmenter-graph.ts';
 import { compareArrays, compareValues, type Row, stepsOf, subsample } from './compare.ts';
 import type { GoldenFolder, PreprocessingRun } from './manifest.ts';
+import { AUG_TEST } from './mmcv-config.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 
 const pair = z.tuple([z.int(), z.int()]);
@@ -32,8 +34,6 @@ const Cases = z.record(
   }),
 );
 
-/** The original's test-time augmentation. @see mmseg 0.30 tools/test.py --aug-test */
-const AUG_RATIOS = [0.5, 0.75, 1, 1.25, 1.5, 1.75];
 const PIPELINE = {
   mean: [123.675, 116.28, 103.53] as [number, number, number],
   std: [58.395, 57.12, 57.375] as [number, number, number],
@@ -65,9 +65,13 @@ export async function checkPreprocessing(golden: GoldenFolder, run: Preprocessin
     };
     check('shape', [image.height, image.width], expected.ori_shape);
     check('decoded', sha256(image.data), expected.decoded_rgb_sha256);
-    const ratios = run.aug_test ? AUG_RATIOS.flatMap((ratio) => [ratio, ratio]) : [1];
+    const kinds = viewKinds({
+      ...PIPELINE,
+      resize: resizeConfig(run),
+      ...(run.aug_test ? { augmentation: AUG_TEST } : {}),
+    });
     for (const [index, view] of expected.views.entries()) {
-      const [setrSize, size] = testSizes(image, resizeConfig(run), ratios[index]);
+      const [setrSize, size] = testSizes(image, resizeConfig(run), kinds[index]!.ratio);
       const setr = resizeBilinear(image, setrSize!.width, setrSize!.height);
       const resized = resizeBilinear(setr, size!.width, size!.height);
       check(`view ${index} first resize`, [setr.height, setr.width], view.after_SETR_Resize);

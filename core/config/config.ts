@@ -108,7 +108,15 @@ export const ConfigSchema = z.strictObject({
     test,
   }),
   dataset,
-  pipeline: z.strictObject({ resize, mean: perChannel, std: perChannel }),
+  pipeline: z.strictObject({
+    resize,
+    mean: perChannel,
+    std: perChannel,
+    /** Test-time augmentation: probabilities are averaged over all ratios, mirrored and not. */
+    augmentation: z
+      .strictObject({ ratios: z.array(z.number().positive()).min(1), flip: z.boolean() })
+      .optional(),
+  }),
   run,
 });
 

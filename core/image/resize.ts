@@ -16,7 +16,8 @@ const ONE = 1 << COEFFICIENT_BITS;
  * @see OpenCV 4.9 `cv2.resize(…, INTER_LINEAR)` on 8-bit images; facts measured against it byte for byte
  */
 export function resizeBilinear(image: RgbImage, width: number, height: number): RgbImage {
-  if (width === image.width && height === image.height) return image;
+  // A copy: what comes out may be moved to another thread, and the input be needed again.
+  if (width === image.width && height === image.height) return { ...image, data: image.data.slice() };
   const columns = horizontalTaps(image.width, width);
   const rows = verticalTaps(image.height, height);
   const data = new Uint8Array(width * height * 3);

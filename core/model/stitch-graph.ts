@@ -1,50 +1,74 @@
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 
-/** Rows of the image that are scored and labelled at a time: bounds the memory to classes × rows × width. */
+/** Rows of the image that are scored and labelled at a time: bounds the memory to rows × width × classes. */
 export const TILE_ROWS = 32;
+
+export interface StitchShape {
+  classes: number;
+  /** Side of a window's logits. */
+  side: number;
+  /** Views of an image: 1, or those of test-time augmentation. */
+  views: number;
+}
 
 /**
  * An image's window logits in, its label map out.
  *
- * For each class: rows · L · columns, with L the windows' logits side by side (see stitch-matrix.ts), then
- * the best class of each pixel. Rows go in tiles, so that 150 full-size maps never exist at once.
+ * For each class: rows · L · columnsᵀ, with L the windows' logits side by side (see stitch-matrix.ts), then the
+ * best class of each pixel. Rows go in tiles, so that 150 full-size maps never exist at once; classes lie
+ * innermost, so that a tile is one product of matrices and the best class is looked for in neighbouring numbers.
  *
- * Inputs: `windows` `[R, C, K, h, w]` float32, the grid's logits; `rows` `[T, TILE_ROWS, R·h]`, the row
- * matrix in tiles, padded with zeros; `columns` `[C·w, W]`, the column matrix transposed.
- * Output: `labels` `[T, TILE_ROWS, W]` uint8, or `logits` `[T, K, TILE_ROWS, W]` float32 for comparisons.
+ * Inputs for each view v: `windows_v` `[R, C, K, h, w]` float32, the grid's logits; `rows_v` `[T, TILE_ROWS, R·h]`,
+ * the row matrix in tiles, padded with zeros; `columns_v` `[W, C·w]`, the column matrix.
+ * Output: `labels` `[T, TILE_ROWS, W]` uint8, or for comparisons `scores` `[T, TILE_ROWS, W, K]` float32: the logits
+ * of a single view, or the mean over views of probabilities. A single view needs no softmax: it doesn't change
+ * which class is best.
  *
- * Softmax is left out: it doesn't change which class is best.
- *
- * @see mmseg 0.30 `EncoderDecoder.slide_inference`, `simple_test`
+ * @see mmseg 0.30 `EncoderDecoder.slide_inference`, `simple_test`, `aug_test`
  */
-export function stitchGraph(
-  low: { classes: number; height: number; width: number },
-  result: 'labels' | 'logits',
-): Uint8Array {
-  const { classes, height, width } = low;
+export function stitchGraph(shape: StitchShape, result: 'labels' | 'scores'): Uint8Array {
   const graph = new GraphBuilder('stitch');
-  const windows = graph.input('windows', 'float32', ['gridRows', 'gridColumns', classes, height, width]);
-  const rows = graph.input('rows', 'float32', ['tiles', TILE_ROWS, 'lowRows']);
-  const columns = graph.input('columns', 'float32', ['lowColumns', 'outWidth']);
-
-  // [R, C, K, h, w] → [K, R, h, C, w] → [K, R·h, C·w]: the windows side by side.
-  const mosaic = graph.transpose(windows, [2, 0, 3, 1, 4]);
-  const lowRows = graph.node('Shape', [rows], { start: 2, end: 3 });
-  const lowColumns = graph.node('Shape', [columns], { start: 0, end: 1 });
-  const shape = graph.node('Concat', [graph.ints([classes]), lowRows, lowColumns], { axis: 0 });
-  const wide = graph.node('MatMul', [graph.node('Reshape', [mosaic, shape]), columns]);
-
   const body = new GraphBuilder('tile', 'tile_');
-  const tile = body.input('tile_rows', 'float32', [TILE_ROWS, 'lowRows']);
-  const scores = body.node('MatMul', [tile, wide]);
-  if (result === 'logits') {
-    body.output(scores, 'float32', [classes, TILE_ROWS, 'outWidth']);
+  const scans: Value[] = [];
+  let sum: Value | null = null;
+  for (let view = 0; view < shape.views; view++) {
+    const lowRows = `lowRows_${view}`;
+    scans.push(graph.input(`rows_${view}`, 'float32', ['tiles', TILE_ROWS, lowRows]));
+    const tile = body.input(`tile_rows_${view}`, 'float32', [TILE_ROWS, lowRows]);
+    const flat = body.node('MatMul', [tile, widened(graph, shape, view, scans[view]!)]);
+    const logits = body.reshape(flat, [TILE_ROWS, -1, shape.classes]);
+    const scores = shape.views === 1 ? logits : body.node('Softmax', [logits], { axis: -1 });
+    sum = sum ? body.node('Add', [sum, scores]) : scores;
+  }
+  const scored = sum!;
+  if (result === 'scores') {
+    const mean = body.node('Div', [scored, body.floats('views', [shape.views], [1])]);
+    body.output(mean, 'float32', [TILE_ROWS, 'outWidth', shape.classes]);
   } else {
-    const best = body.node('ArgMax', [scores], { axis: 0, keepdims: 0 });
+    const best = body.node('ArgMax', [scored], { axis: -1, keepdims: 0 });
     body.output(body.cast(best, 'uint8'), 'uint8', [TILE_ROWS, 'outWidth']);
   }
-  const scanned: Value = graph.node('Scan', [rows], { body, num_scan_inputs: 1 }, result);
-  if (result === 'logits') graph.output(scanned, 'float32', ['tiles', classes, TILE_ROWS, 'outWidth']);
-  else graph.output(scanned, 'uint8', ['tiles', TILE_ROWS, 'outWidth']);
+  const stitched = graph.node('Scan', scans, { body, num_scan_inputs: shape.views }, result);
+  if (result === 'scores') graph.output(stitched, 'float32', ['tiles', TILE_ROWS, 'outWidth', shape.classes]);
+  else graph.output(stitched, 'uint8', ['tiles', TILE_ROWS, 'outWidth']);
   return graph.toBytes();
+}
+
+/** A view's logits, widened to the image's columns: `[R·h, W·K]`. */
+function widened(graph: GraphBuilder, { classes, side }: StitchShape, view: number, rows: Value): Value {
+  const windows = graph.input(`windows_${view}`, 'float32', [
+    `gridRows_${view}`,
+    `gridColumns_${view}`,
+    classes,
+    side,
+    side,
+  ]);
+  const columns = graph.input(`columns_${view}`, 'float32', ['outWidth', `lowColumns_${view}`]);
+  // [R, C, K, h, w] → [R, h, C, w, K] → [R·h, C·w, K]: the windows side by side.
+  const lowRows = graph.node('Shape', [rows], { start: 2, end: 3 });
+  const lowColumns = graph.node('Shape', [columns], { start: 1, end: 2 });
+  const sides = graph.node('Concat', [lowRows, lowColumns, graph.ints([classes])], { axis: 0 });
+  const mosaic = graph.node('Reshape', [graph.transpose(windows, [0, 3, 1, 4, 2]), sides]);
+  const wide = graph.node('MatMul', [columns, mosaic]);
+  return graph.node('Reshape', [wide, graph.node('Concat', [lowRows, graph.ints([-1])], { axis: 0 })]);
 }

@@ -23,6 +23,9 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
       ...['server', 'start-dev', '--log-level', 'error', '--color', 'never'],
       ...['--ip', host, '--port', `${port}`, '--ui-ip', host, '--ui-port', `${uiPort}`],
       ...['--db-filename', join(stateDir, 'temporal.db')],
+      // One queue partition is plenty for one machine, and a task never waits in another one's queue.
+      ...['--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1'],
+      ...['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
       // Five times the activities per second. A crash of the machine may lose the last moments of a local run;
       // a crash of the server loses nothing.
       ...['--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=OFF'],

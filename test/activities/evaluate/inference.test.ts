@@ -18,7 +18,8 @@ async function openInference(config: Config) {
   onTestFinished(() => inference[Symbol.asyncDispose]());
   const side = config.model.backbone.imageSizePx;
   const image = () => ({ width: side, height: side, data: new Uint8Array(side * side * 3).fill(90) });
-  const segment = (id: string) => inference.segment(id, image(), { width: 11, height: 7 });
+  const views = () => [{ image: image(), isFlipped: false }];
+  const segment = (id: string) => inference.segment(id, views(), { width: 11, height: 7 });
   return { inference, segment };
 }
 

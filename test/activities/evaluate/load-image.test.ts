@@ -38,7 +38,8 @@ async function labelled(...values: number[]) {
 describe('an image is loaded', () => {
   test("in its own size, in the network's, and with labels of its own size", async () => {
     const { load } = await stagedImage();
-    const { id, original, input, labels } = await load();
+    const { id, original, views, labels } = await load();
+    const input = views[0]!.image;
     expect(id).toBe('a');
     expect([original.width, original.height]).toEqual([40, 30]);
     // Short side to 28: 37×28; then up to multiples of 14.

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { SlideSegmenter, type WindowLogits } from '../../../activities/evaluate/slide-segmenter.ts';
+import {
+  type ImageLogits,
+  SlideSegmenter,
+  type ViewLogits,
+} from '../../../activities/evaluate/slide-segmenter.ts';
 import { BadData } from '../../../core/config/failures.ts';
+import type { RgbImage } from '../../../core/image/resize.ts';
 import { createRandom, tinyConfig } from '../../builders.ts';
 
 const { model } = tinyConfig();
@@ -13,7 +18,8 @@ function jobs(...sizes: [number, number][]) {
   return sizes.map(([width, height], i) => {
     const random = createRandom(i);
     const data = Uint8Array.from({ length: width * height * 3 }, () => 256 * random());
-    return { id: `image-${i}`, image: { width, height, data }, original: { width, height } };
+    const image = { width, height, data };
+    return { id: `image-${i}`, views: [{ image, isFlipped: false }], original: { width, height } };
   });
 }
 
@@ -24,7 +30,7 @@ function fingerprint(crop: Uint8Array): number {
 
 function segmenterOf(batch: number) {
   const batches: Uint8Array[] = [];
-  const images: WindowLogits[] = [];
+  const images: ImageLogits[] = [];
   const segmenter = new SlideSegmenter(model, batch, {
     async segment(crops) {
       batches.push(crops.slice());
@@ -52,8 +58,7 @@ async function segmentAll(batch: number, ...sizes: [number, number][]) {
 }
 
 /** An image's windows cut out one by one. */
-function expectedLogits({ job, grid }: WindowLogits): number[] {
-  const { image } = job;
+function expectedLogits(image: RgbImage, { grid }: ViewLogits): number[] {
   return grid.tops.flatMap((top) =>
     grid.lefts.flatMap((left) => {
       const crop = Uint8Array.from({ length: CROP }, (_, i) => {
@@ -78,8 +83,10 @@ describe('windows of several images', () => {
   test.each([1, 2, 3, 4, 8, 16])('share batches of %i, and each image gets its own back', async (batch) => {
     const { batches, images } = await segmentAll(batch, ...SIZES);
     expect(batches).toHaveLength(Math.ceil(10 / batch));
-    expect(images.map(({ job }) => job.id)).toEqual(SIZES.map((_, i) => `image-${i}`));
-    for (const image of images) expect([...image.logits]).toEqual(expectedLogits(image));
+    expect(images.map(({ id }) => id)).toEqual(SIZES.map((_, i) => `image-${i}`));
+    const sent = jobs(...SIZES);
+    for (const [i, { views }] of images.entries())
+      expect([...views[0]!.logits]).toEqual(expectedLogits(sent[i]!.views[0]!.image, views[0]!));
   });
 
   test('give the same logits in any order', async () => {
@@ -88,9 +95,9 @@ describe('windows of several images', () => {
     const backward = segmenterOf(3);
     for (const job of [...all].reverse()) await backward.segmenter.add(job);
     await backward.segmenter.flush();
-    for (const { job, logits } of backward.images) {
-      const same = forward.images.find((image) => image.job.id === job.id);
-      expect(logits).toEqual(same?.logits);
+    for (const { id, views } of backward.images) {
+      const same = forward.images.find((image) => image.id === id);
+      expect(views).toEqual(same?.views);
     }
   });
 });
@@ -102,9 +109,9 @@ test('an image is given as soon as its last window has run, not at the end', asy
   expect(images).toHaveLength(0);
   await segmenter.add(second!);
   // Windows: first, second's first | second's second is still waiting.
-  expect(images.map(({ job }) => job.id)).toEqual(['image-0']);
+  expect(images.map(({ id }) => id)).toEqual(['image-0']);
   await segmenter.flush();
-  expect(images.map(({ job }) => job.id)).toEqual(['image-0', 'image-1']);
+  expect(images.map(({ id }) => id)).toEqual(['image-0', 'image-1']);
 });
 
 test('only the last batch is padded, and a flush without windows runs nothing', async () => {
@@ -128,7 +135,7 @@ test('an image that is smaller than a crop is BadData by its id, and spoils noth
     'image-1: 14×42 px after resizing, but slide mode needs at least 28×28',
   );
   await segmenter.flush();
-  expect(images.map(({ job }) => job.id)).toEqual(['image-0']);
+  expect(images.map(({ id }) => id)).toEqual(['image-0']);
 });
 
 test('whole mode wants exactly the size of a crop', async () => {
@@ -137,4 +144,18 @@ test('whole mode wants exactly the size of a crop', async () => {
     onImage: async () => {},
   });
   await expect(whole.add(jobs([42, 28])[0]!)).rejects.toThrow('but whole mode needs exactly 28×28');
+});
+
+test('views of one image may lie in different batches, and come back together', async () => {
+  const { segmenter, images } = segmenterOf(4);
+  const [a, b] = jobs([42, 28], [42, 42]);
+  const views = [a!.views[0]!, { image: b!.views[0]!.image, isFlipped: true }];
+  await segmenter.add({ id: 'both', views, original: a!.original });
+  expect(images).toHaveLength(0);
+  await segmenter.flush();
+  expect(images).toHaveLength(1);
+  for (const [i, view] of images[0]!.views.entries()) {
+    expect(view.isFlipped).toBe(i === 1);
+    expect([...view.logits]).toEqual(expectedLogits(views[i]!.image, view));
+  }
 });

@@ -37,9 +37,7 @@ describe('a run is refused before a worker exists', () => {
   test('if a manifest is none', async () => {
     const { store, input, objects } = await stagedSet();
     objects.set(`${input.weights}.manifest.json`, Buffer.from('<html>'));
-    await expect(plan(store, input)).rejects.toThrow(
-      /weights\.pth\.manifest\.json: not valid JSON$/,
-    );
+    await expect(plan(store, input)).rejects.toThrow(/weights\.pth\.manifest\.json: not valid JSON$/);
     objects.set(`${input.weights}.manifest.json`, objects.get(`${input.dataset}/validation.manifest.json`)!);
     await expect(plan(store, input)).rejects.toThrow(/weights\.pth\.manifest\.json: kind: /);
   });

@@ -1,4 +1,4 @@
-import type { WindowLogits } from '../../../activities/evaluate/slide-segmenter.ts';
+import type { ViewLogits } from '../../../activities/evaluate/slide-segmenter.ts';
 
 /** `[channels, height, width]`, float64. */
 export interface Maps {
@@ -15,10 +15,10 @@ export interface Maps {
  * @see mmseg 0.30 `EncoderDecoder.slide_inference`
  */
 export function slideLogits(
-  { job, grid, logits }: WindowLogits,
+  { size: { height, width }, grid, logits }: ViewLogits,
+  original: { height: number; width: number },
   { classes, low }: { classes: number; low: number },
 ): Maps {
-  const { height, width } = job.image;
   const sums = empty(classes, height, width);
   const counts = new Float64Array(height * width);
   let window = 0;
@@ -46,7 +46,7 @@ export function slideLogits(
   sums.data.forEach((sum, i) => {
     sums.data[i] = sum / counts[i % (height * width)]!;
   });
-  return resizeMaps(sums, job.original.height, job.original.width);
+  return resizeMaps(sums, original.height, original.width);
 }
 
 /** `F.interpolate(mode='bilinear', align_corners=False)`. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { WindowLogits } from '../../../activities/evaluate/slide-segmenter.ts';
+import type { ImageLogits } from '../../../activities/evaluate/slide-segmenter.ts';
 import { Stitcher } from '../../../activities/evaluate/stitcher.ts';
 import { slideWindows, windowCount } from '../../../core/model/slide-windows.ts';
 import { TILE_ROWS } from '../../../core/model/stitch-graph.ts';
@@ -11,6 +11,7 @@ import { type Maps, slideLogits } from './slide-reference.ts';
 const CPU = { device: 'cpu' as const, threads: 1 };
 const CLASSES = 5;
 const LOW = 3;
+const SHAPE = { classes: CLASSES, low: LOW };
 const { model } = {
   model: {
     ...tinyConfig().model,
@@ -57,25 +58,42 @@ describe('stitching equals averaging the windows at full size and resizing twice
     { name: 'as large as the network sees it', network: [70, 84], original: [70, 84] },
   ])('$name', async ({ network, original }) => {
     const image = windowLogits(size(network), size(original));
-    const expected = slideLogits(image, { classes: CLASSES, low: LOW });
+    const expected = slideLogits(image.views[0]!, image.original, SHAPE);
 
-    await using toLogits = await Stitcher.open(model, CPU, 'logits');
-    const logits = await toLogits.logits(image);
+    await using toLogits = await Stitcher.open(model, 1, CPU, 'scores');
+    const logits = await toLogits.scores(image);
     expect(logits.length).toBe(CLASSES * original[0]! * original[1]!);
     expect(largestDifference(logits, expected.data)).toBeLessThan(1e-5);
 
-    await using toLabels = await Stitcher.open(model, CPU);
+    await using toLabels = await Stitcher.open(model, 1, CPU);
     const labels = await toLabels.labels(image);
     expect(labels.length).toBe(original[0]! * original[1]!);
     expect(wrongLabels(labels, expected)).toEqual([]);
   });
 });
 
+test('several views are averaged as probabilities, a mirrored one mirrored back', async () => {
+  const original = { height: 45, width: 61 };
+  const plain = windowLogits({ width: 56, height: 42 }, original).views[0]!;
+  const mirrored = { ...windowLogits({ width: 84, height: 70 }, original).views[0]!, isFlipped: true };
+  const [first, second] = [plain, mirrored].map((view) => softmax(slideLogits(view, original, SHAPE)));
+  const { width } = original;
+  const expected = first!.data.map((p, i) => {
+    const x = i % width;
+    return (p + second!.data[i - x + (width - 1 - x)]!) / 2;
+  });
+  const image = { id: 'some-image', original, views: [plain, mirrored] };
+  await using toScores = await Stitcher.open(model, 2, CPU, 'scores');
+  expect(largestDifference(await toScores.scores(image), expected)).toBeLessThan(1e-6);
+  await using toLabels = await Stitcher.open(model, 2, CPU);
+  expect(wrongLabels(await toLabels.labels(image), { ...first!, data: expected })).toEqual([]);
+});
+
 test('logits that are not finite are refused, naming the image', async () => {
-  await using stitcher = await Stitcher.open(model, CPU);
+  await using stitcher = await Stitcher.open(model, 1, CPU);
   const image = windowLogits({ width: 42, height: 42 }, { width: 42, height: 42 });
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
-    image.logits[7] = bad;
+    image.views[0]!.logits[7] = bad;
     await expect(stitcher.labels(image)).rejects.toThrow(/some-image: the model's logits are not finite/);
   }
 });
@@ -87,14 +105,24 @@ function size([height, width]: number[]) {
 function windowLogits(
   network: { width: number; height: number },
   original: { width: number; height: number },
-): WindowLogits {
+): ImageLogits {
   const grid = slideWindows(network, model)!;
   const random = createRandom(network.width * 1000 + original.height);
   const logits = Float32Array.from(
     { length: windowCount(grid) * CLASSES * LOW * LOW },
     () => 6 * random() - 3,
   );
-  return { job: { id: 'some-image', image: { ...network, data: new Uint8Array() }, original }, grid, logits };
+  return { id: 'some-image', original, views: [{ size: network, isFlipped: false, grid, logits }] };
+}
+
+function softmax(maps: Maps): Maps {
+  const pixels = maps.height * maps.width;
+  const data = maps.data.map((value, i) => {
+    let sum = 0;
+    for (let c = 0; c < maps.channels; c++) sum += Math.exp(maps.data[c * pixels + (i % pixels)]! - value);
+    return 1 / sum;
+  });
+  return { ...maps, data };
 }
 
 function windowStarts(side: number, crop: number, stride: number): number[] {
