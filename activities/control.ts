@@ -8,6 +8,7 @@ import type { Launcher } from './launch/launcher.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
 import { discardUnpublished } from './publish/discard-unpublished.ts';
 import { createPublish, type Published, type PublishInput } from './publish/publish-results.ts';
+import type { CopyObject } from './stage/s3-copy.ts';
 import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
 
@@ -16,11 +17,14 @@ export const FLEET_CHANGED = 'fleetChanged';
 
 export interface ControlContext extends PlanContext {
   launchers: Record<string, Launcher>;
+  /** For partial downloads of weights, which survive a kill here. */
+  scratchFolder: string;
+  copyObject: CopyObject;
 }
 
 /** The control worker's activities: whatever touches the world without a GPU. */
 export function controlActivities(context: ControlContext) {
-  const { store } = context;
+  const { store, scratchFolder, copyObject } = context;
   const publish = createPublish(store);
   const launcherOf = (fleet: FleetSpec): Launcher => {
     const launcher = context.launchers[fleet.launcher];
@@ -70,7 +74,10 @@ export function controlActivities(context: ControlContext) {
 
     stageWeights(request: StageWeightsInput): Promise<Staged> {
       return asActivity(({ signal, heartbeat }) =>
-        stageWeights(store, request, { signal, onProgress: (done, total) => heartbeat({ done, total }) }),
+        stageWeights(store, request, {
+          ...{ signal, scratchFolder, copyObject },
+          onProgress: (done, total) => heartbeat({ done, total }),
+        }),
       );
     },
   };

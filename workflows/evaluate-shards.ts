@@ -29,10 +29,10 @@ async function evaluateShard(
 ): Promise<EvaluatedShard> {
   const gpu = shardActivities(run.fleet);
   const { prefix, config, weights, head, dataset } = run;
-  const ids = run.imageIds
+  const overlays = run.imageIds
     .slice(range.first, range.first + range.count)
     .filter((id) => run.overlays.includes(id));
-  const overlays = ids.length > 0 ? { ids, classes: run.classes } : null;
+  const classes = overlays.length > 0 || config.run.show ? run.classes : null;
   const failures: Classified[] = [];
   let batch = config.run.batch;
   for (;;) {
@@ -41,6 +41,7 @@ async function evaluateShard(
         run: { prefix, config, weights, head, dataset },
         range,
         overlays,
+        classes,
         batch,
       });
       progress.shardDone(result);

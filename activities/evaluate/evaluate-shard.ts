@@ -9,13 +9,13 @@ import {
 import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { readManifest } from '../../core/read-manifest.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import type { Store } from '../../core/store.ts';
 import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
 import type { Inference } from './inference.ts';
 import type { InferencePhases } from './inference-protocol.ts';
 import { type LoadedImage, loadImage } from './load-image.ts';
 import { type FetchObject, type LoadedModel, ModelSlot } from './model-slot.ts';
-import { renderOverlay } from './overlay.ts';
+import { writePictures } from './pictures.ts';
 import { prefetch } from './prefetch.ts';
 
 /** What a worker brings along. */
@@ -177,10 +177,7 @@ export class ShardEvaluator implements AsyncDisposable {
     tally.evidence.push({ id: image.id, predictionSha256, labelledPixels });
     tally.seconds.count += (performance.now() - start) / 1000;
     for (const part of ['fetch', 'decode', 'preprocess'] as const) tally.seconds[part] += image.seconds[part];
-    if (!task.overlays?.ids.includes(image.id)) return;
-    const picture = await renderOverlay(image, predictions, task.overlays.classes);
-    const uri = joinUri(task.run.prefix, 'overlays', `${image.id}.webp`);
-    await this.#context.store.write(uri, picture, { contentType: 'image/webp' });
+    await writePictures(this.#context.store, task, image, predictions);
   }
 
   /** Seconds of the worker's start go to its first shard. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
+import { underlay } from '../../core/image/paint.ts';
 import { reduceZeroLabel } from '../../core/image/preprocess.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import { makeViews, type View } from '../../core/image/views.ts';
@@ -15,6 +16,8 @@ export interface LoadedImage {
   original: RgbImage;
   /** The network's inputs. */
   views: View[];
+  /** What `show` paints over, in the original's size; null if nothing is to be shown. */
+  underlay: RgbImage | null;
   /** Labels after reduce_zero_label, `[H, W]`. */
   labels: Uint8Array;
   seconds: { fetch: number; decode: number; preprocess: number };
@@ -30,7 +33,7 @@ export async function loadImage(
   store: Store,
   root: string,
   image: ManifestImage,
-  config: Pick<Config, 'dataset' | 'pipeline' | 'model'>,
+  config: Pick<Config, 'dataset' | 'pipeline' | 'model' | 'run'>,
 ): Promise<LoadedImage> {
   const start = performance.now();
   const [imageBytes, annotationBytes] = await Promise.all(
@@ -60,6 +63,8 @@ export async function loadImage(
     id: image.id,
     original,
     views,
+    // Made here, since the views are moved to the inference thread.
+    underlay: config.run.show ? underlay(views[0]!.image, config.pipeline, original) : null,
     labels: annotation.data,
     seconds: {
       fetch: (fetched - start) / 1000,

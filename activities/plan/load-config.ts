@@ -3,7 +3,12 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { parse } from 'yaml';
-import { type Config, type DatasetClasses, DatasetClassesSchema } from '../../core/config/config.ts';
+import {
+  type Config,
+  type DatasetClasses,
+  DatasetClassesSchema,
+  type DatasetConfig,
+} from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { parseAs, parseConfig } from '../../core/config/parse.ts';
 
@@ -35,12 +40,13 @@ export async function loadConfig(name: string): Promise<Config> {
   return parseConfig(await readYaml(file, `configs/${found}.yaml`), `configs/${found}.yaml`);
 }
 
-/** Class names and palette of a dataset. @throws BadInput if configs/datasets has no such file */
-export async function loadClasses(name: string): Promise<DatasetClasses> {
-  const where = `configs/datasets/${name}.yaml`;
+/** Class names and palette, given or by name. @throws BadInput if configs/datasets has no file of that name */
+export async function loadClasses(classes: DatasetConfig['classes']): Promise<DatasetClasses> {
+  if (typeof classes !== 'string') return { name: 'of the config', classes };
+  const where = `configs/datasets/${classes}.yaml`;
   return parseAs(
     DatasetClassesSchema,
-    await readYaml(path.join(CONFIGS, 'datasets', `${name}.yaml`), where),
+    await readYaml(path.join(CONFIGS, 'datasets', `${classes}.yaml`), where),
     where,
   );
 }

@@ -19,22 +19,28 @@ export function mmsegEval(
   config: string,
   { metrics, perClass }: Pick<Results, 'metrics' | 'perClass'>,
 ): MmsegEval {
-  const perMetric = (key: 'IoU' | 'Acc') => perClass.map((row) => [`${key}.${row.name}`, rounded(row[key])]);
+  // The order of mmseg's own file: means, then one metric after the other.
+  const named = CLASS_METRICS.filter((key) => perClass[0]?.[key] !== undefined);
   return {
     config,
     metric: {
-      aAcc: rounded(metrics.aAcc),
-      mIoU: rounded(metrics.mIoU),
-      mAcc: rounded(metrics.mAcc),
-      ...Object.fromEntries([...perMetric('IoU'), ...perMetric('Acc')]),
+      ...Object.fromEntries(
+        MEANS.filter((key) => metrics[key] !== undefined).map((key) => [key, rounded(metrics[key]!)]),
+      ),
+      ...Object.fromEntries(
+        named.flatMap((key) => perClass.map((row) => [`${key}.${row.name}`, rounded(row[key] ?? null)])),
+      ),
     },
   };
 }
 
-/** `eval_single_scale_YYYYMMDD_HHMMSS.json`: the time when the test began, in UTC. */
-export function mmsegEvalFileName(startedAt: string): string {
+const MEANS = ['aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'] as const;
+const CLASS_METRICS = ['IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall'] as const;
+
+/** `eval_single_scale_YYYYMMDD_HHMMSS.json` (`multi` with augmentation): when the test began, in UTC. */
+export function mmsegEvalFileName(startedAt: string, scale: 'single' | 'multi'): string {
   const [date, time] = new Date(startedAt).toISOString().replace(/\..*/, '').replace(/[-:]/g, '').split('T');
-  return `eval_single_scale_${date}_${time}.json`;
+  return `eval_${scale}_scale_${date}_${time}.json`;
 }
 
 function rounded(share: Share): Share {

@@ -5,7 +5,7 @@ import { parseAs } from '../../core/config/parse.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { type ConfusionMatrix, total } from '../../core/metric/confusion-matrix.ts';
 import { decodeMatrix, matrixToBytes } from '../../core/metric/matrix-codec.ts';
-import { matrixMetrics } from '../../core/metric/metrics.ts';
+import { extraMetrics, matrixMetrics } from '../../core/metric/metrics.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { mmsegEval, mmsegEvalFileName } from './mmseg-eval.ts';
 import { renderReport } from './report/render-report.tsx';
@@ -114,13 +114,18 @@ function assembleResults(
 ): Results {
   const { run, inputs, coverage, environment, timeBudget, cost, shards } = input;
   const { perClass, ...metrics } = matrixMetrics(matrix);
+  const extra = extraMetrics(matrix, run.config.run.metrics);
   const at = (name: string) => joinUri(input.outputPrefix, name);
   const results: Results = {
     version: 1,
     run,
     inputs,
-    metrics,
-    perClass: perClass.map((row) => ({ ...row, name: input.classes.classes[row.class]!.name })),
+    metrics: { ...metrics, ...extra.means },
+    perClass: perClass.map((row) => ({
+      ...row,
+      ...extra.perClass[row.class],
+      name: input.classes.classes[row.class]!.name,
+    })),
     confusionMatrix: {
       uri: at('confusion_matrix.bin'),
       sha256: createHash('sha256').update(bytes).digest('hex'),
@@ -136,9 +141,11 @@ function assembleResults(
     artifacts: {
       report: at('report.html'),
       schema: at('results.schema.json'),
-      mmsegEval: at(mmsegEvalFileName(run.startedAt)),
+      mmsegEval: at(mmsegEvalFileName(run.startedAt, run.config.pipeline.augmentation ? 'multi' : 'single')),
       confusionMatrix: at('confusion_matrix.bin'),
       overlays: overlays.map(({ id }) => ({ id, uri: overlayUri(input, id) })),
+      ...(run.config.run.show ? { show: at('show/') } : {}),
+      ...(run.config.run.predictions === 'none' ? {} : { predictions: at('predictions/') }),
     },
   };
   const checked = ResultsSchema.safeParse(results);

@@ -1,7 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
-import pLimit from 'p-limit';
 import sharp from 'sharp';
 import { BadData, BadInput } from '../../core/config/failures.ts';
 import {
@@ -12,6 +9,9 @@ import {
 import { parseAs } from '../../core/config/parse.ts';
 import { type StageDatasetInput, StageDatasetInputSchema, type Staged } from '../../core/config/stage.ts';
 import { joinUri, type Store } from '../../core/store.ts';
+import { type DatasetSource, openDatasetSource } from './dataset-source.ts';
+import { imageIds } from './image-ids.ts';
+import { inParallel } from './in-parallel.ts';
 import { readEarlier, writeManifest } from './manifest-file.ts';
 
 const FILES_AT_ONCE = 8;
@@ -22,10 +22,10 @@ export interface StageHooks {
 }
 
 /**
- * Uploads a split of a dataset, indexed and hashed once. What is there with the same bytes is not sent again;
- * the manifest goes last, so that it never names what isn't there.
+ * Uploads a split of a dataset out of a folder or a zip, indexed and hashed once. What is there with the same bytes
+ * is not sent again; the manifest goes last, so that it never names what isn't there.
  *
- * @throws BadInput for a folder that isn't in the layout, BadData naming a file that is no image
+ * @throws BadInput for a source that isn't in the layout, BadData naming a file that is damaged or no image
  */
 export async function stageDataset(
   store: Store,
@@ -33,45 +33,27 @@ export async function stageDataset(
   hooks: StageHooks,
 ): Promise<Staged> {
   const input = parseAs(StageDatasetInputSchema, request, 'StageDataset input');
+  await using source = await openDatasetSource(input.source, input.imageDir);
+  const ids = await imageIds(source, input);
   const manifestUri = joinUri(input.destination, `${input.split}.manifest.json`);
-  const ids = await imageIds(input);
   const earlier = await readEarlier(store, manifestUri, DatasetManifestSchema);
-  const known = new Map(
-    earlier?.images.flatMap(({ image, annotation }) => [image, annotation]).map((f) => [f.key, f.sha256]),
-  );
-  // The manifest tells what was sent, and the listing that it is still there.
-  const listed = earlier ? await store.list(`${input.destination.replace(/\/+$/, '')}/`) : [];
-  const sizes = new Map(listed.map(({ uri, sizeBytes }) => [uri, sizeBytes]));
-
-  const limit = pLimit(FILES_AT_ONCE);
+  const uploads = await createUploads(store, input.destination, earlier);
   let done = 0;
-  let uploadedFiles = 0;
-  let uploadedBytes = 0;
-  const upload = async (key: string, bytes: Buffer) => {
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    const uri = joinUri(input.destination, key);
-    if (known.get(key) !== sha256 || sizes.get(uri) !== bytes.length) {
-      await store.write(uri, bytes);
-      uploadedFiles += 1;
-      uploadedBytes += bytes.length;
-    }
-    return { key, sizeBytes: bytes.length, sha256 };
-  };
-  const images = await Promise.all(
-    ids.map((id) =>
-      limit(async (): Promise<ManifestImage> => {
-        hooks.signal.throwIfAborted();
-        const imageKey = `${input.imageDir}/${id}${input.imageSuffix}`;
-        const annotationKey = `${input.annotationDir}/${id}${input.annotationSuffix}`;
-        const imageBytes = await readFile(path.join(input.source, imageKey));
-        const annotationBytes = await readAnnotation(input.source, annotationKey, imageKey);
-        const size = await imageSize(imageBytes, path.join(input.source, imageKey));
-        const image = await upload(imageKey, imageBytes);
-        const annotation = await upload(annotationKey, annotationBytes);
-        hooks.onProgress(++done, ids.length);
-        return { id, image, annotation, ...size };
-      }),
-    ),
+  const images = await inParallel(
+    ids,
+    { atOnce: FILES_AT_ONCE, signal: hooks.signal },
+    async (id): Promise<ManifestImage> => {
+      const imageKey = `${input.imageDir}/${id}${input.imageSuffix}`;
+      const annotationKey = `${input.annotationDir}/${id}${input.annotationSuffix}`;
+      const listing = input.splitFile ? `listed in ${input.splitFile}` : 'gone since it was listed';
+      const imageBytes = await readWhole(source, imageKey, listing);
+      const annotationBytes = await readWhole(source, annotationKey, `the annotation of ${imageKey}`);
+      const size = await imageSize(imageBytes, source.nameOf(imageKey));
+      const image = await uploads.send(imageKey, imageBytes);
+      const annotation = await uploads.send(annotationKey, annotationBytes);
+      hooks.onProgress(++done, ids.length);
+      return { id, image, annotation, ...size };
+    },
   );
   const manifest: DatasetManifest = {
     version: 1,
@@ -85,31 +67,37 @@ export async function stageDataset(
     uri: input.destination,
     manifestUri,
     manifestSha256,
-    uploadedFiles,
-    uploadedBytes,
+    ...uploads.sent,
     totalFiles: 2 * ids.length,
   };
 }
 
-async function imageIds({ source, imageDir, imageSuffix }: StageDatasetInput): Promise<string[]> {
-  const folder = path.join(source, imageDir);
-  const files = await readdir(folder).catch(() => {
-    throw new BadInput(
-      `${folder}: no such folder; expected the dataset's layout, with images in ${imageDir}/`,
-    );
-  });
-  const ids = files
-    .filter((file) => file.endsWith(imageSuffix))
-    .map((file) => file.slice(0, -imageSuffix.length));
-  if (ids.length === 0) throw new BadInput(`${folder}: no ${imageSuffix} files in it`);
-  // By code units, as Python sorts names: the order of evaluation, and of the coverage digest.
-  return ids.sort();
+/** Sends what isn't there: an earlier manifest tells what was sent, and the listing that it is still there. */
+async function createUploads(store: Store, destination: string, earlier: DatasetManifest | null) {
+  const files = earlier?.images.flatMap(({ image, annotation }) => [image, annotation]) ?? [];
+  const known = new Map(files.map(({ key, sha256 }) => [key, sha256]));
+  const listed = earlier ? await store.list(`${destination.replace(/\/+$/, '')}/`) : [];
+  const sizes = new Map(listed.map(({ uri, sizeBytes }) => [uri, sizeBytes]));
+  const sent = { uploadedFiles: 0, uploadedBytes: 0 };
+  return {
+    sent,
+    async send(key: string, bytes: Buffer): Promise<ManifestImage['image']> {
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const uri = joinUri(destination, key);
+      if (known.get(key) !== sha256 || sizes.get(uri) !== bytes.length) {
+        await store.write(uri, bytes);
+        sent.uploadedFiles += 1;
+        sent.uploadedBytes += bytes.length;
+      }
+      return { key, sizeBytes: bytes.length, sha256 };
+    },
+  };
 }
 
-async function readAnnotation(source: string, key: string, imageKey: string): Promise<Buffer> {
-  return readFile(path.join(source, key)).catch(() => {
-    throw new BadInput(`${path.join(source, key)}: missing, the annotation of ${imageKey}`);
-  });
+async function readWhole(source: DatasetSource, key: string, what: string): Promise<Buffer> {
+  const bytes = await source.read(key);
+  if (!bytes) throw new BadInput(`${source.nameOf(key)}: missing, ${what}`);
+  return bytes;
 }
 
 /** From the header only, as the image is seen: EXIF orientation applied. */

@@ -1,48 +1,61 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
-import { BadInput } from '../../core/config/failures.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { openTorchFile, type TorchFile } from '../../core/checkpoint/torch-file.ts';
+import { BadData } from '../../core/config/failures.ts';
 import { type WeightsManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type Staged, type StageWeightsInput, StageWeightsInputSchema } from '../../core/config/stage.ts';
 import type { Store } from '../../core/store.ts';
 import { readEarlier, writeManifest } from './manifest-file.ts';
 import type { StageHooks } from './stage-dataset.ts';
+import { findWeights, type OnBytes, type OpenWeights, type WeightsMeans } from './weights-source.ts';
 
 /**
  * Uploads a checkpoint after looking into it: its table of tensors and its digest become the manifest
- * beside it. The same file twice uploads nothing.
+ * beside it. It comes from a file, an object or a URL. The same source twice uploads nothing, and what a store or
+ * a server calls unchanged isn't even read.
  *
- * @throws BadInput if there is no such file, BadData if it is no (whole, harmless) torch checkpoint
+ * @throws BadInput if there is no such source, BadData if it is no (whole, harmless) torch checkpoint, Unavailable
  */
 export async function stageWeights(
   store: Store,
   request: StageWeightsInput,
-  hooks: StageHooks,
+  hooks: StageHooks & WeightsMeans,
 ): Promise<Staged> {
   const { source, destination } = parseAs(StageWeightsInputSchema, request, 'StageWeights input');
-  const { size } = await stat(source).catch(() => {
-    throw new BadInput(`${source}: no such file`);
-  });
-  await using handle = await open(source);
-  const torch = await openTorchFile(source, size, async (offset, length) => {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-    return buffer.subarray(0, bytesRead);
-  });
-  // Half of the way is hashing, half is sending.
-  const digest = await sha256(source, (bytes) => hooks.onProgress(bytes / 2, size), hooks.signal);
-
+  const found = await findWeights(source, { ...hooks, store });
   const manifestUri = `${destination}.manifest.json`;
   const earlier = await readEarlier(store, manifestUri, WeightsManifestSchema);
-  const isThere = earlier?.file.sha256 === digest && (await hasSize(store, destination, size));
-  if (!isThere)
-    await store.upload(destination, source, (bytes) => hooks.onProgress((size + bytes) / 2, size));
+  const isWhole = earlier !== null && (await hasSize(store, destination, earlier.file.sizeBytes));
+  const finish = async (manifest: WeightsManifest, uploadedFiles: number): Promise<Staged> => ({
+    uri: destination,
+    manifestUri,
+    manifestSha256: await writeManifest(store, manifestUri, manifest),
+    uploadedFiles,
+    uploadedBytes: uploadedFiles * manifest.file.sizeBytes,
+    totalFiles: 1,
+  });
+  if (isWhole && found.record !== null && isDeepStrictEqual(earlier.source, found.record))
+    return finish(earlier, 0);
+
+  const nextStep = progressSteps(hooks, found.sizeBytes, found.isDownloaded ? 3 : 2);
+  await using weights = await found.open(found.isDownloaded ? nextStep() : () => {});
+  const { tensors } = await lookInto(weights);
+  const sha256 = await digestOf(weights, nextStep(), hooks.signal);
+  const isThere = source === destination || (isWhole && earlier.file.sha256 === sha256);
+  if (!isThere) await weights.putTo(destination, nextStep());
+  // The same bytes out of a file don't make untrue where they came from before.
+  const origin = weights.record ?? (isThere ? earlier?.source : undefined);
   const manifest: WeightsManifest = {
     version: 1,
     kind: 'weights',
-    file: { key: destination.slice(destination.lastIndexOf('/') + 1), sizeBytes: size, sha256: digest },
-    tensors: [...torch.tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
+    file: {
+      key: destination.slice(destination.lastIndexOf('/') + 1),
+      sizeBytes: weights.sizeBytes,
+      sha256,
+    },
+    ...(origin ? { source: origin } : {}),
+    tensors: [...tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
       name,
       dtype,
       shape,
@@ -50,20 +63,34 @@ export async function stageWeights(
       length,
     })),
   };
-  return {
-    uri: destination,
-    manifestUri,
-    manifestSha256: await writeManifest(store, manifestUri, manifest),
-    uploadedFiles: isThere ? 0 : 1,
-    uploadedBytes: isThere ? 0 : size,
-    totalFiles: 1,
+  const staged = await finish(manifest, isThere ? 0 : 1);
+  await weights.discard();
+  return staged;
+}
+
+async function lookInto(weights: OpenWeights): Promise<TorchFile> {
+  try {
+    return await openTorchFile(weights.name, weights.sizeBytes, weights.readAt);
+  } catch (error) {
+    // Going on with this download would end here again.
+    if (error instanceof BadData) await weights.discard();
+    throw error;
+  }
+}
+
+/** Each step (download, hash, send) handles every byte once, and is an equal part of the way. */
+function progressSteps({ onProgress }: StageHooks, sizeBytes: number, steps: number): () => OnBytes {
+  let step = -1;
+  return () => {
+    const before = ++step * sizeBytes;
+    return (bytes) => onProgress((before + bytes) / steps, sizeBytes);
   };
 }
 
-async function sha256(file: string, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<string> {
+async function digestOf({ chunks }: OpenWeights, onBytes: OnBytes, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
   let bytes = 0;
-  for await (const chunk of createReadStream(file, { highWaterMark: 4 << 20, signal })) {
+  for await (const chunk of chunks(signal)) {
     hash.update(chunk);
     bytes += chunk.length;
     onBytes(bytes);

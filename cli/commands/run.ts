@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { AUG_TEST } from '../../core/image/views.ts';
 import { resultsText, runEval } from '../run-workflow.ts';
 import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
@@ -11,6 +12,12 @@ interface RunOptions {
   output?: string;
   workflowId?: string;
   cfgOptions?: string[];
+  augTest?: true;
+  eval?: string[];
+  show?: true;
+  opacity: string;
+  out?: true;
+  formatOnly?: true;
   deadline: string;
   recompute?: true;
 }
@@ -27,6 +34,12 @@ export function runCommand(program: Command): void {
     .option('--output <s3-uri>', 'results go to <output>/<workflow id>/ (default: s3://<bucket>/runs)')
     .option('--workflow-id <id>', 'the same id gives the same results again (default: config name and time)')
     .option('--cfg-options <key=value...>', 'override fields of the config, as mmseg does: run.batch=4')
+    .option('--aug-test', 'average over six scales, mirrored and not')
+    .option('--eval <metrics...>', 'beside mIoU: mDice, mFscore')
+    .option('--show', 'write every prediction painted over its image')
+    .option('--opacity <0-1>', 'of the paint of --show', '0.5')
+    .option('--out', 'write label maps as PNG')
+    .option('--format-only', "write label maps as ADE20K's server wants them: class + 1")
     .option('--deadline <minutes>', 'cancel the run after so long', '1440')
     .option('--recompute', 'evaluate again although the workflow id has results')
     .action(async (config: string, options: RunOptions) => {
@@ -38,7 +51,7 @@ export function runCommand(program: Command): void {
         workflowId,
         {
           config,
-          overrides: options.cfgOptions ?? [],
+          overrides: [...(options.cfgOptions ?? []), ...optionOverrides(options)],
           weights: options.weights,
           ...(options.head ? { head: options.head } : {}),
           dataset: options.dataset,
@@ -52,6 +65,17 @@ export function runCommand(program: Command): void {
       console.log(await resultsText(session, result.resultsUri));
       console.log(`\nresults  ${result.resultsUri}\nreport   ${result.reportUri}`);
     });
+}
+
+/** mmseg's options, as the fields of the config that they stand for. */
+function optionOverrides({ augTest, eval: metrics, show, opacity, out, formatOnly }: RunOptions): string[] {
+  const extra = metrics?.filter((metric) => metric !== 'mIoU') ?? [];
+  return [
+    augTest ? `pipeline.augmentation=${JSON.stringify(AUG_TEST)}` : '',
+    extra.length > 0 ? `run.metrics=${JSON.stringify(extra)}` : '',
+    show ? `run.show={"opacity":${Number(opacity)}}` : '',
+    formatOnly ? 'run.predictions=submission' : out ? 'run.predictions=labels' : '',
+  ].filter((override) => override !== '');
 }
 
 /** `20261124-215003`, UTC. */

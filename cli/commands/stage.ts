@@ -14,36 +14,48 @@ export function stageCommands(program: Command): void {
 
   stage
     .command('dataset')
-    .argument('<folder>', "the dataset's root, such as ADEChallengeData2016")
+    .argument(
+      '<folder-or-zip>',
+      "the dataset's root, or its zip: ADEChallengeData2016, ADEChallengeData2016.zip",
+    )
     .argument('<s3-uri>', 'where it goes')
     .option('--split <name>', 'name of the split', 'validation')
-    .option('--layout <config>', "config whose dataset section tells the folder's layout", 'tiny')
+    .option('--layout <config>', "config whose dataset section tells the dataset's layout", 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
     .action(
       async (
-        folder: string,
+        source: string,
         destination: string,
         options: { split: string; layout: string; name?: string },
       ) => {
-        const { imageDir, annotationDir, imageSuffix, annotationSuffix } = (await loadConfig(options.layout))
-          .dataset;
+        const { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile } = (
+          await loadConfig(options.layout)
+        ).dataset;
         await run('StageDataset', {
-          source: path.resolve(folder),
+          source: absolute(source),
           destination,
           split: options.split,
-          name: options.name ?? path.basename(path.resolve(folder)),
-          ...{ imageDir, annotationDir, imageSuffix, annotationSuffix },
+          name: options.name ?? path.basename(absolute(source), '.zip'),
+          ...{ imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile },
         });
       },
     );
 
   stage
     .command('weights')
-    .argument('<file>', 'a .pth file')
+    .argument(
+      '<source>',
+      'a .pth file, an s3:// object, or an https:// URL (a lost download goes on where it was)',
+    )
     .argument('<s3-uri>', 'the object that it becomes')
-    .action((file: string, destination: string) =>
-      run('StageWeights', { source: path.resolve(file), destination }),
+    .action((source: string, destination: string) =>
+      run('StageWeights', { source: absolute(source), destination }),
     );
+}
+
+/** Of a file: the control worker may stand in another folder. */
+function absolute(source: string): string {
+  return /^[a-z0-9]+:\/\//i.test(source) ? source : path.resolve(source);
 }
 
 async function run(type: string, input: StageDatasetInput | StageWeightsInput): Promise<void> {

@@ -1,109 +1,42 @@
-import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { memoryStore } from '../../activities/deliver/memory-store.ts';
 import { decodeAnnotation } from '../../activities/evaluate/decode.ts';
-import { ShardEvaluator } from '../../activities/evaluate/evaluate-shard.ts';
 import { loadImage } from '../../activities/evaluate/load-image.ts';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
 import { openSession, runSession, tensor } from '../../activities/evaluate/session.ts';
 import { SlideSegmenter } from '../../activities/evaluate/slide-segmenter.ts';
 import { Stitcher } from '../../activities/evaluate/stitcher.ts';
-import { stageDataset } from '../../activities/stage/stage-dataset.ts';
-import type { Config } from '../../core/config/config.ts';
-import type { StagedObject } from '../../core/config/eval.ts';
-import { type DatasetManifest, DatasetManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { viewKinds } from '../../core/image/views.ts';
 import { decodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
-import type { Store } from '../../core/store.ts';
+import { checkFormatOnly, checkShow } from './check-pictures.ts';
 import { compareArrays, compareNumber, type Row, subsample, verdict } from './compare.ts';
+import { type EvaluatedRun, evaluateRun, ROOT } from './evaluate-run.ts';
 import type { GoldenFolder, PipelineRun } from './manifest.ts';
-import { AUG_TEST, fromMmcv, NotImplemented } from './mmcv-config.ts';
+import { NotImplemented } from './mmcv-config.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 
-const ROOT = 's3://golden/ade';
 const Results = z.looseObject({
   means_unrounded: z.looseObject({ aAcc: z.number(), mIoU: z.number(), mAcc: z.number() }),
 });
 
-/** One of the original's test runs, by the code that a worker runs for a shard. */
+/** One of the original's test runs, or what it wrote of one, by the code that a worker runs for a shard. */
 export async function checkPipeline(golden: GoldenFolder, run: PipelineRun): Promise<Row[]> {
-  if (!run.config || !run.checkpoint || !run.pretrained || !run.data_root || !run.tolerance)
-    throw new NotImplemented('overlays and format-only output');
-  const config = fromMmcv(golden.json(run.config), {}, run.config);
-  if (run.aug_test) config.pipeline.augmentation = AUG_TEST;
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-golden-'));
-  try {
-    mkdirSync(path.join(folder, 'objects'));
-    const weights = cached(folder, golden.path(run.pretrained));
-    const head = cached(folder, golden.path(run.checkpoint));
-    const store = memoryStore();
-    const { manifest, object } = await stage(store, golden.path(run.data_root), config, run.images);
-    const predictions = new Map<string, Uint8Array>();
-    await using evaluator = new ShardEvaluator({
-      store,
-      worker: 'golden',
-      cacheFolder: folder,
-      startSeconds: 0,
-      fetch: async ({ sha256 }) => path.join(folder, 'objects', sha256),
-      onPrediction: (id, labels) => predictions.set(id, labels),
-    });
-    const result = await evaluator.evaluateShard(
-      {
-        run: {
-          prefix: 's3://golden/out',
-          config,
-          weights,
-          head,
-          dataset: { ...object, name: 'golden', split: 'validation', images: manifest.images.length },
-        },
-        overlays: null,
-        range: { shard: 0, first: 0, count: manifest.images.length },
-        batch: config.run.batch,
-      },
-      { attempt: 1, signal: new AbortController().signal, heartbeat() {} },
-    );
-    return [
-      comparePredictions(golden, run, predictions),
-      ...(await compareLogits(golden, run, config, folder, [weights, head], store, manifest)),
-      ...compareMetrics(golden, run, result.matrix),
-    ];
-  } finally {
-    rmSync(folder, { recursive: true });
+  if (run.of_run) {
+    const source = golden.manifest.runs.pipeline.find(({ name }) => name === run.of_run);
+    if (!source) throw new NotImplemented(`run ${run.of_run}, which is not in the manifest`);
+    if (run.expected.overlay) return checkShow(golden, run, source);
+    if (run.expected.png) return checkFormatOnly(golden, run, source);
   }
-}
-
-function cached(folder: string, file: string): StagedObject {
-  const bytes = readFileSync(file);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  copyFileSync(file, path.join(folder, 'objects', sha256));
-  return { uri: file, sha256, sizeBytes: bytes.length };
-}
-
-async function stage(store: Store, source: string, { dataset }: Config, ids: string[]) {
-  const { imageDir, annotationDir, imageSuffix, annotationSuffix } = dataset;
-  const layout = { imageDir, annotationDir, imageSuffix, annotationSuffix };
-  const hooks = { signal: new AbortController().signal, onProgress() {} };
-  const { manifestUri } = await stageDataset(
-    store,
-    { source, destination: ROOT, name: 'golden', ...layout },
-    hooks,
-  );
-  const whole = parseAs(
-    DatasetManifestSchema,
-    JSON.parse((await store.read(manifestUri)).toString()),
-    manifestUri,
-  );
-  const manifest = { ...whole, images: whole.images.filter((image) => ids.includes(image.id)) };
-  const bytes = Buffer.from(JSON.stringify(manifest));
-  await store.write(manifestUri, bytes);
-  const sha256 = createHash('sha256').update(bytes).digest('hex');
-  return { manifest, object: { uri: manifestUri, sha256, sizeBytes: bytes.length } };
+  if (!run.tolerance) throw new NotImplemented('a run of an unknown kind');
+  using evaluated = await evaluateRun(golden, run);
+  return [
+    comparePredictions(golden, run, evaluated.predictions),
+    ...(await compareLogits(golden, run, evaluated)),
+    ...compareMetrics(golden, run, evaluated.matrix),
+  ];
 }
 
 /** Equal wherever the original's two best classes are not nearly tied. */
@@ -137,16 +70,8 @@ function comparePredictions(
 async function compareLogits(
   golden: GoldenFolder,
   run: PipelineRun,
-  config: Config,
-  folder: string,
-  objects: StagedObject[],
-  store: Store,
-  manifest: DatasetManifest,
+  { config, folder, checkpoints, store, manifest }: EvaluatedRun,
 ): Promise<Row[]> {
-  const checkpoints = objects.map(({ uri, sha256 }) => ({
-    name: uri,
-    file: path.join(folder, 'objects', sha256),
-  }));
   const { modelFile } = await prepareModel(folder, checkpoints, config);
   const options = { device: 'cpu' as const, threads: 1 };
   const session = await openSession(modelFile, options);

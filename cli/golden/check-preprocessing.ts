@@ -8,11 +8,10 @@ import { parseAs } from '../../core/config/parse.ts';
 import { flipHorizontally, reduceZeroLabel } from '../../core/image/preprocess.ts';
 import { type RgbImage, resizeBilinear } from '../../core/image/resize.ts';
 import { testSizes } from '../../core/image/test-size.ts';
-import { viewKinds } from '../../core/image/views.ts';
+import { AUG_TEST, viewKinds } from '../../core/image/views.ts';
 import { CROPS, normalizeGraph } from '../../core/model/segmenter-graph.ts';
 import { compareArrays, compareValues, type Row, stepsOf, subsample } from './compare.ts';
 import type { GoldenFolder, PreprocessingRun } from './manifest.ts';
-import { AUG_TEST } from './mmcv-config.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 
 const pair = z.tuple([z.int(), z.int()]);

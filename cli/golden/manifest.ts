@@ -50,7 +50,14 @@ const pipelineRun = z.looseObject({
   data_root: z.string().optional(),
   images: z.array(z.string()).default([]),
   aug_test: z.boolean().default(false),
+  /** A run of what was written of another one's predictions. */
+  of_run: z.string().optional(),
+  image: z.string().optional(),
+  opacity: z.number().optional(),
   expected: z.looseObject({
+    overlay: z.string().optional(),
+    under: z.string().optional(),
+    png: z.string().optional(),
     predictions: z.string().optional(),
     near_tie: z.string().optional(),
     logits: z

@@ -46,9 +46,6 @@ const Mmcv = z.looseObject({
   }),
 });
 
-/** The original's test-time augmentation. @see mmseg 0.30 tools/test.py --aug-test */
-export const AUG_TEST = { ratios: [0.5, 0.75, 1, 1.25, 1.5, 1.75], flip: true };
-
 type MmcvHead = z.infer<typeof Mmcv>['model']['decode_head'];
 
 /** What of a golden run is beyond what Tessera computes so far. */

@@ -62,18 +62,45 @@ const resize = z.discriminatedUnion('type', [
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 
-const dataset = z.strictObject({
-  type: z.string(),
-  /** Name of a file in configs/datasets with classes and palette. */
-  classes: z.string(),
-  imageDir: z.string(),
-  annotationDir: z.string(),
-  imageSuffix: z.string().startsWith('.'),
-  annotationSuffix: z.string().startsWith('.'),
-  /** Label 0 means "other" and is ignored; 1…n become 0…n−1. */
-  reduceZeroLabel: z.boolean(),
-  ignoreIndex: z.int().min(0).max(255).default(255),
+const byte = z.int().min(0).max(255);
+const datasetClass = z.strictObject({ name: z.string(), color: z.tuple([byte, byte, byte]) });
+
+const pathBelow = z
+  .string()
+  .refine(isPathBelow, "expected a path below the dataset's root, such as images/validation");
+const suffix = z
+  .string()
+  .regex(/\.[A-Za-z0-9]+$/, 'expected the end of a file name with its dot, such as .jpg or _leftImg8bit.png');
+
+/** Where a dataset's files lie below its root, as in mmseg's custom datasets. */
+export const DatasetLayoutSchema = z.strictObject({
+  /** Images at any depth below count; one's id is its path from here, without the suffix. */
+  imageDir: pathBelow,
+  /** The annotation of an image lies here by the same id. */
+  annotationDir: pathBelow,
+  imageSuffix: suffix,
+  annotationSuffix: suffix,
+  /** A text file with one id a line: only these images are taken. */
+  splitFile: pathBelow.optional(),
 });
+
+const dataset = z
+  .strictObject({
+    type: z.string(),
+    /** Name of a file in configs/datasets with classes and palette, or the classes themselves. */
+    classes: z.union([z.string(), z.array(datasetClass).min(1)], {
+      error:
+        'expected the name of a file in configs/datasets, or a list of { name, color: [red, green, blue] }',
+    }),
+    ...DatasetLayoutSchema.shape,
+    /** Label 0 means "other" and is ignored; 1…n become 0…n−1. */
+    reduceZeroLabel: z.boolean(),
+    ignoreIndex: byte.default(255),
+  })
+  .refine(({ reduceZeroLabel, ignoreIndex }) => !reduceZeroLabel || ignoreIndex === 255, {
+    error: 'expected 255 with reduceZeroLabel, which makes 255 of what is ignored',
+    path: ['ignoreIndex'],
+  });
 
 export const DEVICES = ['cpu', 'cuda'] as const;
 export const PRECISIONS = ['float32', 'float16', 'bfloat16'] as const;
@@ -92,6 +119,12 @@ const run = z.strictObject({
   threads: z.int().nonnegative().default(0),
   /** Overlays of image, truth and prediction in the report. */
   overlays: z.int().nonnegative().max(64).default(6),
+  /** Every prediction painted over its image, as mmseg's --show-dir does: `show/<id>.jpg`. */
+  show: z.strictObject({ opacity: z.number().gt(0).max(1).default(0.5) }).optional(),
+  /** Label maps as PNG, `predictions/<id>.png`: class indices, or class + 1 as ADE20K's server wants them. */
+  predictions: z.enum(['none', 'labels', 'submission']).default('none'),
+  /** Beside mIoU, which is always there. */
+  metrics: z.array(z.enum(['mDice', 'mFscore'])).default([]),
   /** Price of one worker for an hour, for the cost estimate in the results. */
   pricePerWorkerHour: z.number().nonnegative().default(0),
   currency: z.string().length(3).default('USD'),
@@ -126,13 +159,18 @@ export type HeadConfig = Config['model']['head'];
 export type AuxiliaryHeadConfig = NonNullable<Config['model']['auxiliaryHead']>;
 export type LinearHeadConfig = Extract<HeadConfig, { type: 'linear' }>;
 export type UperNetHeadConfig = Extract<HeadConfig, { type: 'upernet' }>;
+export type DatasetConfig = Config['dataset'];
 export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];
 export type Precision = (typeof PRECISIONS)[number];
 
 export const DatasetClassesSchema = z.strictObject({
   name: z.string(),
-  classes: z.array(z.strictObject({ name: z.string(), color: z.tuple([z.int(), z.int(), z.int()]) })).min(1),
+  classes: z.array(datasetClass).min(1),
 });
 /** Class names (with the original's odd spaces) and palette, RGB. */
 export type DatasetClasses = z.infer<typeof DatasetClassesSchema>;
+
+function isPathBelow(path: string): boolean {
+  return path.split('/').every((part) => !['', '.', '..'].includes(part));
+}

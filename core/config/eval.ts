@@ -86,8 +86,10 @@ export interface EvalResult {
 export interface ShardTask {
   run: Pick<EvalRun, 'prefix' | 'config' | 'weights' | 'head' | 'dataset'>;
   range: ShardRange;
-  /** Images of this shard that get an overlay, and the palette for it; null for most shards: history is dear. */
-  overlays: { ids: string[]; classes: DatasetClasses } | null;
+  /** Images of this shard that get an overlay for the report. */
+  overlays: string[];
+  /** For what is painted; null for most shards: history is dear. */
+  classes: DatasetClasses | null;
   /** Crops of a batch: less than the config's after an out-of-memory. */
   batch: number;
 }

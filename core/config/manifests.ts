@@ -45,10 +45,22 @@ export const DTYPES = [
   'float64',
 ] as const;
 
+/** Where weights came from: while this stays the same they need not be read again. */
+const weightsSource = z.strictObject({
+  /** Of a URL without its query, which may hold a signature. */
+  uri: z.string(),
+  /** Or the time of its last change, where a server has no ETags. */
+  etag: z.string(),
+  sizeBytes: z.int().nonnegative(),
+});
+export type WeightsSourceRecord = z.infer<typeof weightsSource>;
+
 export const WeightsManifestSchema = z.strictObject({
   version: z.literal(1),
   kind: z.literal('weights'),
   file: stagedFile,
+  /** Absent for a file of the machine that staged it. */
+  source: weightsSource.optional(),
   tensors: z.array(
     z.strictObject({
       name: z.string(),
@@ -57,6 +69,8 @@ export const WeightsManifestSchema = z.strictObject({
       /** Byte range in the file. */
       offset: z.int().nonnegative(),
       length: z.int().nonnegative(),
+      /** Of that range, so that it can be fetched without the rest; absent in manifests of earlier versions. */
+      sha256: sha256.optional(),
     }),
   ),
 });

@@ -15,6 +15,7 @@ const TAPS = { linear: 1, upernet: 4 };
 export function parseConfig(value: unknown, where: string): Config {
   const config = parseAs(ConfigSchema, value, where);
   const { backbone, head, test } = config.model;
+  const { classes } = config.dataset;
   const problems = [
     ...backbone.taps
       .filter((tap) => tap >= backbone.depth)
@@ -32,6 +33,9 @@ export function parseConfig(value: unknown, where: string): Config {
       head.channels !== backbone.embedDim &&
       `model.head.channels is ${head.channels}, but the backbone gives ${backbone.embedDim}`,
     head.classes > 255 && `model.head.classes is ${head.classes}, but labels are bytes: at most 255`,
+    typeof classes !== 'string' &&
+      classes.length !== head.classes &&
+      `dataset.classes lists ${classes.length}, but model.head.classes is ${head.classes}`,
     test.mode === 'slide' &&
       test.cropPx !== backbone.imageSizePx &&
       `model.test.cropPx is ${test.cropPx}, but the backbone takes imageSizePx ${backbone.imageSizePx}`,

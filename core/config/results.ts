@@ -47,13 +47,26 @@ export const ResultsSchema = z.strictObject({
     /** Keys of the checkpoints that the model does not use, as the original ignores them. */
     ignoredKeys: z.array(z.string()),
   }),
-  metrics: z.strictObject({ aAcc: share, mIoU: share, mAcc: share }),
+  metrics: z.strictObject({
+    aAcc: share,
+    mIoU: share,
+    mAcc: share,
+    /** On request. */
+    mDice: share.optional(),
+    mFscore: share.optional(),
+    mPrecision: share.optional(),
+    mRecall: share.optional(),
+  }),
   perClass: z.array(
     z.strictObject({
       class: z.int().nonnegative(),
       name: z.string(),
       IoU: share,
       Acc: share,
+      Dice: share.optional(),
+      Fscore: share.optional(),
+      Precision: share.optional(),
+      Recall: share.optional(),
       /** Label pixels, predicted pixels, and their intersection. */
       labelPixels: z.int().nonnegative(),
       predictedPixels: z.int().nonnegative(),
@@ -109,6 +122,9 @@ export const ResultsSchema = z.strictObject({
     mmsegEval: z.string(),
     confusionMatrix: z.string(),
     overlays: z.array(z.strictObject({ id: z.string(), uri: z.string() })),
+    /** Folders of painted images and of label maps, if the run was asked for them. */
+    show: z.string().optional(),
+    predictions: z.string().optional(),
   }),
 });
 export type Results = z.infer<typeof ResultsSchema>;

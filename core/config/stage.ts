@@ -1,26 +1,24 @@
 import { z } from 'zod';
+import { DatasetLayoutSchema } from './config.ts';
 
 /** What `StageDataset` is started with. */
 export const StageDatasetInputSchema = z.strictObject({
   version: z.literal(1).default(1),
-  /** A folder on the control worker's machine, in the layout that the config's dataset section gives. */
+  /** A folder or a zip on the control worker's machine, in the layout that a config's dataset section gives. */
   source: z.string().min(1),
   /** `s3://bucket/prefix`. */
   destination: z.string().startsWith('s3://'),
   /** Name of the dataset, for people. */
   name: z.string().min(1),
   split: z.string().default('validation'),
-  imageDir: z.string(),
-  annotationDir: z.string(),
-  imageSuffix: z.string().startsWith('.'),
-  annotationSuffix: z.string().startsWith('.'),
+  ...DatasetLayoutSchema.shape,
 });
 export type StageDatasetInput = z.input<typeof StageDatasetInputSchema>;
 
 /** What `StageWeights` is started with. */
 export const StageWeightsInputSchema = z.strictObject({
   version: z.literal(1).default(1),
-  /** A `.pth` file on the control worker's machine. */
+  /** A `.pth`: a file on the control worker's machine, an `s3://bucket/key`, or an `https://` URL. */
   source: z.string().min(1),
   /** The object that it becomes, `s3://bucket/key`. */
   destination: z.string().startsWith('s3://'),

@@ -14,6 +14,9 @@ export interface View {
   isFlipped: boolean;
 }
 
+/** The original's test-time augmentation. @see mmseg 0.30 tools/test.py --aug-test */
+export const AUG_TEST = { ratios: [0.5, 0.75, 1, 1.25, 1.5, 1.75], flip: true };
+
 /**
  * The views of a test pipeline, in the original's order; one plain view without augmentation.
  *

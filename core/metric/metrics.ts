@@ -44,6 +44,35 @@ export function matrixMetrics(matrix: ConfusionMatrix): MatrixMetrics {
   };
 }
 
+/** What a run may ask for beside mIoU, as mmseg's `--eval` names it. */
+export type ExtraMetric = 'mDice' | 'mFscore';
+
+type ClassShares = Partial<Record<'Dice' | 'Fscore' | 'Precision' | 'Recall', Share>>;
+
+/** The means and each class's shares of the metrics that were asked for. */
+export function extraMetrics(
+  matrix: ConfusionMatrix,
+  names: readonly ExtraMetric[],
+): {
+  means: Partial<Record<'mDice' | 'mFscore' | 'mPrecision' | 'mRecall', Share>>;
+  perClass: ClassShares[];
+} {
+  const { mDice, ...dice } = diceMetrics(matrix);
+  const { mFscore, mPrecision, mRecall, ...fscore } = fscoreMetrics(matrix);
+  const wanted = {
+    ...(names.includes('mDice') ? dice : {}),
+    ...(names.includes('mFscore') ? fscore : {}),
+  };
+  const perClass = Array.from({ length: matrix.classes }, (_, index) =>
+    Object.fromEntries(Object.entries(wanted).map(([name, shares]) => [name, shares[index]])),
+  );
+  const means = {
+    ...(names.includes('mDice') ? { mDice } : {}),
+    ...(names.includes('mFscore') ? { mFscore, mPrecision, mRecall } : {}),
+  };
+  return { means, perClass };
+}
+
 /** Dice of each class and its mean. */
 export function diceMetrics(matrix: ConfusionMatrix): { mDice: Share; Dice: Share[] } {
   const Dice = classAreas(matrix).map((area) => ratio(2 * area.intersection, area.label + area.predicted));

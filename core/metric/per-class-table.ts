@@ -8,16 +8,18 @@ import type { Share } from './metrics.ts';
  * @see mmseg 0.30 `CustomDataset.evaluate`, which prints PrettyTable's default style
  */
 export function perClassTable({ perClass, metrics }: Pick<Results, 'perClass' | 'metrics'>): string {
+  const columns = CLASS_COLUMNS.filter((key) => perClass[0]?.[key] !== undefined);
+  const means = MEANS.filter((key) => metrics[key] !== undefined);
   const classes = asciiTable(
-    ['Class', 'IoU', 'Acc'],
-    perClass.map(({ name, IoU, Acc }) => [name, percent(IoU), percent(Acc)]),
+    ['Class', ...columns],
+    perClass.map((row) => [row.name, ...columns.map((key) => percent(row[key] ?? null))]),
   );
-  const summary = asciiTable(
-    ['aAcc', 'mIoU', 'mAcc'],
-    [[percent(metrics.aAcc), percent(metrics.mIoU), percent(metrics.mAcc)]],
-  );
+  const summary = asciiTable([...means], [means.map((key) => percent(metrics[key] ?? null))]);
   return `per class results:\n\n${classes}\nSummary:\n\n${summary}`;
 }
+
+const CLASS_COLUMNS = ['IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall'] as const;
+const MEANS = ['aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'] as const;
 
 function percent(share: Share): string {
   return share === null ? 'nan' : (100 * share).toFixed(2);

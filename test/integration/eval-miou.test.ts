@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
+import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { total } from '../../core/metric/confusion-matrix.ts';
 import { matrixFromBytes } from '../../core/metric/matrix-codec.ts';
@@ -83,6 +84,24 @@ describe('EvalMIoU on real servers with local workers', () => {
     await handle.result();
     const end = await handle.query('progress');
     expect(end).toMatchObject({ phase: 'done', imagesDone: IMAGES, etaSeconds: 0 });
+  });
+
+  it("publishes what mmseg's options ask for: more metrics, painted images, label maps, averaged views", async () => {
+    const overrides = [
+      ...['run.metrics=["mDice","mFscore"]', 'run.show={"opacity":0.5}', 'run.predictions=submission'],
+      'pipeline.augmentation={"ratios":[1,1.25],"flip":true}',
+    ];
+    await tessera.run('options', tessera.input({ overrides }));
+    const { metrics, perClass, artifacts } = await tessera.results('options');
+    expect(metrics.mDice).toBeGreaterThan(metrics.mIoU!);
+    expect(perClass[2]).toHaveProperty('Fscore');
+    const { store } = tessera.session;
+    expect(await store.list(artifacts.show!)).toHaveLength(IMAGES);
+    const labelMaps = await store.list(artifacts.predictions!);
+    expect(labelMaps).toHaveLength(IMAGES);
+    const png = decode(await store.read(labelMaps[0]!.uri));
+    expect(Math.min(...png.data)).toBeGreaterThanOrEqual(1);
+    expect(artifacts.mmsegEval).toContain('eval_multi_scale_');
   });
 
   it('gives the published result again for the same id and inputs, without evaluating', async () => {

@@ -23,6 +23,12 @@ export function Headline({ results }: { results: Results }) {
         </Figure>
         <Figure name="mAcc" share={metrics.mAcc} means="mean over classes of the label found" />
         <Figure name="aAcc" share={metrics.aAcc} means="of all labelled pixels are right" />
+        {metrics.mDice !== undefined && (
+          <Figure name="mDice" share={metrics.mDice} means="mean over classes of Dice" />
+        )}
+        {metrics.mFscore !== undefined && (
+          <Figure name="mFscore" share={metrics.mFscore} means="mean over classes of F1" />
+        )}
       </dl>
       <Coverage results={results} />
     </header>

@@ -17,7 +17,7 @@ export async function shardTask(
     config = tinyConfig(),
     first = 0,
     count = manifest.images.length,
-    overlays,
+    overlays = [],
   }: { config?: Config; first?: number; count?: number; overlays?: string[] } = {},
 ): Promise<ShardTask> {
   const staged = (uri: string) => {
@@ -35,7 +35,8 @@ export async function shardTask(
       dataset: { ...dataset, name, split, images: images.length },
     },
     range: { shard: 3, first, count },
-    overlays: overlays ? { ids: overlays, classes: await loadClasses('ade20k') } : null,
+    overlays,
+    classes: overlays.length > 0 || config.run.show ? await loadClasses('ade20k') : null,
     batch: config.run.batch,
   };
 }

@@ -44,6 +44,13 @@ describe('a config is refused', () => {
   });
 });
 
+test('classes that a config lists are taken as they are', async () => {
+  const classes: { name: string; color: [number, number, number] }[] = [
+    { name: 'road', color: [128, 64, 128] },
+  ];
+  expect((await loadClasses(classes)).classes).toEqual(classes);
+});
+
 test('classes of an unknown dataset are refused by the file that is missing', async () => {
   await expect(loadClasses('nowhere')).rejects.toThrow('configs/datasets/nowhere.yaml: no such file');
 });

@@ -80,8 +80,8 @@ describe('a run is refused before a worker exists', () => {
     await expect(plan(store, { ...input, overrides: ['model.head.classes=149'] })).rejects.toThrow(
       'test: model.head.classes is 149, but configs/datasets/ade20k.yaml has 150',
     );
-    await expect(plan(store, { ...input, overrides: ['dataset.classes=cityscapes'] })).rejects.toThrow(
-      'configs/datasets/cityscapes.yaml: no such file',
+    await expect(plan(store, { ...input, overrides: ['dataset.classes=nowhere'] })).rejects.toThrow(
+      'configs/datasets/nowhere.yaml: no such file',
     );
   });
 

@@ -78,6 +78,9 @@ test('StageDataset stages the validation split unless told otherwise', () => {
   const input = { source, destination, name, ...dataset };
   expect(StageDatasetInputSchema.parse(input)).toEqual({ ...input, version: 1, split: 'validation' });
   expect(() => StageDatasetInputSchema.parse({ ...input, imageSuffix: 'jpg' })).toThrow();
+  expect(() => StageDatasetInputSchema.parse({ ...input, imageDir: '../other' })).toThrow();
+  const listed = { ...input, splitFile: 'ImageSets/val.txt', imageSuffix: '_leftImg8bit.png' };
+  expect(StageDatasetInputSchema.parse(listed)).toMatchObject(listed);
 });
 
 test('a manifest without images, or with a digest that is none, is refused', () => {

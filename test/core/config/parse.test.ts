@@ -49,12 +49,54 @@ describe('a wrong field is named, with what it is and what it should be', () => 
       'bfloat16',
       "run.precision is bfloat16, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)",
     ],
+    [
+      'dataset.classes',
+      [{ name: 'road', color: [1, 2, 3] }],
+      'dataset.classes lists 1, but model.head.classes is 150',
+    ],
+    [
+      'dataset.classes',
+      [{ name: 'road', color: [1, 2, 256] }],
+      'dataset.classes.0.color.2: Too big: expected number to be <=255',
+    ],
+    [
+      'dataset.classes',
+      ['road'],
+      'dataset.classes: expected the name of a file in configs/datasets, or a list of { name, color: [red, green, blue] }',
+    ],
+    [
+      'dataset.ignoreIndex',
+      0,
+      'dataset.ignoreIndex: expected 255 with reduceZeroLabel, which makes 255 of what is ignored',
+    ],
     ['run.workers', 0, 'run.workers: Too small: expected number to be >0'],
     ['run.device', 'gpu', 'run.device: Invalid option: expected one of "cpu"|"cuda"'],
     ['model.test.mode', 'hole', "model.test.mode: Invalid discriminator value. Expected 'slide' | 'whole'"],
   ])('%s = %j', (path, value, message) => {
     expect(refusal(path, value).split('\n')).toContain(`configs/x.yaml: ${message}`);
   });
+});
+
+describe('the files of a dataset lie below its root', () => {
+  const message = "expected a path below the dataset's root, such as images/validation";
+  test.each(['/images', 'images/', 'images//validation', '../images', 'images/./validation', ''])(
+    'not in %j',
+    (path) => {
+      expect(refusal('dataset.imageDir', path)).toContain(`dataset.imageDir: ${message}`);
+      expect(refusal('dataset.splitFile', path)).toContain(`dataset.splitFile: ${message}`);
+    },
+  );
+
+  test.each(['jpg', '.', '', '.jpg/'])('and end otherwise than in %j', (suffix) => {
+    expect(refusal('dataset.imageSuffix', suffix)).toMatch(
+      /dataset\.imageSuffix: expected the end of a file name/,
+    );
+  });
+});
+
+test('without reduceZeroLabel any label can be the ignored one', () => {
+  const { dataset } = tinyConfig('dataset.reduceZeroLabel=false', 'dataset.ignoreIndex=0');
+  expect(dataset.ignoreIndex).toBe(0);
 });
 
 test('strides up to the crop, and bfloat16 on a GPU, are right', () => {

@@ -1,0 +1,122 @@
+import { crc32 } from 'node:zlib';
+import { type Entry, openPromise, type ZipFile } from 'yauzl';
+import { BadData, BadInput } from '../../core/config/failures.ts';
+import type { DatasetSource } from './dataset-source.ts';
+
+/** ADE20K has 44,000 entries, and a run takes at most 50,000 images. */
+const MAX_ENTRIES = 500_000;
+/** Of one unpacked file: it is held in memory, several at once. Far above any photograph. */
+const MAX_FILE_BYTES = 128 << 20;
+/** Images and PNGs are compressed already and hardly shrink in a zip: one that does by so much is a bomb. */
+const MAX_EXPANSION = 200;
+/** macOS puts a second, tiny file for each file there. */
+const NOT_DATA = '__MACOSX/';
+
+/**
+ * Opens a zip, such as ADEChallengeData2016.zip as it is downloaded. Entries are read from where they lie, each once
+ * and checked by its checksum; nothing is unpacked to disk.
+ *
+ * @param imageDir lies at the top, or below any one top folder
+ * @throws BadData if the zip is damaged, or made to do harm: names that lead out of it, overlapping entries, entries
+ *   of more bytes than they say; BadInput if it isn't in the layout
+ */
+export async function openZipSource(file: string, imageDir: string): Promise<DatasetSource> {
+  const zip = await openPromise(file, { autoClose: false }).catch((error) => {
+    throw new BadData(`${file}: not a zip that can be read: ${messageOf(error)}`);
+  });
+  try {
+    const entries = await readDirectory(file, zip);
+    const root = findRoot(file, entries, imageDir);
+    return {
+      nameOf: (key) => `${file}: ${root}${key}`,
+      list: async (folder) => {
+        const prefix = `${root}${folder}/`;
+        const inside = [...entries.keys()].filter((name) => name.startsWith(prefix));
+        return inside.length > 0 ? inside.map((name) => name.slice(prefix.length)) : null;
+      },
+      read: async (key) => {
+        const entry = entries.get(root + key);
+        return entry ? readEntry(file, zip, entry) : null;
+      },
+      async [Symbol.asyncDispose]() {
+        zip.close();
+      },
+    };
+  } catch (error) {
+    zip.close();
+    throw error;
+  }
+}
+
+/** Files by their names; folders, which have no data, are left out. */
+async function readDirectory(file: string, zip: ZipFile): Promise<Map<string, Entry>> {
+  if (zip.entryCount > MAX_ENTRIES)
+    throw new BadData(
+      `${file}: the zip says that it has ${zip.entryCount} entries, at most ${MAX_ENTRIES} are read`,
+    );
+  const entries = new Map<string, Entry>();
+  let packedBytes = 0;
+  let unpackedBytes = 0;
+  try {
+    for await (const entry of zip.eachEntry()) {
+      const { fileName } = entry;
+      packedBytes += entry.compressedSize;
+      unpackedBytes += entry.uncompressedSize;
+      if (fileName.endsWith('/') || fileName.startsWith(NOT_DATA)) continue;
+      if (entries.has(fileName)) throw new BadData(`${file}: two entries of the zip are named ${fileName}`);
+      entries.set(fileName, entry);
+    }
+  } catch (error) {
+    if (error instanceof BadData) throw error;
+    throw new BadData(`${file}: the zip's directory is damaged or hostile: ${messageOf(error)}`);
+  }
+  if (packedBytes > zip.fileSize)
+    throw new BadData(`${file}: entries of ${packedBytes} bytes in a zip of ${zip.fileSize}: they overlap`);
+  if (unpackedBytes > MAX_EXPANSION * zip.fileSize)
+    throw new BadData(
+      `${file}: ${zip.fileSize} bytes say that they unpack to ${unpackedBytes}, more than ${MAX_EXPANSION} times as many`,
+    );
+  return entries;
+}
+
+/** What stands before `imageDir`: nothing, or the name of the one top folder with a slash. */
+function findRoot(file: string, entries: Map<string, Entry>, imageDir: string): string {
+  const roots = new Set<string>();
+  for (const name of entries.keys()) {
+    const top = name.slice(0, name.indexOf('/') + 1);
+    for (const root of ['', top]) if (name.startsWith(`${root}${imageDir}/`)) roots.add(root);
+  }
+  const [root, other] = [...roots].sort();
+  if (root === undefined)
+    throw new BadInput(
+      `${file}: no ${imageDir}/ in it, neither at the top nor in a top folder; see --layout`,
+    );
+  if (other !== undefined)
+    throw new BadInput(
+      `${file}: two datasets in it: ${root}${imageDir}/ and ${other}${imageDir}/; leave one`,
+    );
+  return root;
+}
+
+async function readEntry(file: string, zip: ZipFile, entry: Entry): Promise<Buffer> {
+  const name = `${file}: ${entry.fileName}`;
+  if (entry.uncompressedSize > MAX_FILE_BYTES)
+    throw new BadData(
+      `${name}: says that it has ${entry.uncompressedSize} bytes; at most ${MAX_FILE_BYTES} are read`,
+    );
+  const chunks: Buffer[] = [];
+  try {
+    // The stream itself ends with an error once there is more than the entry says.
+    for await (const chunk of await zip.openReadStreamPromise(entry)) chunks.push(chunk);
+  } catch (error) {
+    throw new BadData(`${name}: cannot be unpacked: ${messageOf(error)}`);
+  }
+  const bytes = Buffer.concat(chunks);
+  if (crc32(bytes) !== entry.crc32)
+    throw new BadData(`${name}: damaged: its checksum differs; download the zip again`);
+  return bytes;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,41 @@
+import type { Config } from './config.ts';
+
+/** Sides and widths of a config that is scaled down. */
+export interface Scale {
+  imageSizePx: number;
+  embedDim: number;
+  heads: number;
+  /** Of UperNet; a linear head is as wide as the backbone. */
+  headChannels: number;
+}
+
+/**
+ * The same config at other dimensions, on a CPU: the same blocks, taps, head, mode and resizes, all pixels in
+ * proportion. For seeing that a recipe runs where its real size doesn't fit.
+ *
+ * @throws nothing; the result is to be parsed, since not every scale fits
+ */
+export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, headChannels }: Scale): Config {
+  const { backbone, head, test } = config.model;
+  const px = (value: number) => Math.round((value * imageSizePx) / backbone.imageSizePx);
+  const { resize } = config.pipeline;
+  return {
+    ...config,
+    model: {
+      ...config.model,
+      backbone: { ...backbone, imageSizePx, embedDim, heads },
+      head: { ...head, channels: head.type === 'linear' ? embedDim : headChannels },
+      test: test.mode === 'slide' ? { ...test, cropPx: imageSizePx, stridePx: px(test.stridePx) } : test,
+    },
+    pipeline: {
+      ...config.pipeline,
+      resize:
+        resize.type === 'short-side'
+          ? { ...resize, shortSidePx: px(resize.shortSidePx) }
+          : resize.type === 'fit'
+            ? { ...resize, longPx: px(resize.longPx), shortPx: px(resize.shortPx) }
+            : { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) },
+    },
+    run: { ...config.run, device: 'cpu', precision: 'float32', threads: 1 },
+  };
+}

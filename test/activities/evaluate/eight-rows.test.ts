@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import { listConfigs, loadConfig } from '../../../activities/plan/load-config.ts';
+import { parseConfig } from '../../../core/config/parse.ts';
+import { scaleConfig } from '../../../core/config/scale-config.ts';
+import { total } from '../../../core/metric/confusion-matrix.ts';
+import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
+import { stagedSet } from '../../builders.ts';
+import { openEvaluator, shardTask } from './shard-task.ts';
+
+const rows = (await listConfigs()).filter((name) => name.includes('intern_vit_6b'));
+const SCALE = { imageSizePx: 56, embedDim: 16, heads: 2, headChannels: 8 };
+
+test("the original's table has eight rows", () => {
+  expect(rows).toHaveLength(8);
+});
+
+describe.each(rows)('%s', (name) => {
+  test('resolves to the dimensions of the 6B', async () => {
+    const { model, reproduces } = await loadConfig(name);
+    expect(model.backbone).toMatchObject({
+      embedDim: 3200,
+      depth: 48,
+      heads: 25,
+      mlpRatio: 4,
+      imageSizePx: 504,
+    });
+    expect(model.test).toEqual({ mode: 'slide', cropPx: 504, stridePx: 322 });
+    expect(reproduces?.mIoU).toBeGreaterThan(46);
+    const isUperNet = name.includes('upernet');
+    expect(model.head).toMatchObject(
+      isUperNet ? { type: 'upernet', channels: 1536 } : { type: 'linear', channels: 3200 },
+    );
+    expect(model.backbone.taps).toEqual(
+      isUperNet ? [11, 23, 35, 47] : [name.includes('linear_probing') ? 44 : 47],
+    );
+  });
+
+  test('runs at a smaller scale, blocks and taps as they are', async () => {
+    const config = parseConfig(scaleConfig(await loadConfig(name), SCALE), name);
+    const set = await stagedSet({
+      model: config.model,
+      sizes: [
+        [60, 40],
+        [56, 56],
+        [120, 44],
+      ],
+    });
+    const task = await shardTask(set, { config });
+    const { evaluate } = openEvaluator(set.store);
+    const result = await evaluate({ ...task, batch: 2 });
+    expect(result.images).toHaveLength(3);
+    expect(total(decodeMatrix(result.matrix))).toBeGreaterThan(1_000);
+  });
+});
+
+test('only the 1/16 row fits images into a box; the others scale the short side', async () => {
+  const kinds = await Promise.all(
+    rows.map(async (name) => [name, (await loadConfig(name)).pipeline.resize.type]),
+  );
+  for (const [name, type] of kinds) expect(type).toBe(name!.endsWith('1of16') ? 'fit' : 'short-side');
+});
