@@ -2,7 +2,7 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import type { DatasetClasses } from '../../core/config/config.ts';
 import type { ShardTask } from '../../core/config/eval.ts';
-import { paint, underlay } from '../../core/image/paint.ts';
+import { paint } from '../../core/image/paint.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import type { LoadedImage } from './load-image.ts';

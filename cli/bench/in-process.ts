@@ -2,7 +2,7 @@ import { fetchToCache } from '../../activities/deliver/object-cache.ts';
 import { ShardEvaluator, type ShardTimings } from '../../activities/evaluate/evaluate-shard.ts';
 import { planEval } from '../../activities/plan/plan-eval.ts';
 import type { Config } from '../../core/config/config.ts';
-import type { EvalInput, ShardTask } from '../../core/config/eval.ts';
+import type { EvalInput, ShardResult, ShardTask } from '../../core/config/eval.ts';
 import { type DatasetManifest, DatasetManifestSchema } from '../../core/config/manifests.ts';
 import { networkSize } from '../../core/image/test-size.ts';
 import { slideWindows, windowCount } from '../../core/model/slide-windows.ts';
@@ -25,6 +25,8 @@ export interface InProcessOptions {
   /** Empty, so that the weights are fetched. */
   cacheFolder: string;
   say(step: string): void;
+  /** Called with what each measured pass has counted. */
+  onPass?(result: ShardResult): void;
 }
 
 /**
@@ -54,13 +56,10 @@ export async function benchInProcess(options: InProcessOptions): Promise<BenchRe
       timings = latest;
     },
   });
-  const evaluate = async (count: number): Promise<ShardTimings & { seconds: number }> => {
+  const evaluate = async (count: number): Promise<ShardTimings & { result: ShardResult }> => {
     const beat = { attempt: 1, signal: new AbortController().signal, heartbeat() {} };
-    const { seconds } = await evaluator.evaluateShard(
-      { ...task, range: { shard: 0, first: 0, count } },
-      beat,
-    );
-    return { ...timings!, seconds };
+    const result = await evaluator.evaluateShard({ ...task, range: { shard: 0, first: 0, count } }, beat);
+    return { ...timings!, result };
   };
 
   say('in this process: loading the model, warming up');
@@ -68,7 +67,9 @@ export async function benchInProcess(options: InProcessOptions): Promise<BenchRe
   const passes: Pass[] = [];
   for (let pass = 1; pass <= options.passes; pass++) {
     say(`in this process: pass ${pass} / ${options.passes} over ${images} images`);
-    const { seconds, images: loading, inference } = await evaluate(images);
+    const { result, images: loading, inference } = await evaluate(images);
+    options.onPass?.(result);
+    const { seconds } = result;
     const { batches, graph, stitch } = inference;
     const { fetch, decode, preprocess, count } = loading;
     passes.push({
@@ -99,7 +100,7 @@ async function planTask({ store, input, config, threads }: InProcessOptions): Pr
   const plan = await planEval(context, { ...input, config: alone }, workflow);
   if (plan.kind !== 'run') throw new Error(`${workflow.workflowId} has results already`);
   const { run } = plan;
-  return { run, range: run.shards[0]!, overlays: null, batch: config.run.batch };
+  return { run, range: run.shards[0]!, overlays: [], classes: null, batch: config.run.batch };
 }
 
 function countCrops(manifest: DatasetManifest, images: number, { model, pipeline }: Config): number {
