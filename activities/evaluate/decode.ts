@@ -20,7 +20,9 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
       .removeAlpha()
       .raw()
       .toBuffer({ resolveWithObject: true });
-    return { width: info.width, height: info.height, data };
+    // Plain bytes: a Buffer's slice() would be a view, where everybody else's is a copy.
+    const bytesOnly = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { width: info.width, height: info.height, data: bytesOnly };
   } catch (error) {
     throw new BadData(`${name}: not a readable image: ${message(error)}`);
   }

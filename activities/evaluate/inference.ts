@@ -111,8 +111,11 @@ function asError(failureClass: FailureClass | null, message: string): Error {
   return failureClass ? new TypedFailure(failureClass, message) : new Error(message);
 }
 
-/** Bytes whose buffer holds nothing else: what is moved away must not be part of a pool. */
+/** Bytes whose buffer is ours alone: what is moved away must not be part of a pool, or a library's own memory. */
 function ownBytes(data: Uint8Array): Uint8Array<ArrayBuffer> {
-  const alone = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength;
+  const alone =
+    !Buffer.isBuffer(data) &&
+    data.buffer instanceof ArrayBuffer &&
+    data.byteLength === data.buffer.byteLength;
   return alone ? (data as Uint8Array<ArrayBuffer>) : new Uint8Array(data);
 }
