@@ -4,10 +4,12 @@ import { Command } from 'commander';
 import { TypedFailure } from '../core/config/failures.ts';
 import { REPOSITORY } from '../workers/environment.ts';
 import { benchCommand } from './commands/bench.ts';
+import { benchReferenceCommand } from './commands/bench-reference.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
 import { runCommand } from './commands/run.ts';
+import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
 
@@ -21,6 +23,8 @@ for (const command of [
   configsCommand,
   goldenCommand,
   benchCommand,
+  benchReferenceCommand,
+  smokeCommand,
 ])
   command(program);
 

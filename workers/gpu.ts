@@ -1,6 +1,6 @@
 import os from 'node:os';
 import { Runtime, Worker } from '@temporalio/worker';
-import { fetchToCache } from '../activities/deliver/object-cache.ts';
+import { fetchWeights } from '../activities/deliver/fetch-weights.ts';
 import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
 import { ShardEvaluator } from '../activities/evaluate/evaluate-shard.ts';
 import { gpuActivities } from '../activities/gpu.ts';
@@ -19,7 +19,7 @@ await using evaluator = new ShardEvaluator({
   store,
   worker: name,
   cacheFolder: cacheFolder(),
-  fetch: (object, options) => fetchToCache(store, cacheFolder(), object, options),
+  fetch: (object, { model, signal }) => fetchWeights(store, cacheFolder(), object, model, { signal }),
   startSeconds: process.uptime(),
 });
 const worker = await Worker.create({

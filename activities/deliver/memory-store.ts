@@ -1,19 +1,20 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { BadData, NotFound } from '../../core/config/failures.ts';
-import type { Store } from '../../core/store.ts';
+import type { StreamingStore } from './ranged-read.ts';
 
 /** A store within this process: for comparisons and unit tests, where a server would only be in the way. */
-export function memoryStore(objects = new Map<string, Buffer>()): Store {
+export function memoryStore(objects = new Map<string, Buffer>()): StreamingStore {
   const get = (uri: string): Buffer => {
     const bytes = objects.get(uri);
     if (!bytes) throw new NotFound('object', uri);
     return bytes;
   };
-  const store: Store = {
+  const store: StreamingStore = {
     async head(uri) {
       const bytes = get(uri);
-      return { sizeBytes: bytes.length, etag: createHash('md5').update(bytes).digest('hex') };
+      return { sizeBytes: bytes.length, etag: etagOf(bytes) };
     },
     async read(uri, range) {
       const bytes = get(uri);
@@ -21,6 +22,11 @@ export function memoryStore(objects = new Map<string, Buffer>()): Store {
       if (range.offset + range.length > bytes.length)
         throw new BadData(`${uri}: ${bytes.length} bytes, too few for ${range.length} at ${range.offset}`);
       return bytes.subarray(range.offset, range.offset + range.length);
+    },
+    async stream(uri, range, { etag }) {
+      if (etag !== undefined && etag !== etagOf(get(uri)))
+        throw new BadData(`${uri}: was replaced while it was being fetched`);
+      return Readable.from([await store.read(uri, range)]);
     },
     async write(uri, body) {
       objects.set(uri, Buffer.from(body));
@@ -46,4 +52,8 @@ export function memoryStore(objects = new Map<string, Buffer>()): Store {
     },
   };
   return store;
+}
+
+function etagOf(bytes: Buffer): string {
+  return createHash('md5').update(bytes).digest('hex');
 }

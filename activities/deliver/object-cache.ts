@@ -1,41 +1,48 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import {
-  appendFile,
-  type FileHandle,
-  mkdir,
-  open,
-  readFile,
-  rename,
-  rm,
-  stat,
-  truncate,
-} from 'node:fs/promises';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import pLimit from 'p-limit';
 import { lock } from 'proper-lockfile';
 import type { StagedObject } from '../../core/config/eval.ts';
-import { BadData, Unavailable } from '../../core/config/failures.ts';
-import type { Store } from '../../core/store.ts';
+import { BadData } from '../../core/config/failures.ts';
+import type { ByteRange, Store } from '../../core/store.ts';
+import { isVerified, markVerified, removeMarked } from './cache-mark.ts';
+import { DigestThread, digestSegments } from './digest-thread.ts';
+import { download, journalOf } from './download.ts';
+import type { ObjectPin } from './ranged-read.ts';
 
-/** Big enough that a request's overhead doesn't count, small enough that a lost one doesn't. */
-const PART_BYTES = 16 << 20;
-const PARTS_AT_ONCE = 8;
+/** Bytes with a known digest. */
+export interface Segment extends ByteRange {
+  sha256: string;
+  /** What messages call it, where it isn't the whole object. */
+  name?: string;
+}
+
+/** A part of an object that is enough for some purpose. */
+export interface PartialObject {
+  /** What is fetched, in order; the rest of the file stays a hole that reads as zeros and takes no disk. */
+  ranges: ByteRange[];
+  /** What is verified, in order, within `ranges`. */
+  segments: Segment[];
+}
 
 export interface FetchOptions {
-  /** Bytes at hand of all bytes. */
+  /** Bytes at hand of all bytes that are needed. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
+  /** Only so much of the object. */
+  only?: PartialObject;
 }
 
 /**
  * Brings an object into the node's cache, once however many workers ask, and returns its file.
  *
- * Content-addressed: `<folder>/objects/<sha256>` exists only after its digest was checked. One process
- * downloads under a lock while others wait; parts that are there survive a kill and are not fetched again.
+ * Content-addressed: `<folder>/objects/<sha256>` exists only after its digest was checked; a part of an object has
+ * its ranges in its name, too. One process downloads under a lock while others wait; parts that are there survive
+ * a kill and are not fetched again. What is cached is taken as it is while it looks untouched (docs/decisions/0008);
+ * `TESSERA_VERIFY_CACHE=1` hashes it again.
  *
- * @throws BadData if the object's bytes are not those of its manifest
+ * @throws BadData if the object's bytes are not those of its manifest, or it was replaced meanwhile;
+ *   Unavailable if the disk has too little room
  */
 export async function fetchToCache(
   store: Store,
@@ -43,8 +50,9 @@ export async function fetchToCache(
   object: StagedObject,
   options: FetchOptions = {},
 ): Promise<string> {
-  const file = path.join(folder, 'objects', object.sha256);
-  if (await exists(file)) return file;
+  const file = path.join(folder, 'objects', cacheName(object, options.only));
+  const verifyAlways = process.env.TESSERA_VERIFY_CACHE === '1';
+  if (!verifyAlways && (await isVerified(file))) return file;
   await mkdir(path.dirname(file), { recursive: true });
   const release = await lock(file, {
     realpath: false,
@@ -54,116 +62,77 @@ export async function fetchToCache(
     retries: { forever: true, factor: 1.2, minTimeout: 100, maxTimeout: 1_000 },
   });
   try {
-    if (!(await exists(file))) await download(store, object, file, options);
+    if (!verifyAlways && (await isVerified(file))) return file;
+    if (await isIntact(file, segmentsOf(object, options.only))) await markVerified(file);
+    else await fetchAnew(store, object, file, options);
     return file;
   } finally {
     await release();
   }
 }
 
-async function download(
+function cacheName({ sha256 }: StagedObject, only?: PartialObject): string {
+  if (!only) return sha256;
+  const ranges = createHash('sha256').update(JSON.stringify(only.ranges)).digest('hex');
+  return `${sha256}.${ranges.slice(0, 16)}`;
+}
+
+function segmentsOf({ sizeBytes, sha256 }: StagedObject, only?: PartialObject): Segment[] {
+  return only?.segments ?? [{ offset: 0, length: sizeBytes, sha256 }];
+}
+
+/** Whether a file is there whose bytes have their digests. One that was touched is hashed before it is given up. */
+async function isIntact(file: string, segments: Segment[]): Promise<boolean> {
+  const { size } = await stat(file).catch(() => ({ size: -1 }));
+  const end = segments.reduce((furthest, { offset, length }) => Math.max(furthest, offset + length), 0);
+  if (size < end) return false;
+  const digests = await digestSegments(file, segments);
+  return segments.every(({ sha256 }, i) => sha256 === digests[i]);
+}
+
+async function fetchAnew(
   store: Store,
   object: StagedObject,
   file: string,
-  options: FetchOptions,
+  { onProgress, signal, only }: FetchOptions,
 ): Promise<void> {
+  await removeMarked(file);
+  const { uri, sizeBytes } = object;
   const partial = `${file}.partial`;
-  const journal = `${file}.parts`;
-  const { sizeBytes } = await store.head(object.uri);
-  if (sizeBytes !== object.sizeBytes)
-    throw new BadData(
-      `${object.uri}: ${sizeBytes} bytes, but its manifest says ${object.sizeBytes}; stage it again`,
-    );
+  const segments = segmentsOf(object, only);
+  const pin = await pinObject(store, object);
+  const ranges = only?.ranges ?? [{ offset: 0, length: sizeBytes }];
+  let follower: DigestThread | undefined;
   try {
-    await fetchParts(store, object, partial, journal, options);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOSPC')
-      throw new Unavailable(
-        `${path.dirname(file)}: the disk is full; ${object.uri} needs ${sizeBytes} bytes`,
+    const onFront = (offset: number) => {
+      // At the first call the file is there to be opened.
+      follower ??= new DigestThread(partial, segments);
+      follower.advance(offset);
+    };
+    await download({ store, uri, pin, sizeBytes, ranges, file: partial, onFront, onProgress, signal });
+    const digests = (await follower?.digests) ?? [];
+    const wrong = segments.findIndex(({ sha256 }, i) => sha256 !== digests[i]);
+    if (wrong >= 0) {
+      await rm(partial, { force: true });
+      await rm(journalOf(partial), { force: true });
+      const { sha256, name } = segments[wrong]!;
+      throw new BadData(
+        `${uri}: SHA-256 ${name ? `of ${name} ` : ''}is ${digests[wrong]}, but its manifest says ${sha256}; stage it again`,
       );
-    throw error;
-  }
-  const digest = createHash('sha256');
-  await pipeline(createReadStream(partial, { highWaterMark: 1 << 20 }), digest);
-  const actual = digest.digest('hex');
-  if (actual !== object.sha256) {
-    await rm(partial, { force: true });
-    await rm(journal, { force: true });
-    throw new BadData(
-      `${object.uri}: SHA-256 is ${actual}, but its manifest says ${object.sha256}; stage it again`,
-    );
+    }
+  } finally {
+    await follower?.[Symbol.asyncDispose]();
   }
   await rename(partial, file);
-  await rm(journal, { force: true });
+  await markVerified(file);
+  await rm(journalOf(partial), { force: true });
 }
 
-async function fetchParts(
-  store: Store,
-  object: StagedObject,
-  partial: string,
-  journal: string,
-  { onProgress, signal }: FetchOptions,
-): Promise<void> {
-  const done = await readJournal(partial, journal);
-  const parts = Math.ceil(object.sizeBytes / PART_BYTES);
-  let bytes = Math.min(done.size * PART_BYTES, object.sizeBytes);
-  await using handle = await open(partial, done.size > 0 ? 'r+' : 'w');
-  const limit = pLimit(PARTS_AT_ONCE);
-  const failed = new AbortController();
-  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-  const fetchPart = async (part: number) => {
-    stop.throwIfAborted();
-    const offset = part * PART_BYTES;
-    const length = Math.min(PART_BYTES, object.sizeBytes - offset);
-    await writeAll(handle, await store.read(object.uri, { offset, length }), offset);
-    await appendFile(journal, `${part}\n`);
-    bytes += length;
-    onProgress?.(bytes, object.sizeBytes);
-  };
-  const missing = Array.from({ length: parts }, (_, part) => part).filter((part) => !done.has(part));
-  // All are waited for, failed or not: the file must not be closed under a write that is on its way.
-  const outcomes = await Promise.allSettled(
-    missing.map((part) =>
-      limit(async () => {
-        try {
-          await fetchPart(part);
-        } catch (error) {
-          failed.abort(error);
-          throw error;
-        }
-      }),
-    ),
-  );
-  const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failure) throw failure.reason;
-  await handle.sync();
-}
-
-/** Parts that an earlier, interrupted download has written. */
-async function readJournal(partial: string, journal: string): Promise<Set<number>> {
-  if (!(await exists(partial)) || !(await exists(journal))) {
-    await rm(journal, { force: true });
-    return new Set();
-  }
-  const text = await readFile(journal, 'utf8');
-  const lines = text.slice(0, text.lastIndexOf('\n') + 1);
-  // A last line that was cut off would run together with the next one: 1 and 2 to 12.
-  if (lines !== text) await truncate(journal, lines.length);
-  return new Set(lines.split('\n').slice(0, -1).map(Number));
-}
-
-/** A write may stop short where the disk fills up; the next one then says why. */
-async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  let at = 0;
-  while (at < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
-    at += bytesWritten;
-  }
-}
-
-async function exists(file: string): Promise<boolean> {
-  return stat(file).then(
-    () => true,
-    () => false,
-  );
+/** The plan's version where it names one; else what is there now, which must have the manifest's size. */
+async function pinObject(store: Store, { uri, versionId, sizeBytes }: StagedObject): Promise<ObjectPin> {
+  if (versionId) return { versionId };
+  const info = await store.head(uri);
+  if (info.sizeBytes !== sizeBytes)
+    throw new BadData(`${uri}: ${info.sizeBytes} bytes, but its manifest says ${sizeBytes}; stage it again`);
+  return { etag: info.etag };
 }

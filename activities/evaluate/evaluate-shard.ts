@@ -14,7 +14,7 @@ import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
 import type { Inference } from './inference.ts';
 import type { InferencePhases } from './inference-protocol.ts';
 import { type LoadedImage, loadImage } from './load-image.ts';
-import { type FetchObject, type LoadedModel, ModelSlot } from './model-slot.ts';
+import { type FetchWeights, type LoadedModel, ModelSlot } from './model-slot.ts';
 import { writePictures } from './pictures.ts';
 import { prefetch } from './prefetch.ts';
 
@@ -25,7 +25,7 @@ export interface EvaluateContext {
   worker: string;
   /** Folder of the node's cache. */
   cacheFolder: string;
-  fetch: FetchObject;
+  fetch: FetchWeights;
   /** Seconds from the process's start until it could take a shard. */
   startSeconds: number;
   /** Sees each label map, `[H, W]`, before it is counted. */

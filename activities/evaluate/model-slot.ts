@@ -1,4 +1,5 @@
 import os from 'node:os';
+import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
 import { Inference } from './inference.ts';
 import { prepareModel } from './prepare-model.ts';
@@ -9,16 +10,19 @@ export interface LoadedModel {
   seconds: { weightFetch: number; graphBuild: number; sessionCreate: number; warmUp: number };
 }
 
-/** Brings an object into the node's cache and returns its file. */
-export type FetchObject = (object: StagedObject, options: { signal: AbortSignal }) => Promise<string>;
+/** Brings what a model needs of a checkpoint into the node's cache and returns its file. */
+export type FetchWeights = (
+  object: StagedObject,
+  options: { model: Config['model']; signal: AbortSignal },
+) => Promise<string>;
 
 /** Room for one model, which stays loaded from shard to shard; another one takes its place. */
 export class ModelSlot implements AsyncDisposable {
   readonly #cacheFolder: string;
-  readonly #fetch: FetchObject;
+  readonly #fetch: FetchWeights;
   #loaded: (LoadedModel & { key: string }) | null = null;
 
-  constructor(cacheFolder: string, fetch: FetchObject) {
+  constructor(cacheFolder: string, fetch: FetchWeights) {
     this.#cacheFolder = cacheFolder;
     this.#fetch = fetch;
   }
@@ -38,7 +42,11 @@ export class ModelSlot implements AsyncDisposable {
     const start = performance.now();
     const checkpoints = [];
     for (const object of [run.weights, run.head])
-      if (object) checkpoints.push({ name: object.uri, file: await this.#fetch(object, { signal }) });
+      if (object)
+        checkpoints.push({
+          name: object.uri,
+          file: await this.#fetch(object, { model: config.model, signal }),
+        });
     const fetched = performance.now();
     const { modelFile } = await prepareModel(this.#cacheFolder, checkpoints, config);
     const built = performance.now();

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { tensorDigests } from '../../core/checkpoint/tensor-digests.ts';
 import { openTorchFile, type TorchFile } from '../../core/checkpoint/torch-file.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { type WeightsManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
@@ -41,7 +42,9 @@ export async function stageWeights(
   const nextStep = progressSteps(hooks, found.sizeBytes, found.isDownloaded ? 3 : 2);
   await using weights = await found.open(found.isDownloaded ? nextStep() : () => {});
   const { tensors } = await lookInto(weights);
-  const sha256 = await digestOf(weights, nextStep(), hooks.signal);
+  const ofTensors = tensorDigests([...tensors.values()], () => createHash('sha256'));
+  const sha256 = await digestOf(weights, ofTensors.update, nextStep(), hooks.signal);
+  const tensorSha256 = ofTensors.digests();
   const isThere = source === destination || (isWhole && earlier.file.sha256 === sha256);
   if (!isThere) await weights.putTo(destination, nextStep());
   // The same bytes out of a file don't make untrue where they came from before.
@@ -61,6 +64,7 @@ export async function stageWeights(
       shape,
       offset,
       length,
+      sha256: tensorSha256.get(name)!,
     })),
   };
   const staged = await finish(manifest, isThere ? 0 : 1);
@@ -87,11 +91,17 @@ function progressSteps({ onProgress }: StageHooks, sizeBytes: number, steps: num
   };
 }
 
-async function digestOf({ chunks }: OpenWeights, onBytes: OnBytes, signal: AbortSignal): Promise<string> {
+async function digestOf(
+  { chunks }: OpenWeights,
+  onChunk: (chunk: Uint8Array) => void,
+  onBytes: OnBytes,
+  signal: AbortSignal,
+): Promise<string> {
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of chunks(signal)) {
     hash.update(chunk);
+    onChunk(chunk);
     bytes += chunk.length;
     onBytes(bytes);
   }

@@ -15,6 +15,7 @@ import { benchInProcess } from '../bench/in-process.ts';
 import { PRESETS } from '../bench/presets.ts';
 import { randomModel } from '../bench/random-model.ts';
 import { stageInputs } from '../bench/stage-inputs.ts';
+import { benchWeights, weightsText } from '../bench/weights-bench.ts';
 import { makeDemo } from '../demo/make-demo.ts';
 import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
@@ -28,6 +29,7 @@ interface BenchOptions {
   passes: number;
   threads?: number;
   e2e: boolean;
+  weights?: true;
   json?: string;
 }
 
@@ -47,7 +49,12 @@ export function benchCommand(program: Command): void {
     .option('--threads <count>', 'of the inference session (default: all cores)', positive)
     .option('--no-e2e', 'leave out the run through Temporal (mid and --config never have it)')
     .option('--json <file>', 'write the report as JSON, too')
+    .option(
+      '--weights',
+      'time the way of the weights instead: 2 GiB from S3 into the cache, beside curl and boto3',
+    )
     .action(async (options: BenchOptions) => {
+      if (options.weights) return console.log(await weightsReport(options.passes));
       const report = await bench(options);
       console.log(benchText(report));
       if (options.json) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
@@ -96,6 +103,17 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
     inProcess,
     endToEnd,
   });
+}
+
+/** Loopback here, or whatever S3 the environment names. */
+async function weightsReport(rounds: number): Promise<string> {
+  const screen = terminal();
+  await using session = await openSession(screen);
+  const folder = path.join(stateFolder(), 'bench-weights');
+  const sizeBytes = 2 ** 31;
+  const say = (step: string) => screen.step(step);
+  const options = { session, stateFolder: stateFolder(), folder, sizeBytes, rounds, say };
+  return weightsText(await benchWeights(options), sizeBytes);
 }
 
 async function environment({ run }: Config): Promise<BenchReport['environment']> {

@@ -25,26 +25,39 @@ export interface BackboneContext {
  * @see InternVL `segmentation/mmseg_custom/models/backbones/intern_vit_6b.py`
  */
 export function internVit(ctx: BackboneContext, image: Value): Value[] {
-  const { graph, backbone, batch } = ctx;
-  const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-  const c = backbone.embedDim;
-  let x = tokens(ctx, patchEmbedding(ctx, image, side), side);
+  const { taps } = ctx.backbone;
+  let x = embedding(ctx, image);
   const features: Value[] = [];
-  for (let block = 0; block <= Math.max(...backbone.taps); block++) {
-    x = transformerBlock(ctx, x, block, side * side + 1);
-    const tap = backbone.taps.indexOf(block);
-    if (tap < 0) continue;
-    const perImage = graph.reshape(x, [batch, side * side + 1, c]);
-    const patches = graph.node('Slice', [
-      perImage,
-      graph.ints([1]),
-      graph.ints([side * side + 1]),
-      graph.ints([1]),
-    ]);
-    const map = graph.reshape(graph.transpose(patches, [0, 2, 1]), [batch, c, side, side]);
-    features[tap] = graph.cast(map, 'float32', `tap${tap}`);
+  for (let block = 0; block <= Math.max(...taps); block++) {
+    x = transformerBlock(ctx, x, block);
+    const tap = taps.indexOf(block);
+    if (tap >= 0) features[tap] = tapFeature(ctx, x, tap);
   }
   return features;
+}
+
+/** What goes into the first block: `[B, S, S, 3]` float32 to tokens `[B * (1 + N), C]`. */
+export function embedding(ctx: BackboneContext, image: Value): Value {
+  const { imageSizePx, patchSizePx } = ctx.backbone;
+  const side = gridSide(imageSizePx, patchSizePx);
+  return tokens(ctx, patchEmbedding(ctx, image, side), side);
+}
+
+/** Tokens of an image: its patches and the class token. */
+export function tokensPerImage({ imageSizePx, patchSizePx }: BackboneConfig): number {
+  return gridSide(imageSizePx, patchSizePx) ** 2 + 1;
+}
+
+/** A block's output as a map without the class token, `[B, C, S / patch, S / patch]` float32, named `tap0` … */
+export function tapFeature({ graph, backbone, batch }: BackboneContext, x: Value, tap: number): Value {
+  const c = backbone.embedDim;
+  const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const tokenCount = side * side + 1;
+  const perImage = graph.reshape(x, [batch, tokenCount, c]);
+  const bounds = [graph.ints([1]), graph.ints([tokenCount]), graph.ints([1])];
+  const patches = graph.node('Slice', [perImage, ...bounds]);
+  const map = graph.reshape(graph.transpose(patches, [0, 2, 1]), [batch, c, side, side]);
+  return graph.cast(map, 'float32', `tap${tap}`);
 }
 
 /** A stride-p convolution of size p is one product: patches as rows, `[B * N, 3 p²]`. */
@@ -85,13 +98,14 @@ function tokens(
   return graph.reshape(placed, [batch * (side * side + 1), c], 'tokens_in');
 }
 
-function transformerBlock(ctx: BackboneContext, x: Value, block: number, tokenCount: number): Value {
+/** One block: tokens `[B * (1 + N), C]` to tokens, named `block0_out` … */
+export function transformerBlock(ctx: BackboneContext, x: Value, block: number): Value {
   const { graph, weights, dtype } = ctx;
   const at = `backbone.blocks.${block}`;
   const scaled = (branch: Value, gamma: string) =>
     graph.node('Mul', [branch, weights(graph, `${at}.${gamma}.gamma`, dtype)]);
 
-  const attended = attention(ctx, rmsNorm(ctx, x, `${at}.norm1`, `b${block}_norm1`), block, tokenCount);
+  const attended = attention(ctx, rmsNorm(ctx, x, `${at}.norm1`, `b${block}_norm1`), block);
   const middle = graph.node('Add', [x, scaled(attended, 'ls1')]);
   const fed = mlp(ctx, rmsNorm(ctx, middle, `${at}.norm2`, `b${block}_norm2`), block);
   return graph.node('Add', [middle, scaled(fed, 'ls2')], {}, `block${block}_out`);
@@ -110,9 +124,10 @@ function rmsNorm(
 }
 
 /** Query and key are normalised over all channels, before they are split into heads. */
-function attention(ctx: BackboneContext, x: Value, block: number, tokenCount: number): Value {
+function attention(ctx: BackboneContext, x: Value, block: number): Value {
   const { graph, weights, backbone, batch, dtype } = ctx;
   const c = backbone.embedDim;
+  const tokenCount = tokensPerImage(backbone);
   const at = `backbone.blocks.${block}.attn`;
   const qkv = graph.node('Gemm', [x, weights(graph, `${at}.qkv.weight`, dtype)], { transB: 1 });
   const parts = ['q', 'k', 'v'].map((part) => `b${block}_${part}`);

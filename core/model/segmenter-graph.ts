@@ -68,7 +68,7 @@ export function normalizeGraph(pipeline: Config['pipeline']): Uint8Array {
  *
  * @see mmcv 1.7 `imnormalize`; golden/preprocessing/normalize_lut.npy
  */
-function normalize(graph: GraphBuilder, crops: Value, { mean, std }: Config['pipeline']): Value {
+export function normalize(graph: GraphBuilder, crops: Value, { mean, std }: Config['pipeline']): Value {
   const centred = graph.node('Sub', [graph.cast(crops, 'float32'), graph.floats('mean', mean)]);
   const inverse = Float64Array.from(std, (s) => 1 / Math.fround(s));
   const scale = graph.constant('inverse_std', 'float64', [3], inverse);

@@ -3,11 +3,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import type { S3Client } from '@aws-sdk/client-s3';
 import getPort from 'get-port';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import type { ObjectPin, StreamingStore } from '../../../activities/deliver/ranged-read.ts';
 import { s3Client, s3Store } from '../../../activities/deliver/s3-store.ts';
-import { BadInput, NotFound, Unavailable } from '../../../core/config/failures.ts';
+import { BadData, BadInput, NotFound, Unavailable } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
 import { ensureBucket, type S3Access, startS3Server } from '../../../infra/local/s3-server.ts';
 import { sha256 } from '../../builders.ts';
@@ -39,7 +41,7 @@ beforeAll(async () => {
 });
 
 /** A store that finds its server and credentials in the environment, as a worker does. */
-function openStore(changes: Partial<S3Access> = {}): Store {
+function openStore(changes: Partial<S3Access> = {}): StreamingStore {
   const { endpoint, region, accessKeyId, secretAccessKey } = { ...access, ...changes };
   vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
   vi.stubEnv('AWS_REGION', region);
@@ -64,6 +66,20 @@ describe('a store on S3', () => {
       versions.push((await store.head(`s3://${BUCKET}/versioned`)).versionId);
     }
     expect(new Set(versions.filter(Boolean)).size).toBe(2);
+  });
+
+  test('streams a version or a state that is meant, and nothing else', async () => {
+    const store = openStore();
+    const uri = `s3://${BUCKET}/pinned`;
+    const range = { offset: 1, length: 3 };
+    const stream = async (pin: ObjectPin) => text(await store.stream(uri, range, pin));
+    await store.write(uri, Buffer.from('before'));
+    const { etag, versionId } = await store.head(uri);
+    expect(await stream({ etag })).toBe('efo');
+    await store.write(uri, Buffer.from('after!'));
+    await expect(stream({ etag })).rejects.toThrow(BadData);
+    await expect(stream({ etag })).rejects.toThrow(`${uri}: was replaced while it was being fetched`);
+    expect(await stream({ versionId: versionId! })).toBe('efo');
   });
 
   test('uploads a file of several parts as it is', async () => {
