@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { TypedFailure } from '../core/config/failures.ts';
 import { REPOSITORY } from '../workers/environment.ts';
 import { benchCommand } from './commands/bench.ts';
+import { benchGpuCommand } from './commands/bench-gpu.ts';
 import { benchReferenceCommand } from './commands/bench-reference.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
@@ -24,6 +25,7 @@ for (const command of [
   goldenCommand,
   benchCommand,
   benchReferenceCommand,
+  benchGpuCommand,
   smokeCommand,
 ])
   command(program);

@@ -11,6 +11,9 @@ import { knownKeys, parseConfig, unknownKey } from './parse.ts';
 export function applyOverrides(config: Config, overrides: string[], where: string): Config {
   if (overrides.length === 0) return config;
   const copy = structuredClone(config) as Record<string, unknown>;
+  // Another device brings its own precision, unless that is overridden as well.
+  if (overrides.some((override) => override.startsWith('run.device=')))
+    (copy.run as { precision?: unknown }).precision = undefined;
   for (const override of overrides) {
     const at = override.indexOf('=');
     if (at < 1)

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { type Config, ConfigSchema } from './config.ts';
+import { type Config, ConfigSchema, type Device, type Precision } from './config.ts';
 import { BadInput } from './failures.ts';
 
 /** Blocks that each head looks at. */
@@ -13,7 +13,7 @@ const TAPS = { linear: 1, upernet: 4 };
  * @throws BadInput naming each wrong field, what it is, and what it should be
  */
 export function parseConfig(value: unknown, where: string): Config {
-  const config = parseAs(ConfigSchema, value, where);
+  const config = parseAs(ConfigSchema, withPrecision(value), where);
   const { backbone, head, test } = config.model;
   const { classes } = config.dataset;
   const problems = [
@@ -48,6 +48,17 @@ export function parseConfig(value: unknown, where: string): Config {
   ].filter((problem) => problem !== false);
   if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
   return config;
+}
+
+/** What each device computes in unless a config says otherwise. */
+const DEFAULT_PRECISION: Record<Device, Precision> = { cpu: 'float32', cuda: 'bfloat16' };
+
+/** Precision may be left out: it goes with the device. */
+function withPrecision(value: unknown): unknown {
+  const run = (value as { run?: { device?: Device; precision?: Precision } } | null)?.run;
+  const precision = run?.device && DEFAULT_PRECISION[run.device];
+  if (!run || run.precision !== undefined || !precision) return value;
+  return { ...(value as object), run: { ...run, precision } };
 }
 
 /** Checks a value by a schema, with one line a problem; an unknown key gets the nearest known one. */

@@ -57,3 +57,9 @@ describe('an override is refused', () => {
 });
 
 type Config = ReturnType<typeof tinyConfig>;
+
+test('another device brings its own precision, unless that is overridden as well', () => {
+  expect(apply('run.device=cuda').run).toMatchObject({ device: 'cuda', precision: 'bfloat16' });
+  expect(apply('run.device=cuda', 'run.precision=float16').run.precision).toBe('float16');
+  expect(apply('run.batch=2').run).toMatchObject({ device: 'cpu', precision: 'float32' });
+});
