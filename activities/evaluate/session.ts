@@ -52,7 +52,8 @@ export async function runSession(
   }
 }
 
-export function tensor(data: Uint8Array | Float32Array, dims: readonly number[]): Tensor {
+export function tensor(data: Uint8Array | Float32Array | BigInt64Array, dims: readonly number[]): Tensor {
+  if (data instanceof BigInt64Array) return new Tensor('int64', data, dims);
   return data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('float32', data, dims);
 }
 

@@ -90,6 +90,7 @@ export class Stitcher implements AsyncDisposable {
       [`windows_${view}`]: tensor(logits, [grid.tops.length, grid.lefts.length, classes, side, side]),
       [`rows_${view}`]: tensor(rows, [tiles, TILE_ROWS, lowRows]),
       [`columns_${view}`]: tensor(columns, [original.width, lowColumns]),
+      [`mosaic_${view}`]: tensor(BigInt64Array.from([lowRows, lowColumns, classes], BigInt), [3]),
     };
   }
 }

@@ -75,7 +75,7 @@ export async function planEval(
     store,
     joinUri(input.dataset, `${input.split}.manifest.json`),
     DatasetManifestSchema,
-    `Stage it first: tessera stage dataset FOLDER ${input.dataset} --split ${input.split}`,
+    `Stage it first: tessera stage dataset SOURCE ${input.dataset} --split ${input.split}`,
   );
   if (manifest.images.length > MAX_IMAGES)
     throw new BadInput(
@@ -119,7 +119,7 @@ async function stagedWeights(store: Store, uri: string): Promise<StagedObject> {
     store,
     `${uri}.manifest.json`,
     WeightsManifestSchema,
-    `Stage it first: tessera stage weights FILE ${uri}`,
+    `Stage it first: tessera stage weights SOURCE ${uri}`,
   );
   const { sizeBytes, sha256 } = manifest.file;
   if (info.sizeBytes !== sizeBytes)

@@ -7,9 +7,11 @@ import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
 import { openSession, runSession, tensor } from '../../activities/evaluate/session.ts';
 import type { Config, Device } from '../../core/config/config.ts';
 import type { DType } from '../../core/config/manifests.ts';
+import { networkSize } from '../../core/image/test-size.ts';
 import { backboneFlops } from '../../core/model/flops.ts';
 import { logitsSide } from '../../core/model/head.ts';
 import { CROPS } from '../../core/model/segmenter-graph.ts';
+import { slideWindows, windowCount } from '../../core/model/slide-windows.ts';
 import { GraphBuilder, type Value } from '../../core/onnx/graph.ts';
 import { backboneState, headState, writeState } from '../smoke/random-checkpoint.ts';
 
@@ -34,8 +36,8 @@ export interface GpuBench {
     shareOfPeak: number;
     usedMemoryMiB: number | null;
   }[];
-  /** Host to device, and back, for one crop. */
-  bytesPerCrop: { in: number; out: number };
+  /** Between host and device for a typical image of ADE20K, 683 × 512 px: both graphs, both ways. */
+  perImage: { crops: number; bytesIn: number; bytesOut: number };
 }
 
 /** Products in a row, so that launching them doesn't count. */
@@ -81,7 +83,6 @@ export async function benchGpu({ config, folder, batches, passes, say }: GpuBenc
     });
     await session.release();
   }
-  const { head, backbone } = config.model;
   return {
     environment: {
       device: await deviceName(device),
@@ -91,11 +92,19 @@ export async function benchGpu({ config, folder, batches, passes, say }: GpuBenc
     },
     peakTflops,
     batches: results,
-    bytesPerCrop: {
-      in: backbone.imageSizePx ** 2 * 3,
-      out: 4 * head.classes * logitsSide(config.model) ** 2,
-    },
+    perImage: bytesPerImage(config),
   };
+}
+
+const TYPICAL = { width: 683, height: 512 };
+
+/** Crops go in and logits come out of the segmenter; they go into the stitcher, and labels come out. */
+function bytesPerImage({ model, pipeline }: Config): GpuBench['perImage'] {
+  const grid = slideWindows(networkSize(TYPICAL, pipeline.resize), model);
+  const crops = grid ? windowCount(grid) : 0;
+  const logits = crops * 4 * model.head.classes * logitsSide(model) ** 2;
+  const bytesIn = crops * model.backbone.imageSizePx ** 2 * 3 + logits;
+  return { crops, bytesIn, bytesOut: logits + TYPICAL.width * TYPICAL.height };
 }
 
 /** A chain of square products on the device; one number goes in and one comes out. */

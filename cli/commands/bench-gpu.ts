@@ -37,7 +37,7 @@ export function benchGpuCommand(program: Command): void {
     });
 }
 
-function text({ environment, peakTflops, batches, bytesPerCrop }: GpuBench): string {
+function text({ environment, peakTflops, batches, perImage }: GpuBench): string {
   const table = new Table({
     head: ['batch', 'crops/s', 'TFLOP/s', '% of peak', 'memory, MiB'],
     style: { head: [], border: [] },
@@ -55,6 +55,10 @@ function text({ environment, peakTflops, batches, bytesPerCrop }: GpuBench): str
     `${device}${driver ? `, driver ${driver}` : ''} · ONNX Runtime ${onnxRuntime} · ${precision}`,
     `matrix products: ${peakTflops.toFixed(2)} TFLOP/s`,
     table.toString(),
-    `a crop takes ${(bytesPerCrop.in / 1e6).toFixed(2)} MB to the device and ${(bytesPerCrop.out / 1e6).toFixed(2)} MB back`,
+    `an image of 683 × 512 px makes ${perImage.crops} crops: ${mb(perImage.bytesIn)} to the device, ${mb(perImage.bytesOut)} back`,
   ].join('\n');
+}
+
+function mb(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(2)} MB`;
 }

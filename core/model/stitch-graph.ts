@@ -19,7 +19,8 @@ export interface StitchShape {
  * innermost, so that a tile is one product of matrices and the best class is looked for in neighbouring numbers.
  *
  * Inputs for each view v: `windows_v` `[R, C, K, h, w]` float32, the grid's logits; `rows_v` `[T, TILE_ROWS, R·h]`,
- * the row matrix in tiles, padded with zeros; `columns_v` `[W, C·w]`, the column matrix.
+ * the row matrix in tiles, padded with zeros; `columns_v` `[W, C·w]`, the column matrix; `mosaic_v` int64 `[3]`, the
+ * sizes R·h, C·w and K: told, since nodes that compute shapes would have to run on the host.
  * Output: `labels` `[T, TILE_ROWS, W]` uint8, or for comparisons `scores` `[T, TILE_ROWS, W, K]` float32: the logits
  * of a single view, or the mean over views of probabilities. A single view needs no softmax: it doesn't change
  * which class is best.
@@ -35,7 +36,7 @@ export function stitchGraph(shape: StitchShape, result: 'labels' | 'scores'): Ui
     const lowRows = `lowRows_${view}`;
     scans.push(graph.input(`rows_${view}`, 'float32', ['tiles', TILE_ROWS, lowRows]));
     const tile = body.input(`tile_rows_${view}`, 'float32', [TILE_ROWS, lowRows]);
-    const flat = body.node('MatMul', [tile, widened(graph, shape, view, scans[view]!)]);
+    const flat = body.node('MatMul', [tile, widened(graph, shape, view)]);
     const logits = body.reshape(flat, [TILE_ROWS, -1, shape.classes]);
     const scores = shape.views === 1 ? logits : body.node('Softmax', [logits], { axis: -1 });
     sum = sum ? body.node('Add', [sum, scores]) : scores;
@@ -55,7 +56,7 @@ export function stitchGraph(shape: StitchShape, result: 'labels' | 'scores'): Ui
 }
 
 /** A view's logits, widened to the image's columns: `[R·h, W·K]`. */
-function widened(graph: GraphBuilder, { classes, side }: StitchShape, view: number, rows: Value): Value {
+function widened(graph: GraphBuilder, { classes, side }: StitchShape, view: number): Value {
   const windows = graph.input(`windows_${view}`, 'float32', [
     `gridRows_${view}`,
     `gridColumns_${view}`,
@@ -65,10 +66,8 @@ function widened(graph: GraphBuilder, { classes, side }: StitchShape, view: numb
   ]);
   const columns = graph.input(`columns_${view}`, 'float32', ['outWidth', `lowColumns_${view}`]);
   // [R, C, K, h, w] → [R, h, C, w, K] → [R·h, C·w, K]: the windows side by side.
-  const lowRows = graph.node('Shape', [rows], { start: 2, end: 3 });
-  const lowColumns = graph.node('Shape', [columns], { start: 1, end: 2 });
-  const sides = graph.node('Concat', [lowRows, lowColumns, graph.ints([classes])], { axis: 0 });
+  const sides = graph.input(`mosaic_${view}`, 'int64', [3]);
   const mosaic = graph.node('Reshape', [graph.transpose(windows, [0, 3, 1, 4, 2]), sides]);
   const wide = graph.node('MatMul', [columns, mosaic]);
-  return graph.node('Reshape', [wide, graph.node('Concat', [lowRows, graph.ints([-1])], { axis: 0 })]);
+  return graph.reshape(wide, [0, -1]);
 }

@@ -19,7 +19,7 @@ describe('a run is refused before a worker exists', () => {
     const refusal = plan(store, input);
     await expect(refusal).rejects.toThrow(BadInput);
     await expect(refusal).rejects.toThrow(
-      'Stage it first: tessera stage weights FILE s3://bucket/weights.pth',
+      'Stage it first: tessera stage weights SOURCE s3://bucket/weights.pth',
     );
   });
 
@@ -71,7 +71,7 @@ describe('a run is refused before a worker exists', () => {
     const refusal = plan(store, { ...input, split: 'test' });
     await expect(refusal).rejects.toThrow(BadInput);
     await expect(refusal).rejects.toThrow(
-      's3://bucket/data/test.manifest.json: does not exist. Stage it first: tessera stage dataset FOLDER s3://bucket/data --split test',
+      's3://bucket/data/test.manifest.json: does not exist. Stage it first: tessera stage dataset SOURCE s3://bucket/data --split test',
     );
   });
 
