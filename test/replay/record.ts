@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ensureServer } from '../../infra/local/servers.mjs';
+import { REPOSITORY } from '../../workers/environment.ts';
 import { startTessera, until } from '../integration/tessera.ts';
 
 /*
@@ -25,6 +26,9 @@ await failed.result().catch(() => {});
 for (const handle of [done, cancelled, failed]) {
   // Temporal's own command writes the form that replays anywhere.
   const show = ['workflow', 'show', '--workflow-id', handle.workflowId, '--output', 'json'];
-  const history = execFileSync(temporal, [...show, '--address', process.env.TEMPORAL_ADDRESS!]);
-  await writeFile(path.join(import.meta.dirname, `${handle.workflowId}.json`), history);
+  const history = execFileSync(temporal, [...show, '--address', process.env.TEMPORAL_ADDRESS!]).toString();
+  await writeFile(
+    path.join(import.meta.dirname, `${handle.workflowId}.json`),
+    history.replaceAll(REPOSITORY, '/tessera/'),
+  );
 }
