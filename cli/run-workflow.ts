@@ -7,9 +7,8 @@ import {
 } from '@temporalio/client';
 import type { EvalInput, EvalResult, Progress } from '../core/config/eval.ts';
 import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
-import { parseAs } from '../core/config/parse.ts';
-import { ResultsSchema } from '../core/config/results.ts';
 import { perClassTable } from '../core/metric/per-class-table.ts';
+import { readResults } from '../core/read-results.ts';
 import { interrupted, type Session } from './session.ts';
 import { progressBar, type Terminal } from './terminal.ts';
 
@@ -100,11 +99,7 @@ function barPayload({ imagesPerSecond, etaSeconds, partial, workers }: Progress)
 
 /** The published results as mmseg prints them; classes that occur nowhere are left out and counted. */
 export async function resultsText(session: Session, resultsUri: string): Promise<string> {
-  const results = parseAs(
-    ResultsSchema,
-    JSON.parse((await session.store.read(resultsUri)).toString()),
-    resultsUri,
-  );
+  const results = await readResults(session.store, resultsUri);
   const perClass = results.perClass.filter(({ IoU, Acc }) => IoU !== null || Acc !== null);
   const absent = results.perClass.length - perClass.length;
   const note =

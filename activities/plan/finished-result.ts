@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvalResult, EvalRun } from '../../core/config/eval.ts';
 import { BadInput, NotFound } from '../../core/config/failures.ts';
-import { parseAs } from '../../core/config/parse.ts';
-import { parseJson } from '../../core/config/parse-json.ts';
-import { type Results, ResultsSchema } from '../../core/config/results.ts';
+import type { Results } from '../../core/config/results.ts';
+import { readResults } from '../../core/read-results.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 
 /**
@@ -13,12 +12,11 @@ import { joinUri, type Store } from '../../core/store.ts';
  */
 export async function finishedResult(store: Store, run: EvalRun): Promise<EvalResult | null> {
   const uri = joinUri(run.prefix, 'results.json');
-  const bytes = await store.read(uri).catch((error) => {
+  const results = await readResults(store, uri).catch((error) => {
     if (error instanceof NotFound && error.what === 'object') return null;
     throw error;
   });
-  if (!bytes) return null;
-  const results = parseAs(ResultsSchema, parseJson(bytes, uri), uri);
+  if (!results) return null;
   if (!sameInputs(results, run))
     throw new BadInput(
       `${uri}: already holds the results of other inputs. Choose another workflow id, or set "recompute": true ` +

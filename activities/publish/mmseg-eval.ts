@@ -1,5 +1,5 @@
 import type { Results } from '../../core/config/results.ts';
-import type { Share } from '../../core/metric/metrics.ts';
+import { CLASS_METRICS, MEAN_METRICS, type Share } from '../../core/metric/metrics.ts';
 
 /** What mmseg's scripts read: shares with four decimals under `aAcc`, `mIoU`, `mAcc`, `IoU.wall`, `Acc.wall`, … */
 export interface MmsegEval {
@@ -25,7 +25,7 @@ export function mmsegEval(
     config,
     metric: {
       ...Object.fromEntries(
-        MEANS.filter((key) => metrics[key] !== undefined).map((key) => [key, rounded(metrics[key]!)]),
+        MEAN_METRICS.filter((key) => metrics[key] !== undefined).map((key) => [key, rounded(metrics[key]!)]),
       ),
       ...Object.fromEntries(
         named.flatMap((key) => perClass.map((row) => [`${key}.${row.name}`, rounded(row[key] ?? null)])),
@@ -33,9 +33,6 @@ export function mmsegEval(
     },
   };
 }
-
-const MEANS = ['aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'] as const;
-const CLASS_METRICS = ['IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall'] as const;
 
 /** `eval_single_scale_YYYYMMDD_HHMMSS.json` (`multi` with augmentation): when the test began, in UTC. */
 export function mmsegEvalFileName(startedAt: string, scale: 'single' | 'multi'): string {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { DatasetClasses } from '../../core/config/config.ts';
 import { BadData, NotFound } from '../../core/config/failures.ts';
-import { parseAs } from '../../core/config/parse.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { type ConfusionMatrix, total } from '../../core/metric/confusion-matrix.ts';
 import { decodeMatrix, matrixToBytes } from '../../core/metric/matrix-codec.ts';
 import { extraMetrics, matrixMetrics } from '../../core/metric/metrics.ts';
+import { readResults } from '../../core/read-results.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { mmsegEval, mmsegEvalFileName } from './mmseg-eval.ts';
 import { renderReport } from './report/render-report.tsx';
@@ -87,9 +87,9 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
 
 async function publishedBefore(store: Store, input: PublishInput): Promise<Published | undefined> {
   const resultsUri = uriOfResults(input);
-  const body = await ifThere(store.read(resultsUri));
-  if (!body) return undefined;
-  const { metrics, artifacts } = parseAs(ResultsSchema, JSON.parse(body.toString()), resultsUri);
+  const results = await ifThere(readResults(store, resultsUri));
+  if (!results) return undefined;
+  const { metrics, artifacts } = results;
   return { metrics, resultsUri, reportUri: artifacts.report, status: 'exists' };
 }
 

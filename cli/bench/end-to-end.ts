@@ -1,7 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import type { EvalInput } from '../../core/config/eval.ts';
-import { parseAs } from '../../core/config/parse.ts';
-import { ResultsSchema } from '../../core/config/results.ts';
+import { readResults } from '../../core/read-results.ts';
 import { runEval } from '../run-workflow.ts';
 import type { Session } from '../session.ts';
 import type { Terminal } from '../terminal.ts';
@@ -17,7 +16,6 @@ export async function benchEndToEnd(
   const start = performance.now();
   const { resultsUri, images, mIoU } = await runEval(session, workflowId, input, screen);
   const seconds = (performance.now() - start) / 1000;
-  const json = JSON.parse((await session.store.read(resultsUri)).toString());
-  const { wall, worker } = parseAs(ResultsSchema, json, resultsUri).timeBudget;
+  const { wall, worker } = (await readResults(session.store, resultsUri)).timeBudget;
   return { images, workers: config.run.workers, seconds, mIoU, wall, worker };
 }

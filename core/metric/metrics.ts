@@ -44,6 +44,10 @@ export function matrixMetrics(matrix: ConfusionMatrix): MatrixMetrics {
   };
 }
 
+/** Means and per-class shares in mmseg's order; those that a run didn't ask for are absent from its results. */
+export const MEAN_METRICS = ['aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'] as const;
+export const CLASS_METRICS = ['IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall'] as const;
+
 /** What a run may ask for beside mIoU, as mmseg's `--eval` names it. */
 export type ExtraMetric = 'mDice' | 'mFscore';
 

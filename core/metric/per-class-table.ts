@@ -1,5 +1,5 @@
 import type { Results } from '../config/results.ts';
-import type { Share } from './metrics.ts';
+import { CLASS_METRICS, MEAN_METRICS, type Share } from './metrics.ts';
 
 /**
  * The two tables that mmseg prints after a test: "per class results" and "Summary".
@@ -8,8 +8,8 @@ import type { Share } from './metrics.ts';
  * @see mmseg 0.30 `CustomDataset.evaluate`, which prints PrettyTable's default style
  */
 export function perClassTable({ perClass, metrics }: Pick<Results, 'perClass' | 'metrics'>): string {
-  const columns = CLASS_COLUMNS.filter((key) => perClass[0]?.[key] !== undefined);
-  const means = MEANS.filter((key) => metrics[key] !== undefined);
+  const columns = CLASS_METRICS.filter((key) => perClass[0]?.[key] !== undefined);
+  const means = MEAN_METRICS.filter((key) => metrics[key] !== undefined);
   const classes = asciiTable(
     ['Class', ...columns],
     perClass.map((row) => [row.name, ...columns.map((key) => percent(row[key] ?? null))]),
@@ -17,9 +17,6 @@ export function perClassTable({ perClass, metrics }: Pick<Results, 'perClass' | 
   const summary = asciiTable([...means], [means.map((key) => percent(metrics[key] ?? null))]);
   return `per class results:\n\n${classes}\nSummary:\n\n${summary}`;
 }
-
-const CLASS_COLUMNS = ['IoU', 'Acc', 'Dice', 'Fscore', 'Precision', 'Recall'] as const;
-const MEANS = ['aAcc', 'mIoU', 'mAcc', 'mDice', 'mFscore', 'mPrecision', 'mRecall'] as const;
 
 function percent(share: Share): string {
   return share === null ? 'nan' : (100 * share).toFixed(2);
