@@ -4,11 +4,19 @@ import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
 /** Heartbeats say that an activity lives, whatever it is doing; the server is told at most so often. */
 const HEARTBEAT_EVERY_MS = 1_000;
 
+/**
+ * Why an activity was told to stop: the run asked for it; this worker is going; or the server no longer waits for
+ * this attempt, since the run is closed, or the attempt counts as lost and another one may be at work.
+ */
+export type StopReason = 'run-cancelled' | 'worker-stopping' | 'attempt-over';
+
 /** Temporal's part of a running activity, for code that doesn't know Temporal. */
 export interface Beat {
   attempt: number;
-  /** Aborted when the run is cancelled, or this worker is stopping. */
+  /** Aborted when the activity is told to stop; `stopReason` then says why. */
   signal: AbortSignal;
+  /** Null until `signal` is aborted. */
+  stopReason(): StopReason | null;
   /** Details of the next heartbeat; the latest ones count. */
   heartbeat(details: unknown): void;
 }
@@ -16,27 +24,48 @@ export interface Beat {
 /**
  * Runs an activity's work: heartbeats go on by themselves, and failures get the type and the retry rule
  * that their class asks for.
+ *
+ * @param onWorkerStop what failed, in the user's words, if this worker is told to stop in the middle
  */
-export async function asActivity<T>(work: (beat: Beat) => Promise<T>): Promise<T> {
+export async function asActivity<T>(
+  work: (beat: Beat) => Promise<T>,
+  onWorkerStop = 'the control worker was told to stop',
+): Promise<T> {
   const context = Context.current();
-  let details: unknown;
+  // Until this attempt has news, what the one before it knew isn't lost.
+  let details: unknown = context.info.heartbeatDetails;
+  let isTold = false;
   const timer = setInterval(() => context.heartbeat(details), HEARTBEAT_EVERY_MS);
+  const stopReason = () => stopReasonOf(context);
   try {
     const running = work({
       attempt: context.info.attempt,
       signal: context.cancellationSignal,
+      stopReason,
       heartbeat: (latest) => {
         details = latest;
+        // Told at once: a worker that is lost within a second has left its name.
+        if (!isTold) context.heartbeat(details);
+        isTold = true;
       },
     });
     // Work that doesn't look at the signal is left behind: a cancelled run must not wait for it.
     running.catch(() => {});
     return await Promise.race([running, context.cancelled]);
   } catch (error) {
+    // To the run, a worker that goes is one that is lost; a bare cancellation would look like the user's.
+    if (stopReason() === 'worker-stopping')
+      throw toApplicationFailure(new TypedFailure('WorkerLost', onWorkerStop, { cause: error }));
     throw toApplicationFailure(error);
   } finally {
     clearInterval(timer);
   }
+}
+
+function stopReasonOf({ cancellationSignal, cancellationDetails }: Context): StopReason | null {
+  if (!cancellationSignal.aborted) return null;
+  if (cancellationDetails?.cancelRequested) return 'run-cancelled';
+  return cancellationDetails?.workerShutdown ? 'worker-stopping' : 'attempt-over';
 }
 
 function toApplicationFailure(error: unknown): unknown {

@@ -1,8 +1,11 @@
 import { Context } from '@temporalio/activity';
-import type { EvalInput, FleetSpec, Plan } from '../core/config/eval.ts';
-import { BadInput } from '../core/config/failures.ts';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { EvalInput, Plan } from '../core/config/eval.ts';
+import { BadInput, Unavailable } from '../core/config/failures.ts';
+import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import { asActivity } from './as-activity.ts';
+import { isRunOpen } from './is-run-open.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
@@ -13,7 +16,9 @@ import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
 
 /** By this signal a run hears of its workers. */
-export const FLEET_CHANGED = 'fleetChanged';
+const FLEET_CHANGED = 'fleetChanged';
+/** Dead workers that a keeper hands to its successor. */
+const MAX_REMEMBERED = 100;
 
 export interface ControlContext extends PlanContext {
   launchers: Record<string, Launcher>;
@@ -42,13 +47,17 @@ export function controlActivities(context: ControlContext) {
     /** Runs as long as the run does; returns only when cancelled. */
     keepFleet(fleet: FleetSpec): Promise<void> {
       const { client, info } = Context.current();
-      const { workflowId, runId } = info.workflowExecution!;
       return asActivity((beat) =>
         keepFleet(launcherOf(fleet), fleet, {
           signal: beat.signal,
-          onChange: async (workers) => {
-            beat.heartbeat(workers);
-            await client.workflow.getHandle(workflowId, runId).signal(FLEET_CHANGED, workers);
+          known: (info.heartbeatDetails as WorkerState[] | undefined) ?? [],
+          // Pods outlive a control worker that goes: the next one keeps them.
+          isOver: async () =>
+            beat.stopReason() === 'run-cancelled' ||
+            (beat.stopReason() === 'attempt-over' && !(await isRunOpen(client, fleet))),
+          onChange: async (changes, all) => {
+            beat.heartbeat(all.workers.filter(({ state }) => state === 'gone').slice(-MAX_REMEMBERED));
+            await tell(client, fleet, changes);
           },
         }),
       );
@@ -81,6 +90,16 @@ export function controlActivities(context: ControlContext) {
       );
     },
   };
+}
+
+/** @throws Unavailable if the run couldn't be told now; WorkflowNotFoundError if it is closed */
+async function tell(client: Client, { workflowId, runId }: FleetSpec, changes: FleetState): Promise<void> {
+  try {
+    await client.workflow.getHandle(workflowId, runId).signal(FLEET_CHANGED, changes);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw error;
+    throw new Unavailable('Temporal did not take the news of a fleet', { cause: error });
+  }
 }
 
 export type ControlActivities = ReturnType<typeof controlActivities>;

@@ -9,6 +9,7 @@ import { benchReferenceCommand } from './commands/bench-reference.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
+import { leftoversCommand } from './commands/leftovers.ts';
 import { runCommand } from './commands/run.ts';
 import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
@@ -21,6 +22,7 @@ for (const command of [
   demoCommand,
   stackCommands,
   stageCommands,
+  leftoversCommand,
   configsCommand,
   goldenCommand,
   benchCommand,

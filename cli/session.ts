@@ -8,6 +8,7 @@ import { BadInput } from '../core/config/failures.ts';
 import type { Store } from '../core/store.ts';
 import { spawnTied, type TiedProcess } from '../infra/local/processes.ts';
 import { readRunningStack, stackEnv, startStack } from '../infra/local/stack.ts';
+import { temporalSettings } from '../workers/connection.ts';
 import { REPOSITORY, stateFolder } from '../workers/environment.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -22,14 +23,15 @@ export interface Session extends AsyncDisposable {
 const CONTROL_READY_MS = 60_000;
 
 /**
- * Finds what a command works with: the Temporal that TEMPORAL_ADDRESS names, else the local stack that
+ * Finds what a command works with: the Temporal that TEMPORAL_ADDRESS (or TEMPORAL_CONFIG_FILE) names, else the local stack that
  * `tessera stack` keeps up, else a stack of this command's own that ends with it.
  */
 export async function openSession(terminal: Terminal): Promise<Session> {
-  if (process.env.TEMPORAL_ADDRESS) return connectSession(null, async () => {});
+  if (process.env.TEMPORAL_ADDRESS || process.env.TEMPORAL_CONFIG_FILE)
+    return connectSession(null, async () => {});
   const running = await readRunningStack(stateFolder());
   if (running) {
-    Object.assign(process.env, stackEnv(running));
+    useLocalServers(stackEnv(running));
     return connectSession(running.temporalUiUrl, async () => {});
   }
   const stack = await startLocalStack(terminal);
@@ -37,11 +39,11 @@ export async function openSession(terminal: Terminal): Promise<Session> {
 }
 
 async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
-  const address = process.env.TEMPORAL_ADDRESS!;
+  const { namespace, connection: settings } = temporalSettings();
   try {
-    const connection = await Connection.connect({ address, connectTimeout: '5s' });
+    const connection = await Connection.connect({ ...settings, connectTimeout: '5s' });
     return {
-      client: new Client({ connection, namespace: process.env.TEMPORAL_NAMESPACE ?? 'default' }),
+      client: new Client({ connection, namespace }),
       store: s3Store(s3Client()),
       bucket: process.env.TESSERA_BUCKET ?? 'tessera',
       temporalUiUrl,
@@ -52,8 +54,16 @@ async function connectSession(temporalUiUrl: string | null, end: () => Promise<v
     };
   } catch (error) {
     await end();
-    throw new BadInput(`no Temporal server answers at ${address} (TEMPORAL_ADDRESS)`, { cause: error });
+    throw new BadInput(`no Temporal server answers at ${settings.address} (TEMPORAL_ADDRESS)`, {
+      cause: error,
+    });
   }
+}
+
+/** Lets this process and its children work with servers of this machine, whatever Temporal it is used to. */
+function useLocalServers(env: Record<string, string>): void {
+  for (const name of Object.keys(process.env)) if (name.startsWith('TEMPORAL_')) delete process.env[name];
+  Object.assign(process.env, env);
 }
 
 export interface LocalStack extends AsyncDisposable {
@@ -67,7 +77,7 @@ export async function startLocalStack(terminal: Terminal): Promise<LocalStack> {
   const state = stateFolder();
   terminal.step('local stack: Temporal and S3 servers');
   const stack = await startStack({ stateDir: state, log: (line) => terminal.print(line) });
-  Object.assign(process.env, stackEnv(stack));
+  useLocalServers(stackEnv(stack));
   terminal.step('local stack: control worker');
   const control = keepControlWorker(path.join(state, 'logs', 'control.log'));
   const end = async () => {

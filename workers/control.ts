@@ -1,36 +1,60 @@
 import path from 'node:path';
-import { Runtime, Worker } from '@temporalio/worker';
+import { Client } from '@temporalio/client';
+import type { Worker } from '@temporalio/worker';
 import { controlActivities } from '../activities/control.ts';
 import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
+import { openCluster } from '../activities/launch/kubernetes/cluster.ts';
+import { kubernetesLauncher } from '../activities/launch/kubernetes/kubernetes.ts';
+import type { Launcher } from '../activities/launch/launcher.ts';
 import { localLauncher } from '../activities/launch/local.ts';
 import { s3Copy } from '../activities/stage/s3-copy.ts';
-import { cacheFolder, codeVersion, connect, namespace, stateFolder } from './environment.ts';
+import { connect, createWorker, temporalSettings } from './connection.ts';
+import { cacheFolder, codeVersion, stateFolder } from './environment.ts';
+import { serveHealth } from './health.ts';
+import { type Life, runProgram } from './program.ts';
+import { sweepLeftovers } from './sweep.ts';
+import { installTelemetry, portOf } from './telemetry.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** The control worker: workflows, and the activities that need no GPU. One is enough, several are fine. */
-Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
+async function main(life: Life): Promise<void> {
+  const settings = temporalSettings();
+  installTelemetry();
+  let worker: Worker | null = null;
+  const healthPort = portOf('TESSERA_HEALTH_PORT');
+  if (healthPort) await serveHealth(healthPort, () => worker?.getState() ?? 'STARTING');
+  const connection = await connect(settings);
+  const s3 = s3Client();
+  const store = s3Store(s3);
+  const kind = process.env.TESSERA_LAUNCHER ?? 'local';
+  const cluster = kind === 'kubernetes' ? openCluster() : null;
+  const launchers: Record<string, Launcher> = { local: localLauncher(path.join(stateFolder(), 'logs')) };
+  if (cluster) launchers.kubernetes = kubernetesLauncher(cluster, store, settings.namespace);
+  worker = await createWorker(settings, {
+    connection,
+    taskQueue: process.env.TESSERA_TASK_QUEUE ?? 'tessera',
+    workflowBundle: await workflowBundle(),
+    activities: controlActivities({
+      store,
+      launcher: kind,
+      launchers,
+      scratchFolder: path.join(cacheFolder(), 'downloads'),
+      copyObject: s3Copy(s3),
+      codeVersion: codeVersion(),
+      imageDigest: process.env.TESSERA_IMAGE_DIGEST ?? null,
+    }),
+    // Heartbeats carry cancellation: a second is soon enough, the default (a minute) is not.
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    shutdownGraceTime: '1s',
+  });
+  console.log('control worker ready');
+  const client = new Client({ connection, namespace: settings.namespace });
+  const endSweep = cluster ? sweepLeftovers(cluster, client) : () => {};
+  await life.serve(worker, async () => {
+    endSweep();
+    await connection.close();
+  });
+}
 
-const connection = await connect();
-const s3 = s3Client();
-const worker = await Worker.create({
-  connection,
-  namespace: namespace(),
-  taskQueue: process.env.TESSERA_TASK_QUEUE ?? 'tessera',
-  workflowBundle: await workflowBundle(),
-  activities: controlActivities({
-    store: s3Store(s3),
-    launcher: process.env.TESSERA_LAUNCHER ?? 'local',
-    launchers: { local: localLauncher(path.join(stateFolder(), 'logs')) },
-    scratchFolder: path.join(cacheFolder(), 'downloads'),
-    copyObject: s3Copy(s3),
-    codeVersion: codeVersion(),
-    imageDigest: process.env.TESSERA_IMAGE_DIGEST ?? null,
-  }),
-  // Heartbeats carry cancellation: a second is soon enough, the default (a minute) is not.
-  maxHeartbeatThrottleInterval: '1s',
-  defaultHeartbeatThrottleInterval: '1s',
-  shutdownGraceTime: '2s',
-});
-console.log('control worker ready');
-await worker.run();
-await connection.close();
+await runProgram(main);

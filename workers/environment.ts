@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { NativeConnection } from '@temporalio/worker';
 
 export const REPOSITORY = fileURLToPath(new URL('..', import.meta.url));
 
@@ -14,14 +13,6 @@ export function stateFolder(): string {
 /** The weights' cache, shared by all workers of a node. */
 export function cacheFolder(): string {
   return path.resolve(process.env.TESSERA_CACHE ?? path.join(stateFolder(), 'cache'));
-}
-
-export function connect(): Promise<NativeConnection> {
-  return NativeConnection.connect({ address: process.env.TEMPORAL_ADDRESS ?? '127.0.0.1:7233' });
-}
-
-export function namespace(): string {
-  return process.env.TEMPORAL_NAMESPACE ?? 'default';
 }
 
 /** Version of the code that runs: as built into an image, else the checkout's commit. */

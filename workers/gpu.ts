@@ -1,39 +1,99 @@
 import os from 'node:os';
-import { Runtime, Worker } from '@temporalio/worker';
+import { Client } from '@temporalio/client';
+import type { NativeConnection, Worker } from '@temporalio/worker';
 import { fetchWeights } from '../activities/deliver/fetch-weights.ts';
+import { openNodeCache } from '../activities/deliver/node-cache.ts';
 import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
 import { ShardEvaluator } from '../activities/evaluate/evaluate-shard.ts';
 import { gpuActivities } from '../activities/gpu.ts';
-import { cacheFolder, connect, namespace } from './environment.ts';
+import { isRunOpen, type RunName } from '../activities/is-run-open.ts';
+import { BadInput, Unavailable } from '../core/config/failures.ts';
+import { connect, createWorker, temporalSettings } from './connection.ts';
+import { cacheFolder } from './environment.ts';
+import { serveHealth } from './health.ts';
+import { type Life, runProgram } from './program.ts';
+import { watchRun } from './run-watch.ts';
+import { logFetch, logShards } from './shard-log.ts';
+import { installTelemetry, portOf } from './telemetry.ts';
+
+/** Longer than that, and a look at the run counts as unanswered. */
+const LOOK_WITHIN_MS = 10_000;
 
 /** A GPU worker: serves one run's task queue, then goes. A pod runs this, and so does a laptop's process. */
-Runtime.install({ shutdownSignals: ['SIGINT', 'SIGTERM'] });
+async function main(life: Life): Promise<void> {
+  const taskQueue = process.env.TESSERA_TASK_QUEUE;
+  if (!taskQueue)
+    throw new BadInput('TESSERA_TASK_QUEUE is not set: it names the run whose shards this worker takes');
+  const name = process.env.TESSERA_WORKER || os.hostname();
+  console.log(`worker ${name} starts, for ${taskQueue}`);
+  const settings = temporalSettings();
+  installTelemetry();
+  let worker: Worker | null = null;
+  const healthPort = portOf('TESSERA_HEALTH_PORT');
+  if (healthPort) await serveHealth(healthPort, () => worker?.getState() ?? 'STARTING');
+  const cache = await openNodeCache(cacheFolder(), process.env.TESSERA_CACHE_FALLBACK || null);
+  if (cache.readOnly)
+    console.log(`the cache ${cache.readOnly} can't be written to: what it lacks goes to ${cache.folder}`);
 
-const taskQueue = process.env.TESSERA_TASK_QUEUE;
-if (!taskQueue)
-  throw new Error('TESSERA_TASK_QUEUE is not set: it names the run whose shards this worker takes');
-const store = s3Store(s3Client());
-const connection = await connect();
-const name = process.env.TESSERA_WORKER ?? os.hostname();
-await using evaluator = new ShardEvaluator({
-  store,
-  worker: name,
-  cacheFolder: cacheFolder(),
-  fetch: (object, { model, signal }) => fetchWeights(store, cacheFolder(), object, model, { signal }),
-  startSeconds: process.uptime(),
-});
-const worker = await Worker.create({
-  connection,
-  namespace: namespace(),
-  taskQueue,
-  identity: name,
-  activities: gpuActivities(evaluator),
-  // One shard at a time: its images fill the batches, and a lost worker costs one shard.
-  maxConcurrentActivityTaskExecutions: 1,
-  maxHeartbeatThrottleInterval: '1s',
-  defaultHeartbeatThrottleInterval: '1s',
-  shutdownGraceTime: '1s',
-});
-console.log(`worker ${name} ready`);
-await worker.run();
-await connection.close();
+  const connection = await connect(settings);
+  console.log(`connected to Temporal at ${settings.connection.address}, namespace ${settings.namespace}`);
+  const store = s3Store(s3Client());
+  const evaluator = new ShardEvaluator({
+    store,
+    worker: name,
+    cacheFolder: cache.folder,
+    fetch: (object, { model, signal }) =>
+      logFetch(object.uri, (onProgress) =>
+        fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),
+      ),
+    startSeconds: process.uptime(),
+  });
+  worker = await createWorker(settings, {
+    connection,
+    taskQueue,
+    identity: name,
+    activities: logShards(gpuActivities(evaluator)),
+    // One shard at a time: its images fill the batches, and a lost worker costs one shard.
+    maxConcurrentActivityTaskExecutions: 1,
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    shutdownGraceTime: '1s',
+  });
+  console.log(`worker ${name} ready`);
+  const run = ownRun();
+  const watch = run ? watchOwnRun(worker, connection, settings.namespace, run) : null;
+  await life.serve(worker, async () => {
+    watch?.stop();
+    await evaluator[Symbol.asyncDispose]();
+    await connection.close();
+  });
+  if (watch?.isTemporalAway()) throw new Unavailable('Temporal has not answered for 10 minutes: gave up');
+}
+
+/** The run that this worker belongs to, if it was told. */
+function ownRun(): RunName | null {
+  const { TESSERA_WORKFLOW_ID: workflowId, TESSERA_RUN_ID: runId } = process.env;
+  return workflowId && runId ? { workflowId, runId } : null;
+}
+
+/** Shuts the worker down when its run is over, or Temporal doesn't answer any more. */
+function watchOwnRun(worker: Worker, connection: NativeConnection, namespace: string, run: RunName) {
+  const client = new Client({ connection, namespace });
+  const stop = new AbortController();
+  let isAway = false;
+  const watching = watchRun(
+    {
+      isOpen: () => connection.withDeadline(Date.now() + LOOK_WITHIN_MS, () => isRunOpen(client, run)),
+      onLeave(verdict) {
+        isAway = verdict === 'temporal-away';
+        if (!isAway) console.log(`run ${run.workflowId} (${run.runId}) is over: stopping`);
+        if (worker.getState() === 'RUNNING') worker.shutdown();
+      },
+    },
+    stop.signal,
+  );
+  watching.catch(console.error);
+  return { stop: () => stop.abort(), isTemporalAway: () => isAway };
+}
+
+await runProgram(main);

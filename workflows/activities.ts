@@ -1,7 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions, proxyActivities } from '@temporalio/workflow';
 import type { ControlActivities } from '../activities/control.ts';
 import type { GpuActivities } from '../activities/gpu.ts';
-import type { FleetSpec } from '../core/config/eval.ts';
+import type { FleetSpec } from '../core/config/fleet.ts';
 
 /** Heartbeats come each second; ten lost ones mean that the worker is gone. */
 const HEARTBEAT_TIMEOUT = '10s';

@@ -1,33 +1,44 @@
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import { Unavailable } from '../core/config/failures.ts';
+import { fleetText } from '../core/config/fleet.ts';
 import { control, fleetActivities } from './activities.ts';
 import { type EvaluatedShard, evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure } from './failure.ts';
+import { type FleetView, watchFleet } from './fleet-view.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
 import { publishInput } from './publish-input.ts';
 import { reduceShards } from './reduce.ts';
 
 /** Evaluates one checkpoint on one dataset and publishes one exact mIoU. */
 export async function EvalMIoU(input: EvalInput): Promise<EvalResult> {
-  const progress = trackProgress();
+  const fleet = watchFleet();
+  const progress = trackProgress(fleet);
   try {
     const plan = await control.planEval(input);
     if (plan.kind === 'finished') return plan.result;
     progress.plan(plan.run);
-    return await evaluate(plan.run, input, progress);
+    return await evaluate(plan.run, input, fleet, progress);
   } catch (error) {
     throw asRunFailure(error);
   }
 }
 
-async function evaluate(run: EvalRun, input: EvalInput, progress: ProgressTracker): Promise<EvalResult> {
+async function evaluate(
+  run: EvalRun,
+  input: EvalInput,
+  fleet: FleetView,
+  progress: ProgressTracker,
+): Promise<EvalResult> {
   try {
     const planned = Date.now();
-    const shards = await withFleet(run, progress, () => evaluateShards(run, progress));
+    const shards = await withFleet(run, fleet, () => {
+      progress.enter('evaluating');
+      return evaluateShards(run, fleet, progress);
+    });
     progress.enter('publishing');
     const times = { started: workflowInfo().startTime.getTime(), planned, evaluated: Date.now() };
-    const request = publishInput(run, input, reduceShards(run, shards), shards, times);
+    const request = publishInput(run, input, reduceShards(run, shards), shards, fleet.state(), times);
     const { metrics, resultsUri, reportUri } = await control.publishResults(request);
     progress.enter('done');
     return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
@@ -43,17 +54,16 @@ async function evaluate(run: EvalRun, input: EvalInput, progress: ProgressTracke
  */
 async function withFleet(
   run: EvalRun,
-  progress: ProgressTracker,
+  fleet: FleetView,
   work: () => Promise<EvaluatedShard[]>,
 ): Promise<EvaluatedShard[]> {
   const keeper = new CancellationScope();
-  const fleet = keeper.run(() => fleetActivities(run.fleet).keepFleet(run.fleet));
+  const kept = keeper.run(() => fleetActivities(run.fleet).keepFleet(run.fleet));
   // The keeper ends in a cancellation at the latest; only a failure of its own is news.
-  const fleetFailed = fleet.then(
+  const fleetFailed = kept.then(
     () => new Promise<never>(() => {}),
     (error) => (isCancellation(error) ? new Promise<never>(() => {}) : Promise.reject(error)),
   );
-  progress.enter('evaluating');
   try {
     return await CancellationScope.withTimeout(run.deadlineSeconds * 1000, () =>
       Promise.race([work(), fleetFailed]),
@@ -61,13 +71,19 @@ async function withFleet(
   } catch (error) {
     if (isCancellation(error) && !CancellationScope.current().consideredCancelled)
       throw new Unavailable(
-        `the deadline of ${run.deadlineSeconds / 60} minutes passed before the run was done`,
+        `the deadline of ${run.deadlineSeconds / 60} minutes passed before the run was done${why(fleet)}`,
       );
     throw error;
   } finally {
     await CancellationScope.nonCancellable(async () => {
       keeper.cancel();
-      await Promise.all([control.tearDown(run.fleet), fleet.catch(() => {})]);
+      await Promise.all([control.tearDown(run.fleet), kept.catch(() => {})]);
     });
   }
+}
+
+/** What held workers back, if something did. */
+function why(fleet: FleetView): string {
+  const text = fleetText(fleet.state());
+  return text ? `: ${text}` : '';
 }

@@ -1,9 +1,11 @@
-import { isCancellation, sleep } from '@temporalio/workflow';
-import type { EvalRun, ShardResult } from '../core/config/eval.ts';
-import { REACTIONS } from '../core/config/failures.ts';
+import { ActivityFailure, isCancellation, sleep, TimeoutFailure } from '@temporalio/workflow';
+import type { EvalRun, ShardHeartbeat, ShardResult } from '../core/config/eval.ts';
+import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import { CAUSES, causeText } from '../core/config/fleet.ts';
 import type { ShardRange } from '../core/shard/cut-shards.ts';
 import { shardActivities } from './activities.ts';
 import { type Classified, classify } from './failure.ts';
+import type { FleetView } from './fleet-view.ts';
 import type { ProgressTracker } from './progress.ts';
 
 /** Attempts of one shard in all; a run on pre-emptible machines needs a few more than one. */
@@ -11,22 +13,43 @@ const MAX_ATTEMPTS = 8;
 /** A service that is away comes back within a minute or not soon. */
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 20_000;
+/** Shards given out for each worker: the next one waits in the queue when one is done. */
+const AHEAD_PER_WORKER = 2;
 
 export interface EvaluatedShard {
   result: ShardResult;
   failures: Classified[];
 }
 
-/** Evaluates every shard of a run; the first failure that no reaction mends ends it. */
-export function evaluateShards(run: EvalRun, progress: ProgressTracker): Promise<EvaluatedShard[]> {
-  return Promise.all(run.shards.map((range) => evaluateShard(run, range, progress)));
+/** What the shards of a run share. */
+interface Shared {
+  fleet: FleetView;
+  progress: ProgressTracker;
+  /** Crops of a batch: what did not fit one worker won't fit the next one. */
+  batch: number;
 }
 
-async function evaluateShard(
+/**
+ * Evaluates every shard of a run, some for each worker at a time, so that what one teaches about the batch helps the
+ * next; the first failure that no reaction mends ends it.
+ */
+export async function evaluateShards(
   run: EvalRun,
-  range: ShardRange,
+  fleet: FleetView,
   progress: ProgressTracker,
-): Promise<EvaluatedShard> {
+): Promise<EvaluatedShard[]> {
+  const shared: Shared = { fleet, progress, batch: run.config.run.batch };
+  const done: EvaluatedShard[] = new Array(run.shards.length);
+  const waiting = run.shards.entries();
+  const lane = async () => {
+    for (const [at, range] of waiting) done[at] = await evaluateShard(run, range, shared);
+  };
+  const lanes = Math.min(run.shards.length, AHEAD_PER_WORKER * run.fleet.workers);
+  await Promise.all(Array.from({ length: lanes }, lane));
+  return done;
+}
+
+async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): Promise<EvaluatedShard> {
   const gpu = shardActivities(run.fleet);
   const { prefix, config, weights, head, dataset } = run;
   const overlays = run.imageIds
@@ -34,8 +57,8 @@ async function evaluateShard(
     .filter((id) => run.overlays.includes(id));
   const classes = overlays.length > 0 || config.run.show ? run.classes : null;
   const failures: Classified[] = [];
-  let batch = config.run.batch;
   for (;;) {
+    const { batch } = shared;
     try {
       const result = await gpu.evaluateShard({
         run: { prefix, config, weights, head, dataset },
@@ -44,18 +67,51 @@ async function evaluateShard(
         classes,
         batch,
       });
-      progress.shardDone(result);
+      shared.progress.shardDone(result);
       return { result, failures };
     } catch (error) {
       if (isCancellation(error)) throw error;
-      const failure = classify(error);
+      const failure = await withCause(error, shared.fleet);
       failures.push(failure);
-      progress.failed(failure);
+      shared.progress.failed(failure);
       const { retry } = REACTIONS[failure.class];
-      const canHalve = retry === 'halve-batch' && batch > 1;
-      if (failures.length >= MAX_ATTEMPTS || (retry !== 'backoff' && !canHalve)) throw error;
-      if (canHalve) batch = Math.floor(batch / 2);
-      else await sleep(Math.min(FIRST_BACKOFF_MS * 2 ** (failures.length - 1), MAX_BACKOFF_MS));
+      // Another shard may have halved it meanwhile.
+      if (retry === 'halve-batch' && batch > 1) shared.batch = Math.min(shared.batch, Math.floor(batch / 2));
+      const isMended = retry === 'backoff' || shared.batch < batch;
+      if (failures.length >= MAX_ATTEMPTS || !isMended) throw final(failure, batch, error);
+      if (retry === 'backoff')
+        await sleep(Math.min(FIRST_BACKOFF_MS * 2 ** (failures.length - 1), MAX_BACKOFF_MS));
     }
   }
+}
+
+/** The failure that ends the run, with what a user can do about it where that isn't plain. */
+function final({ class: failureClass, message }: Classified, batch: number, cause: unknown): TypedFailure {
+  const advice =
+    failureClass === 'OutOfMemory' && batch === 1
+      ? '. A single crop does not fit: give the worker more memory'
+      : '';
+  return new TypedFailure(failureClass, message + advice, { cause });
+}
+
+/** A worker that went in mid-shard: its launcher saw why. */
+async function withCause(error: unknown, fleet: FleetView): Promise<Classified> {
+  const failure = classify(error);
+  const worker = failure.class === 'WorkerLost' ? workerOf(error) : null;
+  if (!worker) return failure;
+  const cause = await fleet.causeOfDeath(worker);
+  if (!cause) return { ...failure, message: `${worker}: ${failure.message}` };
+  const outOfMemory = CAUSES[cause.kind].reaction === 'smaller-batch';
+  return {
+    class: outOfMemory ? 'OutOfMemory' : 'WorkerLost',
+    message: `${worker}: ${causeText(cause)}`,
+  };
+}
+
+/** Who was at work on a shard that failed. */
+function workerOf(error: unknown): string | null {
+  if (!(error instanceof ActivityFailure)) return null;
+  const { cause } = error;
+  const details = cause instanceof TimeoutFailure ? cause.lastHeartbeatDetails : undefined;
+  return error.identity || (details as Partial<ShardHeartbeat> | undefined)?.worker || null;
 }

@@ -32,6 +32,7 @@ export function classify(error: unknown): Classified {
 export function asRunFailure(error: unknown): unknown {
   if (isCancellation(error)) return error;
   const { class: type, message } = classify(error);
-  const cause = error instanceof TemporalFailure ? error : undefined;
+  const inner = error instanceof TypedFailure ? error.cause : error;
+  const cause = inner instanceof TemporalFailure ? inner : undefined;
   return ApplicationFailure.create({ message, type, nonRetryable: true, ...(cause ? { cause } : {}) });
 }

@@ -1,13 +1,13 @@
-import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
-import type { WorkerState } from '../activities/launch/launcher.ts';
+import { defineQuery, setHandler } from '@temporalio/workflow';
 import type { EvalRun, Progress, ShardResult } from '../core/config/eval.ts';
+import { causeText, type FleetState } from '../core/config/fleet.ts';
 import { addMatrix, emptyMatrix } from '../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../core/metric/metrics.ts';
 import type { Classified } from './failure.ts';
+import type { FleetView } from './fleet-view.ts';
 
 export const progressQuery = defineQuery<Progress>('progress');
-export const fleetChanged = defineSignal<[WorkerState[]]>('fleetChanged');
 
 export interface ProgressTracker {
   enter(phase: Progress['phase']): void;
@@ -17,25 +17,25 @@ export interface ProgressTracker {
 }
 
 /** Keeps what `progress` answers, and answers it. */
-export function trackProgress(): ProgressTracker {
+export function trackProgress(fleet: FleetView): ProgressTracker {
   let run: EvalRun | null = null;
   let evaluatingSince: number | null = null;
   let matrix = emptyMatrix(1);
   const results: { at: number; result: ShardResult }[] = [];
   const failures: Classified[] = [];
-  let fleet: WorkerState[] = [];
   let phase: Progress['phase'] = 'planning';
 
-  setHandler(fleetChanged, (workers) => {
-    fleet = workers;
-  });
   setHandler(progressQuery, () => {
     const imagesTotal = run?.imageIds.length ?? 0;
     const imagesDone = results.reduce((sum, { result }) => sum + result.images.length, 0);
     const seconds = evaluatingSince === null ? 0 : (Date.now() - evaluatingSince) / 1000;
     const imagesPerSecond = imagesDone > 0 && seconds > 0 ? imagesDone / seconds : null;
+    const { workers, trouble } = fleet.state();
+    // Nobody has to tell that the launch is over: it is when a worker is at work.
+    const isLaunching =
+      phase === 'evaluating' && results.length === 0 && !workers.some(({ state }) => state === 'running');
     return {
-      phase,
+      phase: isLaunching ? 'launching' : phase,
       imagesDone,
       imagesTotal,
       imagesPerSecond,
@@ -49,7 +49,8 @@ export function trackProgress(): ProgressTracker {
         total: run?.shards.length ?? 0,
         slowestSeconds: results.length > 0 ? Math.max(...results.map(({ result }) => result.seconds)) : null,
       },
-      workers: perWorker(fleet, results),
+      workers: perWorker(workers, results),
+      trouble,
       failures,
     };
   });
@@ -74,14 +75,16 @@ export function trackProgress(): ProgressTracker {
 }
 
 function perWorker(
-  fleet: WorkerState[],
+  fleet: FleetState['workers'],
   results: { at: number; result: ShardResult }[],
 ): Progress['workers'] {
   const workers: Progress['workers'] = {};
-  for (const worker of fleet) {
-    const state = worker.state === 'gone' ? `gone: ${worker.cause}` : worker.state;
-    workers[worker.name] = { state, images: 0, shards: 0, lastSeenSeconds: null };
-  }
+  for (const { name, state, cause, node } of fleet)
+    workers[name] = {
+      state: cause ? `${state}: ${causeText(cause)}` : state,
+      ...(node ? { node } : {}),
+      ...{ images: 0, shards: 0, lastSeenSeconds: null },
+    };
   for (const { at, result } of results) {
     workers[result.worker] ??= { state: 'unknown', images: 0, shards: 0, lastSeenSeconds: null };
     const worker = workers[result.worker]!;

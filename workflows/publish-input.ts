@@ -1,5 +1,7 @@
 import type { PublishInput } from '../activities/publish/publish-results.ts';
+import { coldStart } from '../core/cold-start.ts';
 import type { EvalInput, EvalRun, ReducedRun, WorkerPhases } from '../core/config/eval.ts';
+import type { FleetState } from '../core/config/fleet.ts';
 import type { EvaluatedShard } from './evaluate-shards.ts';
 
 /** Moments on the workflow's clock, ms since the epoch. */
@@ -15,12 +17,14 @@ export function publishInput(
   input: EvalInput,
   reduced: ReducedRun,
   shards: EvaluatedShard[],
+  { workers }: FleetState,
   times: RunTimes,
 ): PublishInput {
   const { config, fleet } = run;
-  const firstStart = Math.min(...shards.map(({ result }) => result.startedAtMs));
+  const results = shards.map(({ result }) => result);
+  const firstStart = Math.min(...results.map(({ startedAtMs }) => startedAtMs));
   const launched = Math.min(Math.max(firstStart, times.planned), times.evaluated);
-  const phases = sumPhases(shards.map(({ result }) => result.phases));
+  const phases = sumPhases(results.map(({ phases }) => phases));
   const evaluateSeconds = (times.evaluated - launched) / 1000;
   const workerSeconds = ((times.evaluated - times.planned) / 1000) * fleet.workers;
   const price = config.run.pricePerWorkerHour;
@@ -35,7 +39,7 @@ export function publishInput(
       runId: run.runId,
       startedAt: new Date(times.started).toISOString(),
       codeVersion: run.codeVersion,
-      imageDigest: run.imageDigest,
+      imageDigest: workers.find(({ image }) => image)?.image ?? run.imageDigest,
       config,
     },
     inputs: { weights: run.weights, head: run.head, dataset: run.dataset, ignoredKeys: run.ignoredKeys },
@@ -49,6 +53,7 @@ export function publishInput(
       },
       worker: phases,
       gpuSeconds: config.run.device === 'cuda' ? workerSeconds : 0,
+      coldStart: coldStart(times, workers, results),
     },
     cost: {
       workerSeconds,
@@ -57,6 +62,7 @@ export function publishInput(
       currency: config.run.currency,
     },
     shards: reduced.shards,
+    workers: workers.map(({ name, node, cause, seconds }) => ({ name, node, cause, seconds })),
   };
 }
 

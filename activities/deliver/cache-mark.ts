@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { z } from 'zod';
 
@@ -14,7 +15,8 @@ type Mark = z.infer<typeof MarkSchema>;
 
 /** Notes beside a file that its bytes are what they should be. */
 export async function markVerified(file: string): Promise<void> {
-  const temporary = `${file}.ok.${process.pid}`;
+  // Not by the process's id: in containers that share a cache, everyone is number 1.
+  const temporary = `${file}.ok.${randomUUID()}`;
   await writeFile(temporary, JSON.stringify(await lookAt(file)));
   await rename(temporary, `${file}.ok`);
 }

@@ -61,6 +61,7 @@ export async function download(options: Download): Promise<void> {
     options.onFront(parts[first]?.offset ?? sizeBytes);
   };
   advance();
+  options.onProgress?.(bytes, total);
   const fetchPart = async (part: ByteRange, signal: AbortSignal) => {
     await retried(() => writePart(options, part, handle, signal), uri, signal);
     await appendFile(journal, `${lineOf(part)}\n`);

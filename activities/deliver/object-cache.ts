@@ -31,6 +31,8 @@ export interface FetchOptions {
   signal?: AbortSignal;
   /** Only so much of the object. */
   only?: PartialObject;
+  /** Another cache, from which verified entries are taken; nothing is written there. */
+  readOnly?: string | null;
 }
 
 /**
@@ -50,8 +52,13 @@ export async function fetchToCache(
   object: StagedObject,
   options: FetchOptions = {},
 ): Promise<string> {
-  const file = path.join(folder, 'objects', cacheName(object, options.only));
+  const name = path.join('objects', cacheName(object, options.only));
+  const file = path.join(folder, name);
   const verifyAlways = process.env.TESSERA_VERIFY_CACHE === '1';
+  if (options.readOnly && !verifyAlways) {
+    const there = path.join(options.readOnly, name);
+    if (await isVerified(there)) return there;
+  }
   if (!verifyAlways && (await isVerified(file))) return file;
   await mkdir(path.dirname(file), { recursive: true });
   const release = await lock(file, {

@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import type { ShardResult, ShardTask, StagedObject, WorkerPhases } from '../../core/config/eval.ts';
+import type {
+  ShardHeartbeat,
+  ShardResult,
+  ShardTask,
+  StagedObject,
+  WorkerPhases,
+} from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import {
   type DatasetManifest,
@@ -46,7 +52,7 @@ export interface ShardTimings {
 export interface ShardBeat {
   attempt: number;
   signal: AbortSignal;
-  heartbeat(details: { imagesDone: number; images: number }): void;
+  heartbeat(details: ShardHeartbeat): void;
 }
 
 /** What has been counted of a shard. */
@@ -73,18 +79,26 @@ export class ShardEvaluator implements AsyncDisposable {
     this.#models = new ModelSlot(context.cacheFolder, context.fetch);
   }
 
+  get worker(): string {
+    return this.#context.worker;
+  }
+
   /**
    * One shard after the other, even if Temporal has given up on an earlier one that is still at work here.
    *
    * @throws BadInput, BadData, OutOfMemory, Unavailable; nothing is published but overlays
    */
   evaluateShard(task: ShardTask, beat: ShardBeat): Promise<ShardResult> {
+    // The first heartbeat names the worker, should it be lost before the first image.
+    beat.heartbeat({ worker: this.worker, imagesDone: 0, images: task.range.count });
     const evaluated = this.#current.then(() => this.#evaluate(task, beat));
     this.#current = evaluated.catch(() => {});
     return evaluated;
   }
 
+  /** Waits for the shard at work, which ends soon once its signal is aborted: no model may be loading behind our back. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#current;
     await this.#models[Symbol.asyncDispose]();
   }
 
@@ -105,7 +119,8 @@ export class ShardEvaluator implements AsyncDisposable {
     };
     try {
       const mine = images.slice(task.range.first, task.range.first + task.range.count);
-      await this.#evaluateImages(task, mine, model.inference, tally, beat);
+      const evaluated = this.#evaluateImages(task, mine, model.inference, tally, beat);
+      await untilAborted(evaluated, beat.signal);
       beat.signal.throwIfAborted();
     } catch (error) {
       // Images of a failed shard may still be in the thread's batch: the next shard starts with a clean one.
@@ -147,8 +162,8 @@ export class ShardEvaluator implements AsyncDisposable {
     const { store } = this.#context;
     const root = task.run.dataset.uri.slice(0, task.run.dataset.uri.lastIndexOf('/'));
     const load = (entry: ManifestImage) => loadImage(store, root, entry, task.run.config);
-    const heartbeat = () => beat.heartbeat({ imagesDone: tally.evidence.length, images: images.length });
-    heartbeat();
+    const heartbeat = () =>
+      beat.heartbeat({ worker: this.worker, imagesDone: tally.evidence.length, images: images.length });
     // Every image makes at least one crop, so with more images under way than slots a batch always fills.
     const inFlight = task.batch + AHEAD;
     const counted: Promise<void>[] = [];
@@ -206,6 +221,18 @@ export class ShardEvaluator implements AsyncDisposable {
     }
     return this.#manifest.manifest;
   }
+}
+
+/** Work, given up once told to stop: its images in flight would be several batches. */
+async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  // What is given up fails later, when its model is unloaded.
+  work.catch(() => {});
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  await Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
 }
 
 function difference(after: InferencePhases, before: InferencePhases): InferencePhases {

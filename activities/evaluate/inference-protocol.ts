@@ -6,6 +6,8 @@ import type { View } from '../../core/image/views.ts';
 /** What the inference thread is started with. */
 export interface InferenceOptions {
   modelFile: string;
+  /** Where its weights' paths begin, if that isn't its own folder. */
+  dataFolder?: string | null;
   config: Pick<Config, 'model' | 'pipeline' | 'run'>;
 }
 

@@ -12,7 +12,7 @@ import { Stitcher } from './stitcher.ts';
  * heartbeats, downloads and decoding go on beside it. Images come in, label maps go out; logits stay here.
  */
 const port = parentPort as MessagePort;
-const { modelFile, config } = workerData as InferenceOptions;
+const { modelFile, dataFolder = null, config } = workerData as InferenceOptions;
 
 function send(message: FromInference, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
@@ -28,7 +28,7 @@ async function main(): Promise<void> {
   const phases: InferencePhases = { graph: 0, stitch: 0, batches: 0 };
   const options = { device, threads };
   const started = performance.now();
-  const session = await openSession(modelFile, options);
+  const session = await openSession(modelFile, { ...options, dataFolder });
   const stitcher = await Stitcher.open(config.model, viewKinds(config.pipeline).length, options);
   const built = performance.now();
   const side = config.model.backbone.imageSizePx;

@@ -48,9 +48,9 @@ export class ModelSlot implements AsyncDisposable {
           file: await this.#fetch(object, { model: config.model, signal }),
         });
     const fetched = performance.now();
-    const { modelFile } = await prepareModel(this.#cacheFolder, checkpoints, config);
+    const { modelFile, dataFolder } = await prepareModel(this.#cacheFolder, checkpoints, config);
     const built = performance.now();
-    const inference = await Inference.open({ modelFile, config });
+    const inference = await Inference.open({ modelFile, dataFolder, config });
     const { buildSeconds, warmUpSeconds } = inference.start;
     const seconds = {
       weightFetch: (fetched - start) / 1000,

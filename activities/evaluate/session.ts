@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Device } from '../../core/config/config.ts';
 import { BadInput, OutOfMemory } from '../../core/config/failures.ts';
@@ -6,6 +7,8 @@ export interface SessionOptions {
   device: Device;
   /** Threads of one operator; 0: one for each core. */
   threads: number;
+  /** Where a model file's external data is looked for, if not beside it. */
+  dataFolder?: string | null;
 }
 
 /** Else a node that has no CUDA kernel would quietly run on the CPU, copies and all. */
@@ -23,20 +26,26 @@ export async function openSession(
   model: string | Uint8Array,
   options: SessionOptions,
 ): Promise<InferenceSession> {
-  const { device, threads } = options;
+  const { device, threads, dataFolder } = options;
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
     intraOpNumThreads: threads,
     logSeverityLevel: 3,
-    extra: { session: device === 'cuda' ? ON_CUDA : ON_CPU },
+    extra: { session: { ...(device === 'cuda' ? ON_CUDA : ON_CPU), ...dataIn(dataFolder) } },
   };
   try {
-    return typeof model === 'string'
-      ? await InferenceSession.create(model, settings)
-      : await InferenceSession.create(model, settings);
+    // Only a model that comes as bytes may have its data elsewhere.
+    const source = typeof model === 'string' && dataFolder ? await readFile(model) : model;
+    return typeof source === 'string'
+      ? await InferenceSession.create(source, settings)
+      : await InferenceSession.create(source, settings);
   } catch (error) {
     throw translate(error, device);
   }
+}
+
+function dataIn(folder: string | null | undefined): Record<string, string> {
+  return folder ? { model_external_initializers_file_folder_path: folder } : {};
 }
 
 /** Runs a session on named inputs. @throws OutOfMemory if the batch did not fit */

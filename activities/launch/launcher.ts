@@ -1,16 +1,15 @@
-import type { FleetSpec } from '../../core/config/eval.ts';
-
-/** A worker as its launcher sees it. */
-export type WorkerState =
-  | { name: string; state: 'running' }
-  | { name: string; state: 'gone'; cause: string; lastLines: string };
+import type { FleetSpec, FleetState } from '../../core/config/fleet.ts';
 
 /** Places a run's workers somewhere: `local` as child processes, `kubernetes` as an Indexed Job. */
 export interface Launcher {
-  /** Starts what is missing of a fleet; again is harmless. Workers that went are replaced. */
+  /**
+   * Starts what is missing of a fleet; again is harmless. Workers that went are replaced.
+   *
+   * @throws Unavailable if it can't be said now; BadInput if it never will be
+   */
   launch(fleet: FleetSpec): Promise<void>;
-  /** Every worker since the fleet's start, those that went with their cause of death. */
-  observe(fleet: FleetSpec): Promise<WorkerState[]>;
-  /** Ends all of a fleet's workers and waits until they are gone; again is harmless. */
+  /** Every worker that there is, those that went with their cause of death for as long as it can be seen. @throws Unavailable */
+  observe(fleet: FleetSpec): Promise<FleetState>;
+  /** Ends all of a fleet's workers and waits until they are gone; again is harmless. @throws Unavailable */
   tearDown(fleet: FleetSpec): Promise<void>;
 }

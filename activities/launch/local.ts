@@ -1,9 +1,9 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { FleetSpec } from '../../core/config/eval.ts';
+import type { FleetSpec, WorkerState } from '../../core/config/fleet.ts';
 import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
-import type { Launcher, WorkerState } from './launcher.ts';
+import type { Launcher } from './launcher.ts';
 
 const WORKER = fileURLToPath(new URL('../../workers/gpu.ts', import.meta.url));
 
@@ -11,6 +11,7 @@ interface LocalWorker {
   name: string;
   log: string;
   process: TiedProcess;
+  createdAtMs: number;
   gone: WorkerState | null;
 }
 
@@ -19,19 +20,26 @@ interface LocalWorker {
  * They end with us, however we end; a control worker that comes back launches anew.
  */
 export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = process.env): Launcher {
+  // A port is this process's own.
+  const { TESSERA_HEALTH_PORT: _, TESSERA_METRICS_PORT: __, ...withoutPorts } = env;
   const fleets = new Map<string, LocalWorker[]>();
 
   async function start(fleet: FleetSpec, name: string): Promise<LocalWorker> {
     const log = path.join(logFolder, `${name}.log`);
     await mkdir(logFolder, { recursive: true });
     const child = spawnTied(process.execPath, ['--import', 'tsx', WORKER], {
-      env: { ...env, TESSERA_TASK_QUEUE: fleet.taskQueue, TESSERA_WORKER: name },
+      env: { ...withoutPorts, TESSERA_TASK_QUEUE: fleet.taskQueue, TESSERA_WORKER: name },
       output: { file: log },
     });
-    const worker: LocalWorker = { name, log, process: child, gone: null };
+    const worker: LocalWorker = { name, log, process: child, createdAtMs: Date.now(), gone: null };
     child.exited.then(async ({ code, signal }) => {
-      const cause = signal ? `killed by ${signal}` : `exit code ${code}`;
-      worker.gone = { name, state: 'gone', cause, lastLines: await lastLines(log) };
+      const message = signal ? `killed by ${signal}` : `exit code ${code}`;
+      worker.gone = {
+        name,
+        state: 'gone',
+        cause: { kind: 'crashed', message },
+        lastLines: await lastLines(log),
+      };
     });
     return worker;
   }
@@ -46,7 +54,12 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
     },
     async observe(fleet) {
       const workers = fleets.get(fleet.name) ?? [];
-      return workers.map((worker) => worker.gone ?? { name: worker.name, state: 'running' });
+      return {
+        workers: workers.map(
+          ({ name, createdAtMs, gone }) => gone ?? { name, state: 'running', createdAtMs },
+        ),
+        trouble: null,
+      };
     },
     async tearDown(fleet) {
       const workers = fleets.get(fleet.name) ?? [];

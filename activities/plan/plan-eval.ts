@@ -103,9 +103,13 @@ export async function planEval(
     fleet: {
       name: `eval-${workflow.runId}`,
       launcher: context.launcher,
+      workflowId: workflow.workflowId,
+      runId: workflow.runId,
       taskQueue: `${workflow.taskQueue}-${workflow.runId}`,
       workers: Math.min(config.run.workers, shards.length),
+      device: config.run.device,
       deadlineSeconds,
+      logs: joinUri(prefix, 'logs'),
     },
     deadlineSeconds,
   };

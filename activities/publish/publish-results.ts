@@ -13,7 +13,7 @@ import { resultsJsonSchema } from './results-schema.ts';
 
 /** Everything that the results say and that doesn't follow from the matrix: small values, fit for Temporal's history. */
 export interface PublishInput
-  extends Pick<Results, 'inputs' | 'coverage' | 'environment' | 'cost' | 'shards'> {
+  extends Pick<Results, 'inputs' | 'coverage' | 'environment' | 'cost' | 'shards' | 'workers'> {
   /** Folder of the results, `s3://bucket/prefix`. */
   outputPrefix: string;
   /** The sum of all shards' matrices, as `encodeMatrix` writes it. */
@@ -67,7 +67,8 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
   const overlays = await readOverlays(store, input);
   const bytes = matrixToBytes(matrix);
   const finished = finishRun(input, now());
-  const results = assembleResults({ ...input, ...finished }, matrix, bytes, overlays);
+  const logs = await store.list(`${joinUri(input.outputPrefix, 'logs')}/`);
+  const results = assembleResults({ ...input, ...finished }, matrix, bytes, overlays, logs.length > 0);
   const { metrics, artifacts } = results;
   const report = renderReport({ ...input, results, matrix, overlays });
   await store.write(artifacts.confusionMatrix, bytes, { contentType: 'application/octet-stream' });
@@ -111,8 +112,9 @@ function assembleResults(
   matrix: ConfusionMatrix,
   bytes: Uint8Array,
   overlays: { id: string }[],
+  hasLogs: boolean,
 ): Results {
-  const { run, inputs, coverage, environment, timeBudget, cost, shards } = input;
+  const { run, inputs, coverage, environment, timeBudget, cost, shards, workers } = input;
   const { perClass, ...metrics } = matrixMetrics(matrix);
   const extra = extraMetrics(matrix, run.config.run.metrics);
   const at = (name: string) => joinUri(input.outputPrefix, name);
@@ -138,6 +140,7 @@ function assembleResults(
     timeBudget,
     cost,
     shards,
+    workers,
     artifacts: {
       report: at('report.html'),
       schema: at('results.schema.json'),
@@ -145,6 +148,7 @@ function assembleResults(
       confusionMatrix: at('confusion_matrix.bin'),
       overlays: overlays.map(({ id }) => ({ id, uri: overlayUri(input, id) })),
       ...(run.config.run.show ? { show: at('show/') } : {}),
+      ...(hasLogs ? { logs: at('logs/') } : {}),
       ...(run.config.run.predictions === 'none' ? {} : { predictions: at('predictions/') }),
     },
   };

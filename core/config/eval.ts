@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Coverage } from '../metric/coverage.ts';
 import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
+import type { Cause, FleetSpec } from './fleet.ts';
 import type { Results, ShardReport } from './results.ts';
 
 const s3Uri = z
@@ -36,16 +37,6 @@ export interface StagedObject {
   sha256: string;
   sizeBytes: number;
   versionId?: string;
-}
-
-/** Workers of one run, whoever launches them. */
-export interface FleetSpec {
-  /** DNS label, unique for the run. */
-  name: string;
-  launcher: string;
-  taskQueue: string;
-  workers: number;
-  deadlineSeconds: number;
 }
 
 /** A run as planned: all that its activities need, small enough for Temporal's history. */
@@ -112,6 +103,13 @@ export interface ShardResult {
   >;
 }
 
+/** What a worker tells of a shard at work. */
+export interface ShardHeartbeat {
+  worker: string;
+  imagesDone: number;
+  images: number;
+}
+
 /** Seconds of a worker that went into one shard; those of its start are in the first one only. */
 export interface WorkerPhases {
   start: number;
@@ -132,8 +130,19 @@ export interface Progress {
   /** mIoU over what is done, and the share of images that it covers. */
   partial: { mIoU: number | null; coverage: number };
   shards: { done: number; total: number; slowestSeconds: number | null };
-  workers: Record<string, { state: string; images: number; shards: number; lastSeenSeconds: number | null }>;
+  workers: Record<string, WorkerProgress>;
+  /** What keeps workers from coming at all. */
+  trouble: Cause | null;
   failures: ShardReport['failures'];
+}
+
+export interface WorkerProgress {
+  /** `running`, or `waiting: unschedulable: 0/2 nodes are available …`. */
+  state: string;
+  node?: string;
+  images: number;
+  shards: number;
+  lastSeenSeconds: number | null;
 }
 
 export interface ReducedRun {

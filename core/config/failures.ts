@@ -1,5 +1,12 @@
 /** What went wrong, by the reaction that it asks for. One class a reaction, not one a cause. */
-export const FAILURE_CLASSES = ['BadInput', 'BadData', 'OutOfMemory', 'Unavailable', 'WorkerLost'] as const;
+export const FAILURE_CLASSES = [
+  'BadInput',
+  'BadData',
+  'OutOfMemory',
+  'Unavailable',
+  'WorkerLost',
+  'FleetLost',
+] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /**
@@ -15,6 +22,7 @@ export const REACTIONS: Record<
   OutOfMemory: { retry: 'halve-batch', shardsFault: true, means: 'the batch did not fit' },
   Unavailable: { retry: 'backoff', shardsFault: false, means: 'a service did not answer for now' },
   WorkerLost: { retry: 'backoff', shardsFault: false, means: 'the worker vanished in mid-shard' },
+  FleetLost: { retry: 'never', shardsFault: false, means: 'workers die faster than bad luck explains' },
 };
 
 /** A failure whose message is meant for the user: it says where, what is, and what should be. */

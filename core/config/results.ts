@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ConfigSchema, DEVICES, PRECISIONS } from './config.ts';
 import { FAILURE_CLASSES } from './failures.ts';
+import { CauseSchema } from './fleet.ts';
 
 /** results.json: everything that a run can say about itself. Exported as JSON Schema beside it. */
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -24,6 +25,16 @@ export const ShardReportSchema = z.strictObject({
   failures: z.array(z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() })),
 });
 export type ShardReport = z.infer<typeof ShardReportSchema>;
+
+/** A worker as its launcher saw it last. */
+export const WorkerReportSchema = z.strictObject({
+  name: z.string(),
+  node: z.string().optional(),
+  /** How it went, if it went before the run was done. */
+  cause: CauseSchema.optional(),
+  /** Until a node was found, and from there until the program ran (image pull included). */
+  seconds: z.strictObject({ schedule: z.number().nonnegative(), pull: z.number().nonnegative() }).optional(),
+});
 
 /** Seconds that one phase took: on the clock, or summed over workers for worker phases. */
 const seconds = z.number().nonnegative();
@@ -108,6 +119,22 @@ export const ResultsSchema = z.strictObject({
       idle: seconds,
     }),
     gpuSeconds: seconds,
+    /** From the start of the workflow to the first batch of the first worker at work. */
+    coldStart: z
+      .strictObject({
+        plan: seconds,
+        /** Until the worker's pod or process was created. */
+        create: seconds,
+        /** Until a node was found; and until the program ran, the image's pull included. */
+        schedule: seconds,
+        pull: seconds,
+        start: seconds,
+        weightFetch: seconds,
+        graphBuild: seconds,
+        warmUp: seconds,
+        total: seconds,
+      })
+      .optional(),
   }),
   cost: z.strictObject({
     workerSeconds: seconds,
@@ -116,6 +143,8 @@ export const ResultsSchema = z.strictObject({
     currency: z.string(),
   }),
   shards: z.array(ShardReportSchema),
+  /** Earlier versions did not tell. */
+  workers: z.array(WorkerReportSchema).default([]),
   artifacts: z.strictObject({
     report: z.string(),
     schema: z.string(),
@@ -125,6 +154,8 @@ export const ResultsSchema = z.strictObject({
     /** Folders of painted images and of label maps, if the run was asked for them. */
     show: z.string().optional(),
     predictions: z.string().optional(),
+    /** Folder with the last lines of workers whose own files went with them. */
+    logs: z.string().optional(),
   }),
 });
 export type Results = z.infer<typeof ResultsSchema>;

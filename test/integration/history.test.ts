@@ -105,7 +105,10 @@ async function plan(): Promise<EvalRun> {
     imageIds: Array.from({ length: IMAGES }, (_, i) => `ADE_val_${String(i + 1).padStart(8, '0')}`),
     shards: cutShards(new Array(IMAGES).fill(2), SHARDS),
     overlays: ['ADE_val_00000001', 'ADE_val_00001001'],
-    fleet: { name: 'eval-big', launcher: 'fake', taskQueue: 'tessera-big', workers: 8, deadlineSeconds: 600 },
+    fleet: {
+      ...{ name: 'eval-big', launcher: 'fake', workflowId: 'big', runId: 'run', taskQueue: 'tessera-big' },
+      ...{ workers: 8, device: 'cuda', deadlineSeconds: 600, logs: 's3://bucket/runs/big/logs' },
+    },
     deadlineSeconds: 600,
   };
 }

@@ -74,7 +74,7 @@ function Page({ results, classes, matrix, overlays, reproduce }: ReportInput) {
       <Confusions matrix={matrix} classes={classes} />
       <Overlays overlays={overlays} results={results} classes={classes} />
       <TimeBudget results={results} />
-      <Shards shards={results.shards} />
+      <Shards shards={results.shards} workers={results.workers} />
       <Provenance results={results} />
       <Reproduce commands={reproduce} />
       <Artifacts results={results} />

@@ -3,7 +3,7 @@ import { count, duration } from './format.ts';
 import { Scroll, Section } from './parts.tsx';
 
 /** How the work was spread, closed at first: one line says whether it is worth opening. */
-export function Shards({ shards }: Pick<Results, 'shards'>) {
+export function Shards({ shards, workers: seen }: Pick<Results, 'shards' | 'workers'>) {
   const workers = new Set(shards.map(({ worker }) => worker)).size;
   const retried = shards.filter(({ attempts }) => attempts > 1).length;
   const slowest = Math.max(0, ...shards.map(({ seconds }) => seconds));
@@ -52,6 +52,28 @@ export function Shards({ shards }: Pick<Results, 'shards'>) {
           </table>
         </Scroll>
       </details>
+      <LostWorkers workers={seen} />
     </Section>
+  );
+}
+
+/** Those that went before the run was done, each with its cause of death. */
+function LostWorkers({ workers }: Pick<Results, 'workers'>) {
+  const lost = workers.filter(({ cause }) => cause);
+  if (lost.length === 0) return null;
+  return (
+    <details class="card">
+      <summary>
+        {count(lost.length)} of {count(workers.length)} workers went before the run was done
+      </summary>
+      <ul>
+        {lost.map(({ name, node, cause }) => (
+          <li key={name}>
+            {name}
+            {node ? ` on ${node}` : ''}: <b>{cause!.kind}</b>, {cause!.message}
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }

@@ -4,6 +4,7 @@ import { Scroll, Section } from './parts.tsx';
 
 type Wall = Results['timeBudget']['wall'];
 type Worker = Results['timeBudget']['worker'];
+type ColdStart = NonNullable<Results['timeBudget']['coldStart']>;
 
 const WALL_PHASES: Record<keyof Wall, string> = {
   plan: 'plan',
@@ -21,11 +22,24 @@ const WORKER_PHASES: Record<keyof Worker, [name: string, means: string]> = {
   idle: ['idle', 'waiting for images, or for a shard'],
 };
 
+const COLD_START: Record<keyof ColdStart, string> = {
+  plan: 'plan',
+  create: 'create',
+  schedule: 'find a node',
+  pull: 'pull the image and start',
+  start: 'connect',
+  weightFetch: 'fetch weights',
+  graphBuild: 'build the graph',
+  warmUp: 'warm up',
+  total: '',
+};
+
 /** Where the time went: on the clock as one bar, and summed over workers as a table. */
 export function TimeBudget({ results: { timeBudget, cost, environment } }: { results: Results }) {
   return (
     <Section id="time" title="Time">
       <WallBar wall={timeBudget.wall} />
+      {timeBudget.coldStart && <ColdStartLine coldStart={timeBudget.coldStart} />}
       <WorkerTable worker={timeBudget.worker} workers={environment.workers} />
       <p>
         <b>{count(timeBudget.gpuSeconds)} GPU-seconds</b>, {count(cost.workerSeconds)} worker-seconds
@@ -61,6 +75,17 @@ function WallBar({ wall }: { wall: Wall }) {
         ))}
       </ul>
     </figure>
+  );
+}
+
+/** Of the worker that was at work first. What took no time isn't told: processes on a laptop are pulled by nobody. */
+function ColdStartLine({ coldStart }: { coldStart: ColdStart }) {
+  const parts = keysOf(COLD_START).filter((key) => key !== 'total' && coldStart[key] >= 0.05);
+  return (
+    <p>
+      <b>{duration(coldStart.total)} from the start to the first batch</b>:{' '}
+      {parts.map((key) => `${COLD_START[key]} ${duration(coldStart[key])}`).join(' · ')}
+    </p>
   );
 }
 

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
+import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { emptyMatrix, total } from '../../../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
@@ -13,6 +14,7 @@ import {
   stagedSet,
   tinyConfig,
 } from '../../builders.ts';
+import { temporaryFolder } from '../../infra/observe.ts';
 import { openEvaluator, shardTask } from './shard-task.ts';
 
 const { model } = tinyConfig();
@@ -57,8 +59,8 @@ describe('a shard', () => {
     }
     const pixels = result.images.reduce((sum, { labelledPixels }) => sum + labelledPixels, 0);
     expect(total(decodeMatrix(result.matrix))).toBe(pixels);
-    expect(heartbeats[0]).toEqual({ imagesDone: 0, images: 8 });
-    expect(heartbeats.at(-1)).toEqual({ imagesDone: 8, images: 8 });
+    expect(heartbeats[0]).toEqual({ worker: 'worker-0', imagesDone: 0, images: 8 });
+    expect(heartbeats.at(-1)).toEqual({ worker: 'worker-0', imagesDone: 8, images: 8 });
   });
 
   test('and another one add up to what one shard of both gives', async () => {
@@ -74,6 +76,19 @@ describe('a shard', () => {
         sum.counts[i]! += count;
       });
     expect(sum).toEqual(decodeMatrix(whole.matrix));
+  });
+
+  test('has the same numbers with weights from a cache that may only be read: its model file lies elsewhere', async () => {
+    const set = await stagedSet();
+    const { evaluate } = openEvaluator(set.store);
+    const expected = await evaluate(await shardTask(set));
+    const nodeCache = temporaryFolder();
+    const before = await fetchToCache(set.store, nodeCache, (await shardTask(set)).run.weights);
+    const { evaluate: evaluateThere, fetched } = openEvaluator(set.store, nodeCache);
+    const { matrix, images } = await evaluateThere(await shardTask(set));
+    expect({ matrix, images }).toEqual({ matrix: expected.matrix, images: expected.images });
+    expect(fetched).toEqual([before]);
+    expect(readdirSync(nodeCache)).toEqual(['objects']);
   });
 
   test('finds the model loaded by the one before: only the first pays for its start', async () => {

@@ -3,7 +3,7 @@ import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
 import { loadClasses } from '../../../activities/plan/load-config.ts';
 import type { Config } from '../../../core/config/config.ts';
-import type { ShardTask } from '../../../core/config/eval.ts';
+import type { ShardHeartbeat, ShardTask } from '../../../core/config/eval.ts';
 import type { Store } from '../../../core/store.ts';
 import { sha256, type stagedSet, tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
@@ -41,21 +41,26 @@ export async function shardTask(
   };
 }
 
-/** An evaluator with a cache of its own, that ends with the test; it keeps what it predicted. */
-export function openEvaluator(store: Store) {
+/** An evaluator with a cache of its own (beside one that is only read), that ends with the test; it keeps what it predicted. */
+export function openEvaluator(store: Store, readOnly: string | null = null) {
   const cacheFolder = temporaryFolder();
+  const fetched: string[] = [];
   const predictions = new Map<string, Uint8Array>();
   const evaluator = new ShardEvaluator({
     store,
     worker: 'worker-0',
     cacheFolder,
-    fetch: (object, { signal }) => fetchToCache(store, cacheFolder, object, { signal }),
+    async fetch(object, { signal }) {
+      const file = await fetchToCache(store, cacheFolder, object, { signal, readOnly });
+      fetched.push(file);
+      return file;
+    },
     startSeconds: 1.5,
     onPrediction: (id, labels) => predictions.set(id, labels.slice()),
   });
   onTestFinished(() => evaluator[Symbol.asyncDispose]());
-  const heartbeats: { imagesDone: number; images: number }[] = [];
+  const heartbeats: ShardHeartbeat[] = [];
   const evaluate = (task: ShardTask, signal = new AbortController().signal) =>
     evaluator.evaluateShard(task, { attempt: 2, signal, heartbeat: (details) => heartbeats.push(details) });
-  return { evaluate, predictions, heartbeats };
+  return { evaluate, fetched, predictions, heartbeats };
 }

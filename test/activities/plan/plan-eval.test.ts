@@ -39,9 +39,13 @@ describe('a plan', () => {
     expect(run.fleet).toEqual({
       name: 'eval-run-1',
       launcher: 'local',
+      workflowId: run.workflowId,
+      runId: 'run-1',
       taskQueue: 'tessera-run-1',
       workers: 2,
+      device: 'cpu',
       deadlineSeconds: 86_400,
+      logs: `${run.prefix}/logs`,
     });
   });
 

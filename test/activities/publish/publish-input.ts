@@ -78,6 +78,10 @@ export function publishInput(changes: Partial<PublishInput> = {}): PublishInput 
       wall: { plan: 4.1, launch: 96.4, evaluate: 1068.2 },
       worker: { start: 212, weightFetch: 486, graphBuild: 61.5, warmUp: 48.2, compute: 7610, idle: 402.1 },
       gpuSeconds: 8820,
+      coldStart: {
+        ...{ plan: 4.1, create: 0.4, schedule: 61, pull: 24, start: 3.1 },
+        ...{ weightFetch: 61.2, graphBuild: 7.7, warmUp: 6.1, total: 171.3 },
+      },
     },
     cost: { workerSeconds: 8820, pricePerWorkerHour: 2.5, total: 6.125, currency: 'USD' },
     shards: Array.from({ length: 64 }, (_, shard) => ({
@@ -87,6 +91,10 @@ export function publishInput(changes: Partial<PublishInput> = {}): PublishInput 
       attempts: shard === 17 ? 2 : 1,
       seconds: 118 + ((shard * 37) % 23),
       failures: shard === 17 ? [{ class: 'WorkerLost' as const, message: 'no heartbeat for 30 s' }] : [],
+    })),
+    workers: Array.from({ length: 8 }, (_, i) => ({
+      ...{ name: `eval-linear-${i}`, node: `gpu-${i % 4}`, seconds: { schedule: 61, pull: 24 } },
+      ...(i === 1 ? { cause: { kind: 'evicted' as const, message: 'Eviction API: evicting' } } : {}),
     })),
     matrix: encodeMatrix(matrix),
     classes: ade20k,

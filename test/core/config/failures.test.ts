@@ -17,10 +17,13 @@ test('every class of failure has a reaction and a meaning, and no other does', (
 
 test('what the user must mend is never retried; what passes by itself is, at nobody’s expense', () => {
   const of = (retry: string) => FAILURE_CLASSES.filter((name) => REACTIONS[name].retry === retry);
-  expect(of('never')).toEqual(['BadInput', 'BadData']);
+  expect(of('never')).toEqual(['BadInput', 'BadData', 'FleetLost']);
   expect(of('halve-batch')).toEqual(['OutOfMemory']);
   expect(of('backoff')).toEqual(['Unavailable', 'WorkerLost']);
-  expect(FAILURE_CLASSES.filter((name) => !REACTIONS[name].shardsFault)).toEqual(of('backoff'));
+  expect(FAILURE_CLASSES.filter((name) => !REACTIONS[name].shardsFault)).toEqual([
+    ...of('backoff'),
+    'FleetLost',
+  ]);
 });
 
 test.each([

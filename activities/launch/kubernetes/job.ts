@@ -1,0 +1,123 @@
+import type { V1Container, V1EnvVar, V1Job, V1PodTemplate } from '@kubernetes/client-node';
+import { BadInput } from '../../../core/config/failures.ts';
+import type { FleetSpec } from '../../../core/config/fleet.ts';
+
+/** Name of the PodTemplate that GitOps applies, and of the container in it that runs the worker. */
+export const POD_TEMPLATE = 'tessera-worker';
+export const CONTAINER = 'worker';
+export const RUN_LABEL = 'tessera.dev/run-id';
+export const WORKFLOW_ANNOTATION = 'tessera.dev/workflow-id';
+export const NAMESPACE_ANNOTATION = 'tessera.dev/temporal-namespace';
+export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'tessera' };
+
+const GPU = 'nvidia.com/gpu';
+/** A worker's exit code for settings that no retry mends: every pod of the Job has the same ones. */
+const EXIT_MISCONFIGURED = 64;
+/** Replacements of one index; the run's own judgement comes first, this is for when nobody is there to judge. */
+const BACKOFF_LIMIT_PER_INDEX = 6;
+/** Beyond the run's own deadline, at which its workflow removes the Job. */
+const DEADLINE_MARGIN_SECONDS = 120;
+const TTL_SECONDS = 300;
+
+/** Selects everything of one run. */
+export function runSelector(fleet: Pick<FleetSpec, 'runId'>): string {
+  return `${RUN_LABEL}=${fleet.runId}`;
+}
+
+/**
+ * The Indexed Job of a run: the cluster's PodTemplate, with what makes it this run's.
+ *
+ * Pods that a disruption took are replaced without being counted; one that crashed is counted for its index; one that
+ * is misconfigured ends the Job, for all of them are. The PodTemplate owns the Job: whoever removes Tessera from a
+ * cluster removes its Jobs.
+ *
+ * @throws BadInput if the template has no container of the worker's name
+ */
+export function jobOf(fleet: FleetSpec, podTemplate: V1PodTemplate, temporalNamespace: string): V1Job {
+  const { metadata, spec } = podTemplate.template ?? {};
+  const worker = spec?.containers.find(({ name }) => name === CONTAINER);
+  if (!spec || !worker)
+    throw new BadInput(`PodTemplate ${POD_TEMPLATE}: expected a container named '${CONTAINER}'`);
+  const labels = {
+    'app.kubernetes.io/name': POD_TEMPLATE,
+    ...MANAGED_BY,
+    [RUN_LABEL]: fleet.runId,
+  };
+  const annotations = {
+    [WORKFLOW_ANNOTATION]: fleet.workflowId,
+    [NAMESPACE_ANNOTATION]: temporalNamespace,
+  };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: {
+      name: fleet.name,
+      labels: { ...kueueLabels(podTemplate), ...labels },
+      annotations,
+      ownerReferences: [
+        { apiVersion: 'v1', kind: 'PodTemplate', name: POD_TEMPLATE, uid: podTemplate.metadata!.uid! },
+      ],
+    },
+    spec: {
+      completionMode: 'Indexed',
+      completions: fleet.workers,
+      parallelism: fleet.workers,
+      backoffLimitPerIndex: BACKOFF_LIMIT_PER_INDEX,
+      podReplacementPolicy: 'Failed',
+      podFailurePolicy: {
+        rules: [
+          { action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] },
+          {
+            action: 'FailJob',
+            onExitCodes: { containerName: CONTAINER, operator: 'In', values: [EXIT_MISCONFIGURED] },
+          },
+        ],
+      },
+      activeDeadlineSeconds: fleet.deadlineSeconds + DEADLINE_MARGIN_SECONDS,
+      ttlSecondsAfterFinished: TTL_SECONDS,
+      template: {
+        metadata: {
+          ...metadata,
+          labels: { ...metadata?.labels, ...labels },
+          annotations: { ...metadata?.annotations, ...annotations },
+        },
+        spec: {
+          ...spec,
+          restartPolicy: 'Never',
+          containers: spec.containers.map((container) =>
+            container === worker ? workerContainer(fleet, container) : container,
+          ),
+        },
+      },
+    },
+  };
+}
+
+function workerContainer(fleet: FleetSpec, container: V1Container): V1Container {
+  const ours: V1EnvVar[] = [
+    { name: 'TESSERA_TASK_QUEUE', value: fleet.taskQueue },
+    { name: 'TESSERA_WORKFLOW_ID', value: fleet.workflowId },
+    { name: 'TESSERA_RUN_ID', value: fleet.runId },
+    { name: 'TESSERA_WORKER', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+  ];
+  const names = new Set(ours.map(({ name }) => name));
+  const env = [...(container.env ?? []).filter(({ name }) => !names.has(name)), ...ours];
+  const { requests, limits, ...resources } = container.resources ?? {};
+  const needsGpu = fleet.device === 'cuda' && !limits?.[GPU];
+  return {
+    ...container,
+    env,
+    resources: {
+      ...resources,
+      ...(requests ? { requests } : {}),
+      // An extended resource is requested by its limit.
+      ...(limits || needsGpu ? { limits: { ...limits, ...(needsGpu ? { [GPU]: '1' } : {}) } } : {}),
+    },
+  };
+}
+
+/** Only Kueue's: other labels of the template may be those by which GitOps knows, and prunes, its own objects. */
+function kueueLabels({ metadata }: V1PodTemplate): Record<string, string> {
+  const labels = Object.entries(metadata?.labels ?? {});
+  return Object.fromEntries(labels.filter(([key]) => key.startsWith('kueue.x-k8s.io/')));
+}

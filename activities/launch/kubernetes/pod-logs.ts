@@ -1,0 +1,48 @@
+import pLimit from 'p-limit';
+import { joinUri, type Store } from '../../../core/store.ts';
+import { ask, type Cluster } from './cluster.ts';
+import { CONTAINER } from './job.ts';
+
+const LINES = 200;
+/** What a message quotes of them. */
+const QUOTED_LINES = 10;
+const QUOTED_CHARACTERS = 2_000;
+const AT_ONCE = 8;
+
+/** Pods' last lines, kept in S3 before the pods go. */
+export interface PodLogs {
+  /** Reads and stores a pod's last lines; gives the very last ones, to be quoted, or nothing if they can't be had. */
+  keep(pod: string): Promise<string | undefined>;
+}
+
+export function podLogs(cluster: Cluster, store: Store, folder: string): PodLogs {
+  const limit = pLimit(AT_ONCE);
+  const stored = new Map<string, string>();
+
+  async function keep(pod: string): Promise<string | undefined> {
+    const read = cluster.core.readNamespacedPodLog({
+      name: pod,
+      namespace: cluster.namespace,
+      container: CONTAINER,
+      tailLines: LINES,
+    });
+    // A pod of a lost node, or one that never began, has none to give: that is no failure of the run.
+    const text = await ask(`read the log of ${pod}`, read).catch(() => '');
+    const earlier = stored.get(pod);
+    if (!text || text === earlier) return quote(earlier);
+    const options = { contentType: 'text/plain; charset=utf-8' };
+    const written = store.write(joinUri(folder, `${pod}.log`), Buffer.from(text), options);
+    // A store that is away must keep no GPU waiting: the next look tries again.
+    await written.then(
+      () => stored.set(pod, text),
+      () => {},
+    );
+    return quote(text);
+  }
+
+  return { keep: (pod) => limit(keep, pod) };
+}
+
+function quote(text: string | undefined): string | undefined {
+  return text?.trimEnd().split('\n').slice(-QUOTED_LINES).join('\n').slice(-QUOTED_CHARACTERS);
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asyncLocalStorage, CancelledFailure, Context } from '@temporalio/activity';
+import { describe, expect, test } from 'vitest';
+import { asActivity, type Beat } from '../../activities/as-activity.ts';
+import { BadData, Unavailable } from '../../core/config/failures.ts';
+
+type Details = Partial<Record<'cancelRequested' | 'workerShutdown' | 'notFound' | 'timedOut', true>>;
+
+/** Runs work as Temporal would: `cancel` is what a worker does when the server, or its shutdown, says so. */
+function start<T>(work: (beat: Beat) => Promise<T>, onWorkerStop?: string) {
+  const abort = new AbortController();
+  const holder: { details?: Details } = {};
+  const heartbeats: unknown[] = [];
+  let reject: (error: Error) => void = () => {};
+  const cancelled = new Promise<never>((_, fail) => {
+    reject = fail;
+  });
+  cancelled.catch(() => {});
+  const nothing = undefined as never;
+  const context = new Context(
+    { attempt: 2, heartbeatDetails: 'of attempt 1' } as never,
+    ...([cancelled, abort.signal, (details: unknown) => heartbeats.push(details)] as const),
+    ...([nothing, nothing, nothing, holder as never] as const),
+  );
+  const result = asyncLocalStorage.run(context, () => asActivity(work, onWorkerStop));
+  result.catch(() => {});
+  const cancel = (details: Details) => {
+    holder.details = details;
+    const error = new CancelledFailure('CANCELLED');
+    abort.abort(error);
+    reject(error);
+  };
+  return { result, heartbeats, cancel };
+}
+
+describe('an activity that is told to stop', () => {
+  const forever = () => new Promise<never>(() => {});
+
+  test('since its worker goes is lost with it, in words for the user, and may be tried elsewhere', async () => {
+    const { result, cancel } = start(forever, 'w3 was told to stop in mid-shard');
+    cancel({ workerShutdown: true });
+    await expect(result).rejects.toMatchObject({
+      type: 'WorkerLost',
+      message: 'w3 was told to stop in mid-shard',
+      nonRetryable: false,
+    });
+  });
+
+  test('since its worker goes blames nothing that breaks in the going', async () => {
+    const { result, cancel } = start(
+      ({ signal }) =>
+        new Promise<never>((_, fail) => {
+          signal.addEventListener('abort', () => fail(new BadData('half a file')));
+        }),
+    );
+    cancel({ workerShutdown: true });
+    await expect(result).rejects.toMatchObject({ type: 'WorkerLost' });
+  });
+
+  test.each<[Details, string]>([
+    [{ cancelRequested: true }, 'run-cancelled'],
+    [{ workerShutdown: true }, 'worker-stopping'],
+    [{ notFound: true }, 'attempt-over'],
+    [{ notFound: true, timedOut: true }, 'attempt-over'],
+  ])('by %o hears why: %s', async (details, reason) => {
+    let beat: Beat | undefined;
+    const { cancel } = start((own) => {
+      beat = own;
+      return forever();
+    });
+    expect(beat!.stopReason()).toBeNull();
+    cancel(details);
+    expect(beat!.stopReason()).toBe(reason);
+  });
+
+  test.each<Details>([{ cancelRequested: true }, { notFound: true }])(
+    'by %o stays a cancellation',
+    async (details) => {
+      const { result, cancel } = start(forever);
+      cancel(details);
+      await expect(result).rejects.toBeInstanceOf(CancelledFailure);
+    },
+  );
+});
+
+test('a typed failure is retried or not as its class says', async () => {
+  const fail = (error: Error) => start(() => Promise.reject(error)).result;
+  await expect(fail(new BadData('torn'))).rejects.toMatchObject({ type: 'BadData', nonRetryable: true });
+  await expect(fail(new Unavailable('away'))).rejects.toMatchObject({
+    type: 'Unavailable',
+    nonRetryable: false,
+  });
+  await expect(fail(new TypeError('a bug'))).rejects.toBeInstanceOf(TypeError);
+});
+
+test('heartbeats tell the latest details: at once, and then each second', async () => {
+  const { result, heartbeats } = start(async ({ heartbeat, attempt }) => {
+    heartbeat({ done: 0 });
+    heartbeat({ done: 1 });
+    await sleep(1_200);
+    return attempt;
+  });
+  expect(heartbeats).toEqual([{ done: 0 }]);
+  expect(await result).toBe(2);
+  expect(heartbeats).toEqual([{ done: 0 }, { done: 1 }]);
+});
+
+test('an attempt without news hands on what the one before it knew', async () => {
+  const { result, heartbeats } = start(() => sleep(1_200));
+  await result;
+  expect(heartbeats).toEqual(['of attempt 1']);
+});

@@ -1,0 +1,32 @@
+import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import type { Cause, FleetState, WorkerState } from '../core/config/fleet.ts';
+
+/** By this signal a run hears what changed of its workers. */
+export const fleetChanged = defineSignal<[FleetState]>('fleetChanged');
+
+/** A dead pod is seen within seconds; a lost node takes its cluster a minute, which no shard waits for. */
+const CAUSE_WAIT = '5s';
+
+/** What a run knows of its workers: as told, the dead included. */
+export interface FleetView {
+  state(): FleetState;
+  /** Why a worker that stopped answering went, if that is told soon. */
+  causeOfDeath(worker: string): Promise<Cause | null>;
+}
+
+export function watchFleet(): FleetView {
+  const workers = new Map<string, WorkerState>();
+  let trouble: Cause | null = null;
+  setHandler(fleetChanged, (changes) => {
+    for (const worker of changes.workers) workers.set(worker.name, worker);
+    trouble = changes.trouble;
+  });
+  return {
+    state: () => ({ workers: [...workers.values()], trouble }),
+    async causeOfDeath(worker) {
+      await condition(() => workers.get(worker)?.state === 'gone', CAUSE_WAIT);
+      const { state, cause } = workers.get(worker) ?? {};
+      return state === 'gone' ? (cause ?? null) : null;
+    },
+  };
+}
