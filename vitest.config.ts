@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 const withServers = ['test/integration/**/*.test.ts', 'test/infra/**/*.test.ts', 'test/page/**/*.test.ts'];
+const withCluster = ['test/cluster/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -9,7 +10,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: withServers,
+          exclude: [...withServers, ...withCluster],
           testTimeout: 30_000,
         },
       },
@@ -22,6 +23,16 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'cluster', // `npm run test:k8s` only: these want a Kubernetes.
+          include: withCluster,
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -1,32 +1,42 @@
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ensureContainerTools, prepareCluster, runInCluster } from './kubernetes/cluster.mjs';
 import { ensurePackages } from './packages.mjs';
 import { ensureServer } from './servers.mjs';
 import { SetupError } from './steps.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 const NEED_SERVERS = new Set(['demo', 'stack', 'bench']);
 
 /**
  * Makes ready what a command needs, and runs it.
  *
- * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, or nothing
+ * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, or nothing
  */
 export async function bootstrap([program, ...args]) {
-  const run = { tessera: runTessera, vitest: runVitest, undefined: undefined };
+  const run = { tessera: runTessera, vitest: runVitest, k8s: runK8s, undefined: undefined };
   if (!(String(program) in run)) {
-    console.error(`bootstrap.mjs runs \`tessera\` or \`vitest\`, not \`${program}\`.`);
+    console.error(`bootstrap.mjs runs \`tessera\`, \`vitest\` or \`k8s\`, not \`${program}\`.`);
     process.exit(2);
   }
+  let cluster;
   await untilReady(async (signal) => {
     await ensurePackages(ROOT, signal);
     if (program === 'tessera' && !NEED_SERVERS.has(args[0])) return;
+    // A cluster of the user's own stands ready as it is.
+    const needsCluster = program === 'k8s' && !process.env.KUBECONFIG;
+    if (needsCluster) await ensureContainerTools(ROOT, signal);
     // One after the other: two Go builds at once take as long and twice the memory.
-    await ensureServer('versitygw', { signal });
-    await ensureServer('temporal', { signal });
+    const versitygw = await ensureServer('versitygw', { signal });
+    const temporal = await ensureServer('temporal', { signal });
+    if (program !== 'k8s') return;
+    process.env.TESSERA_VERSITYGW_BIN = versitygw;
+    process.env.TESSERA_TEMPORAL_BIN = temporal;
+    if (needsCluster) cluster = await prepareCluster(ROOT, versitygw, signal);
   });
-  await run[String(program)]?.(args);
+  await run[String(program)]?.(args, cluster);
 }
 
 /** Runs `work`; a signal stops what it started, and then ends us as that signal does. */
@@ -60,8 +70,22 @@ async function runTessera(args) {
 }
 
 async function runVitest(args) {
-  const main = join(ROOT, 'node_modules/vitest/vitest.mjs');
+  // The tests on Kubernetes want a cluster, which only `k8s` brings.
+  const projects = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', '!cluster'];
+  await vitest([...projects, ...args]);
+}
+
+async function runK8s(args, cluster) {
+  const tests = ['--project', 'cluster', ...args];
+  if (!cluster) {
+    process.env.KUBE ??= '/usr/bin/env'; // `$KUBE kubectl`: the one on PATH.
+    return vitest(tests);
+  }
+  process.exitCode = await runInCluster(cluster, [process.execPath, VITEST, 'run', ...tests], ROOT);
+}
+
+async function vitest(args) {
   process.chdir(ROOT);
-  process.argv = [process.argv[0], main, 'run', ...args];
-  await import(pathToFileURL(main).href);
+  process.argv = [process.argv[0], VITEST, 'run', ...args];
+  await import(pathToFileURL(VITEST).href);
 }

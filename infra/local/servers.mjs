@@ -1,4 +1,4 @@
-// Finds or builds the two servers of the local stack. Plain Node: the bootstrap runs this first of all.
+// Finds or builds the servers that tests and demos run against. Plain Node: the bootstrap runs this first of all.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { accessSync, constants, statSync } from 'node:fs';
@@ -9,6 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { withLock } from './lock.mjs';
 import { runQuietly, SetupError, step } from './steps.mjs';
+
+const STRIP = '-s -w';
+const KUBERNETES = '1.37.2';
+const inKubernetes = (variable, value) => `-X k8s.io/component-base/version.${variable}=${value}`;
 
 /**
  * `version` is what go.mod pins, `atLeast` what is taken from PATH. A build from source doesn't know its own
@@ -31,6 +35,22 @@ const SERVERS = {
     versionPattern: /Version\s*:\s*v?(\d+)\.(\d+)/,
     expectation: 'about 2 minutes, once',
   },
+  kube: {
+    title: 'Kubernetes',
+    module: 'kubernetes/kube',
+    version: KUBERNETES,
+    expectation: 'about 6 minutes, once',
+    // Our own main package: all of Kubernetes in one program, for the test cluster only. Nobody has it on PATH.
+    package: '.',
+    env: { CGO_ENABLED: '0' },
+    // Without its version a kubelet calls itself v0.0.0, which the API server takes for too old.
+    ldflags: [
+      STRIP,
+      inKubernetes('gitVersion', `v${KUBERNETES}`),
+      inKubernetes('gitMajor', KUBERNETES.split('.')[0]),
+      inKubernetes('gitMinor', KUBERNETES.split('.')[1]),
+    ].join(' '),
+  },
 };
 
 /**
@@ -43,7 +63,7 @@ const SERVERS = {
  */
 export async function ensureServer(name, { signal } = {}) {
   const server = SERVERS[name];
-  const installed = await findInstalled(name, server);
+  const installed = server.atLeast && (await findInstalled(name, server));
   if (installed) return installed;
 
   const moduleFolder = fileURLToPath(new URL(`./${server.module}/`, import.meta.url));
@@ -98,8 +118,10 @@ async function build(name, moduleFolder, target, signal) {
   await mkdir(join(draft, 'tmp'), { recursive: true });
   try {
     // Go's own temporary files lie in the draft as well: a killed build leaves nothing elsewhere.
-    const env = { ...process.env, GOTMPDIR: join(draft, 'tmp'), GOWORK: 'off' };
-    const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', `${draft}/`, 'tool'];
+    const server = SERVERS[name];
+    const env = { ...process.env, GOTMPDIR: join(draft, 'tmp'), GOWORK: 'off', ...server.env };
+    const flags = ['-trimpath', `-ldflags=${server.ldflags ?? STRIP}`];
+    const args = ['build', ...flags, '-o', `${draft}/`, server.package ?? 'tool'];
     const { code, tail } = await runQuietly('go', args, { cwd: moduleFolder, env, signal });
     if (code === 127) throw new SetupError(await prerequisite(name, moduleFolder, 'Go is not installed'));
     if (code !== 0) {
@@ -118,9 +140,10 @@ async function prerequisite(name, moduleFolder, reason) {
   const goMod = await readFile(join(moduleFolder, 'go.mod'), 'utf8');
   const goVersion = /^go (\S+)/m.exec(goMod)?.[1];
   const { title, atLeast } = SERVERS[name];
+  const otherwise = atLeast ? `, or put \`${name}\` (${atLeast.join('.')} or newer) on PATH` : '';
   return (
     `${reason}: Go ${goVersion} or newer is needed to build the ${title}. ` +
-    `Install it from your distribution, or put \`${name}\` (${atLeast.join('.')} or newer) on PATH.`
+    `Install it from your distribution${otherwise}.`
   );
 }
 
@@ -134,11 +157,13 @@ async function removeLeftovers(target) {
 
 async function pinHash(moduleFolder) {
   const hash = createHash('sha256');
-  for (const file of ['go.sum', 'go.mod']) hash.update(await readFile(join(moduleFolder, file)));
+  const ours = (await readdir(moduleFolder)).filter((file) => file.endsWith('.go')).sort();
+  for (const file of ['go.sum', 'go.mod', ...ours]) hash.update(await readFile(join(moduleFolder, file)));
   return hash.digest('hex').slice(0, 12);
 }
 
-function cacheFolder() {
+/** Where programs keep what can be made again. */
+export function cacheFolder() {
   const xdg = process.env.XDG_CACHE_HOME;
   return xdg && isAbsolute(xdg) ? xdg : join(homedir(), '.cache'); // The XDG rules: a relative one is ignored.
 }

@@ -131,3 +131,10 @@ test('without Go, one line names what is missing', async () => {
     /✗ Go is not installed: Go 1\.26 or newer .* put `versitygw` \(1\.8 or newer\) on PATH\.\n$/,
   );
 });
+
+test('a machine that can run no test cluster says so, and names the way around', async () => {
+  const { bootstrap, env, root } = clone({});
+  const run = startNode([bootstrap, 'k8s'], { ...env, PATH: join(root, 'bin'), KUBECONFIG: undefined });
+  expect(await run.exited).toBe('1');
+  expect(run.output()).toMatch(/^✗ The test cluster needs .* Or set KUBECONFIG .*\n$/);
+});
