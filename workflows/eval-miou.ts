@@ -3,7 +3,7 @@ import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import { Unavailable } from '../core/config/failures.ts';
 import { fleetText } from '../core/config/fleet.ts';
 import { control, fleetActivities } from './activities.ts';
-import { type EvaluatedShard, evaluateShards } from './evaluate-shards.ts';
+import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
@@ -32,13 +32,15 @@ async function evaluate(
 ): Promise<EvalResult> {
   try {
     const planned = Date.now();
-    const shards = await withFleet(run, fleet, () => {
+    const { shards, workers } = await withFleet(run, fleet, async () => {
       progress.enter('evaluating');
-      return evaluateShards(run, fleet, progress);
+      const shards = await evaluateShards(run, fleet, progress);
+      // As they are now: that they go from here on is no news.
+      return { shards, workers: fleet.state().workers };
     });
     progress.enter('publishing');
     const times = { started: workflowInfo().startTime.getTime(), planned, evaluated: Date.now() };
-    const request = publishInput(run, input, reduceShards(run, shards), shards, fleet.state(), times);
+    const request = publishInput(run, input, reduceShards(run, shards), shards, workers, times);
     const { metrics, resultsUri, reportUri } = await control.publishResults(request);
     progress.enter('done');
     return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
@@ -52,11 +54,7 @@ async function evaluate(
  * Does the work while the run's workers live, and ends them however it ends. If they can't be kept alive,
  * or the deadline passes, the work is given up.
  */
-async function withFleet(
-  run: EvalRun,
-  fleet: FleetView,
-  work: () => Promise<EvaluatedShard[]>,
-): Promise<EvaluatedShard[]> {
+async function withFleet<T>(run: EvalRun, fleet: FleetView, work: () => Promise<T>): Promise<T> {
   const keeper = new CancellationScope();
   const kept = keeper.run(() => fleetActivities(run.fleet).keepFleet(run.fleet));
   // The keeper ends in a cancellation at the latest; only a failure of its own is news.

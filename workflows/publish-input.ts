@@ -1,7 +1,7 @@
 import type { PublishInput } from '../activities/publish/publish-results.ts';
 import { coldStart } from '../core/cold-start.ts';
 import type { EvalInput, EvalRun, ReducedRun, WorkerPhases } from '../core/config/eval.ts';
-import type { FleetState } from '../core/config/fleet.ts';
+import type { WorkerState } from '../core/config/fleet.ts';
 import type { EvaluatedShard } from './evaluate-shards.ts';
 
 /** Moments on the workflow's clock, ms since the epoch. */
@@ -17,7 +17,7 @@ export function publishInput(
   input: EvalInput,
   reduced: ReducedRun,
   shards: EvaluatedShard[],
-  { workers }: FleetState,
+  workers: WorkerState[],
   times: RunTimes,
 ): PublishInput {
   const { config, fleet } = run;
