@@ -6,6 +6,7 @@ import { REPOSITORY } from '../workers/environment.ts';
 import { benchCommand } from './commands/bench.ts';
 import { benchGpuCommand } from './commands/bench-gpu.ts';
 import { benchReferenceCommand } from './commands/bench-reference.ts';
+import { benchScaleCommand } from './commands/bench-scale.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
@@ -28,6 +29,7 @@ for (const command of [
   benchCommand,
   benchReferenceCommand,
   benchGpuCommand,
+  benchScaleCommand,
   smokeCommand,
 ])
   command(program);

@@ -5,8 +5,6 @@ import { removeJob } from '../activities/launch/kubernetes/kubernetes.ts';
 import { findLeftovers } from '../activities/launch/kubernetes/leftovers.ts';
 
 const SWEEP_EVERY_MS = 5 * 60_000;
-/** A run that has just ended removes its own Job. */
-const OLDER_THAN_SECONDS = 60;
 
 /**
  * Removes Jobs whose run is over, now and from time to time: those of runs that ended while no control worker was
@@ -16,7 +14,8 @@ export function sweepLeftovers(cluster: Cluster, client: Client): () => void {
   async function sweep() {
     const found = await findLeftovers(cluster, {
       temporalNamespace: client.options.namespace,
-      olderThanSeconds: OLDER_THAN_SECONDS,
+      // One that its own run is about to remove may as well go now.
+      olderThanSeconds: 0,
       isRunOpen: (run) => isRunOpen(client, run),
     });
     for (const { job, workflowId } of found) {

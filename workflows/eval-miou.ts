@@ -30,53 +30,71 @@ async function evaluate(
   fleet: FleetView,
   progress: ProgressTracker,
 ): Promise<EvalResult> {
+  const planned = Date.now();
+  const launched = launchFleet(run);
   try {
-    const planned = Date.now();
-    const { shards, workers } = await withFleet(run, fleet, async () => {
-      progress.enter('evaluating');
-      const shards = await evaluateShards(run, fleet, progress);
-      // As they are now: that they go from here on is no news.
-      return { shards, workers: fleet.state().workers };
-    });
-    progress.enter('publishing');
+    progress.enter('evaluating');
+    const work = () => Promise.race([evaluateShards(run, fleet, progress), launched.failed]);
+    const shards = await beforeDeadline(run, fleet, work);
+    // As they are now: that they go from here on is no news.
+    const { workers } = fleet.state();
     const times = { started: workflowInfo().startTime.getTime(), planned, evaluated: Date.now() };
+    // GPUs first; but the results need not wait until the last pod is gone.
+    const ended = launched.end();
+    progress.enter('publishing');
     const request = publishInput(run, input, reduceShards(run, shards), shards, workers, times);
     const { metrics, resultsUri, reportUri } = await control.publishResults(request);
+    await ended;
     progress.enter('done');
     return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
   } catch (error) {
+    await launched.end();
     await CancellationScope.nonCancellable(() => control.discardUnpublished(run.prefix));
     throw error;
   }
 }
 
-/**
- * Does the work while the run's workers live, and ends them however it ends. If they can't be kept alive,
- * or the deadline passes, the work is given up.
- */
-async function withFleet<T>(run: EvalRun, fleet: FleetView, work: () => Promise<T>): Promise<T> {
+/** A run's workers, as they are kept. */
+interface LaunchedFleet {
+  /** Never resolves; rejects if they can't be kept alive. */
+  failed: Promise<never>;
+  /** Ends them, whatever becomes of the run; never rejects, since what it can't end others will (docs/decisions/0009). */
+  end(): Promise<void>;
+}
+
+function launchFleet({ fleet }: EvalRun): LaunchedFleet {
   const keeper = new CancellationScope();
-  const kept = keeper.run(() => fleetActivities(run.fleet).keepFleet(run.fleet));
+  const kept = keeper.run(() => fleetActivities(fleet).keepFleet(fleet));
+  const forever = new Promise<never>(() => {});
   // The keeper ends in a cancellation at the latest; only a failure of its own is news.
-  const fleetFailed = kept.then(
-    () => new Promise<never>(() => {}),
-    (error) => (isCancellation(error) ? new Promise<never>(() => {}) : Promise.reject(error)),
+  const failed = kept.then(
+    () => forever,
+    (error) => (isCancellation(error) ? forever : Promise.reject(error)),
   );
+  failed.catch(() => {});
+  let ended: Promise<void> | null = null;
+  return {
+    failed,
+    end() {
+      ended ??= CancellationScope.nonCancellable(async () => {
+        keeper.cancel();
+        await Promise.allSettled([control.tearDown(fleet), kept]);
+      });
+      return ended;
+    },
+  };
+}
+
+/** If the deadline passes, the work is given up. @throws Unavailable then, with what held the workers back */
+async function beforeDeadline<T>(run: EvalRun, fleet: FleetView, work: () => Promise<T>): Promise<T> {
   try {
-    return await CancellationScope.withTimeout(run.deadlineSeconds * 1000, () =>
-      Promise.race([work(), fleetFailed]),
-    );
+    return await CancellationScope.withTimeout(run.deadlineSeconds * 1000, work);
   } catch (error) {
     if (isCancellation(error) && !CancellationScope.current().consideredCancelled)
       throw new Unavailable(
         `the deadline of ${run.deadlineSeconds / 60} minutes passed before the run was done${why(fleet)}`,
       );
     throw error;
-  } finally {
-    await CancellationScope.nonCancellable(async () => {
-      keeper.cancel();
-      await Promise.all([control.tearDown(run.fleet), kept.catch(() => {})]);
-    });
   }
 }
 

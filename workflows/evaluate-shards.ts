@@ -13,8 +13,6 @@ const MAX_ATTEMPTS = 8;
 /** A service that is away comes back within a minute or not soon. */
 const FIRST_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 20_000;
-/** Shards given out for each worker: the next one waits in the queue when one is done. */
-const AHEAD_PER_WORKER = 2;
 
 export interface EvaluatedShard {
   result: ShardResult;
@@ -30,8 +28,9 @@ interface Shared {
 }
 
 /**
- * Evaluates every shard of a run, some for each worker at a time, so that what one teaches about the batch helps the
- * next; the first failure that no reaction mends ends it.
+ * Evaluates every shard of a run; the first failure that no reaction mends ends it. No shard is given out before a
+ * worker is free for it: one in the queue would still ask for the batch that has just proved too big, and kill the
+ * next worker.
  */
 export async function evaluateShards(
   run: EvalRun,
@@ -44,8 +43,7 @@ export async function evaluateShards(
   const lane = async () => {
     for (const [at, range] of waiting) done[at] = await evaluateShard(run, range, shared);
   };
-  const lanes = Math.min(run.shards.length, AHEAD_PER_WORKER * run.fleet.workers);
-  await Promise.all(Array.from({ length: lanes }, lane));
+  await Promise.all(Array.from({ length: run.fleet.workers }, lane));
   return done;
 }
 

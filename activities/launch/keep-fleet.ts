@@ -33,12 +33,15 @@ export async function keepFleet(launcher: Launcher, fleet: FleetSpec, options: K
   const { signal, isOver, onChange } = options;
   let all: FleetState = { workers: options.known ?? [], trouble: null };
   let told: FleetState = { workers: [], trouble: null };
+  // Those that an earlier keeper knew may have served; nothing is held against them.
+  const served = new Set(all.workers.map(({ name }) => name));
   try {
     while (!signal.aborted) {
       all = await look(launcher, fleet, all);
       const changes = difference(told, all);
       if (changes && (await isTold(onChange(changes, all)))) told = all;
-      judge(fleet, all);
+      for (const { name, state } of all.workers) if (state === 'running') served.add(name);
+      judge(fleet, all, served);
       await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
     }
   } catch (error) {
@@ -89,12 +92,21 @@ async function isTold(telling: Promise<void>): Promise<boolean> {
 }
 
 /** @throws if the fleet is past hope */
-function judge(fleet: FleetSpec, { workers, trouble }: FleetState): void {
+function judge(fleet: FleetSpec, { workers, trouble }: FleetState, served: Set<string>): void {
   for (const { name, cause, lastLines } of workers)
     if (cause && CAUSES[cause.kind].reaction === 'fail')
       throw new TypedFailure('BadInput', `${name}: ${causeText(cause)}${quoted(lastLines)}`);
   if (trouble && CAUSES[trouble.kind].reaction === 'fail')
     throw new TypedFailure('BadInput', causeText(trouble));
+  const tooBig = workers.filter(
+    ({ name, cause }) => cause && CAUSES[cause.kind].reaction === 'smaller-batch' && !served.has(name),
+  );
+  // A smaller batch is no help to a worker that doesn't come so far.
+  if (tooBig.length > 1)
+    throw new TypedFailure(
+      'FleetLost',
+      `${tooBig[0]!.name}: ${causeText(tooBig[0]!.cause!)} before it could take a shard: give the workers more memory`,
+    );
   const dead = workers.filter(({ state, cause }) => state === 'gone' && cause && CAUSES[cause.kind].counts);
   const last = dead.at(-1);
   // A worker may be lost now and then; a fleet that replaces each worker twice has another trouble.

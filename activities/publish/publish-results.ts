@@ -67,8 +67,7 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
   const overlays = await readOverlays(store, input);
   const bytes = matrixToBytes(matrix);
   const finished = finishRun(input, now());
-  const logs = await store.list(`${joinUri(input.outputPrefix, 'logs')}/`);
-  const results = assembleResults({ ...input, ...finished }, matrix, bytes, overlays, logs.length > 0);
+  const results = assembleResults({ ...input, ...finished }, matrix, bytes, overlays);
   const { metrics, artifacts } = results;
   const report = renderReport({ ...input, results, matrix, overlays });
   await store.write(artifacts.confusionMatrix, bytes, { contentType: 'application/octet-stream' });
@@ -112,7 +111,6 @@ function assembleResults(
   matrix: ConfusionMatrix,
   bytes: Uint8Array,
   overlays: { id: string }[],
-  hasLogs: boolean,
 ): Results {
   const { run, inputs, coverage, environment, timeBudget, cost, shards, workers } = input;
   const { perClass, ...metrics } = matrixMetrics(matrix);
@@ -148,7 +146,8 @@ function assembleResults(
       confusionMatrix: at('confusion_matrix.bin'),
       overlays: overlays.map(({ id }) => ({ id, uri: overlayUri(input, id) })),
       ...(run.config.run.show ? { show: at('show/') } : {}),
-      ...(hasLogs ? { logs: at('logs/') } : {}),
+      // Processes of one machine keep their own.
+      ...(environment.launcher === 'kubernetes' ? { logs: at('logs/') } : {}),
       ...(run.config.run.predictions === 'none' ? {} : { predictions: at('predictions/') }),
     },
   };

@@ -1,7 +1,10 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../activities/plan/load-config.ts';
+import { stageDataset } from '../../activities/stage/stage-dataset.ts';
+import { stageWeights } from '../../activities/stage/stage-weights.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../../core/config/stage.ts';
+import type { Store } from '../../core/store.ts';
 import { runToEnd } from '../run-workflow.ts';
 import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
@@ -31,13 +34,14 @@ export function stageCommands(program: Command): void {
         const { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile } = (
           await loadConfig(options.layout)
         ).dataset;
-        await run('StageDataset', {
+        const request = {
           source: absolute(source),
           destination,
           split: options.split,
           name: options.name ?? path.basename(absolute(source), '.zip'),
           ...{ imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile },
-        });
+        };
+        await run({ type: 'StageDataset', request });
       },
     );
 
@@ -49,23 +53,50 @@ export function stageCommands(program: Command): void {
     )
     .argument('<s3-uri>', 'the object that it becomes')
     .action((source: string, destination: string) =>
-      run('StageWeights', { source: absolute(source), destination }),
+      run({ type: 'StageWeights', request: { source: absolute(source), destination } }),
     );
 }
 
-/** Of a file: the control worker may stand in another folder. */
-function absolute(source: string): string {
-  return /^[a-z0-9]+:\/\//i.test(source) ? source : path.resolve(source);
+function isHere(source: string): boolean {
+  return !/^[a-z0-9]+:\/\//i.test(source);
 }
 
-async function run(type: string, input: StageDatasetInput | StageWeightsInput): Promise<void> {
+function absolute(source: string): string {
+  return isHere(source) ? path.resolve(source) : source;
+}
+
+type StageInput =
+  | { type: 'StageDataset'; request: StageDatasetInput }
+  | { type: 'StageWeights'; request: StageWeightsInput };
+
+/**
+ * Objects and URLs are fetched by the control worker, wherever it is; a file or folder of this machine is sent from
+ * here, since a control worker in a cluster could not see it.
+ */
+async function run(input: StageInput): Promise<void> {
+  const { type, request } = input;
   const screen = terminal();
   await using session = await openSession(screen);
-  screen.step(`${type}: ${input.destination}`);
-  const id = `${type}-${timestamp(new Date())}`;
-  const staged = await runToEnd<Staged>(session, type, id, input);
+  screen.step(`${type}: ${request.destination}`);
+  const staged = isHere(request.source)
+    ? await stageFromHere(input, session.store, (percent) =>
+        screen.step(`${type}: ${request.destination}, ${percent} %`),
+      )
+    : await runToEnd<Staged>(session, type, `${type}-${timestamp(new Date())}`, request);
   screen.done(
     `${staged.uri}: ${staged.uploadedFiles} of ${staged.totalFiles} files uploaded, ${staged.uploadedBytes} bytes`,
   );
   console.log(staged.manifestUri);
+}
+
+function stageFromHere(
+  { type, request }: StageInput,
+  store: Store,
+  say: (percent: number) => void,
+): Promise<Staged> {
+  const hooks = {
+    signal: new AbortController().signal,
+    onProgress: (done: number, total: number) => say(Math.floor((100 * done) / total)),
+  };
+  return type === 'StageDataset' ? stageDataset(store, request, hooks) : stageWeights(store, request, hooks);
 }

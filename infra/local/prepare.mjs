@@ -13,12 +13,18 @@ const NEED_SERVERS = new Set(['demo', 'stack', 'bench']);
 /**
  * Makes ready what a command needs, and runs it.
  *
- * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, or nothing
+ * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, or nothing
  */
 export async function bootstrap([program, ...args]) {
-  const run = { tessera: runTessera, vitest: runVitest, k8s: runK8s, undefined: undefined };
+  const run = {
+    tessera: runTessera,
+    vitest: runVitest,
+    k8s: runK8s,
+    'k8s-bench': benchK8s,
+    undefined: undefined,
+  };
   if (!(String(program) in run)) {
-    console.error(`bootstrap.mjs runs \`tessera\`, \`vitest\` or \`k8s\`, not \`${program}\`.`);
+    console.error(`bootstrap.mjs runs one of ${Object.keys(run).slice(0, -1).join(', ')}, not ${program}.`);
     process.exit(2);
   }
   let cluster;
@@ -26,14 +32,15 @@ export async function bootstrap([program, ...args]) {
     await ensurePackages(ROOT, signal);
     if (program === 'tessera' && !NEED_SERVERS.has(args[0])) return;
     // A cluster of the user's own stands ready as it is.
-    const needsCluster = program === 'k8s' && !process.env.KUBECONFIG;
+    const needsCluster = program === 'k8s-bench' || (program === 'k8s' && !process.env.KUBECONFIG);
     if (needsCluster) await ensureContainerTools(ROOT, signal);
     // One after the other: two Go builds at once take as long and twice the memory.
     const versitygw = await ensureServer('versitygw', { signal });
     const temporal = await ensureServer('temporal', { signal });
-    if (program !== 'k8s') return;
+    if (!String(program).startsWith('k8s')) return;
     process.env.TESSERA_VERSITYGW_BIN = versitygw;
     process.env.TESSERA_TEMPORAL_BIN = temporal;
+    if (program === 'k8s-bench') process.env.TESSERA_KWOK_BIN = await ensureServer('kwok', { signal });
     if (needsCluster) cluster = await prepareCluster(ROOT, versitygw, signal);
   });
   await run[String(program)]?.(args, cluster);
@@ -82,6 +89,13 @@ async function runK8s(args, cluster) {
     return vitest(tests);
   }
   process.exitCode = await runInCluster(cluster, [process.execPath, VITEST, 'run', ...tests], ROOT);
+}
+
+/** Its pods go to pretended nodes only, which ask for no machine of theirs. */
+async function benchK8s(args, cluster) {
+  const tessera = join(ROOT, 'cli/main.ts');
+  const command = [process.execPath, '--import', 'tsx', tessera, 'bench-scale', ...args];
+  process.exitCode = await runInCluster(cluster, command, ROOT);
 }
 
 async function vitest(args) {

@@ -4,6 +4,6 @@
  * @throws SetupError if it is not there and can't be built
  */
 export function ensureServer(
-  name: 'temporal' | 'versitygw' | 'kube',
+  name: 'temporal' | 'versitygw' | 'kube' | 'kwok',
   options?: { signal?: AbortSignal },
 ): Promise<string>;

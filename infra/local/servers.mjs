@@ -35,6 +35,14 @@ const SERVERS = {
     versionPattern: /Version\s*:\s*v?(\d+)\.(\d+)/,
     expectation: 'about 2 minutes, once',
   },
+  kwok: {
+    title: 'KWOK',
+    module: 'kubernetes/kwok',
+    version: '0.8.0',
+    atLeast: [0, 8],
+    versionPattern: /kwok version v?(\d+)\.(\d+)/,
+    expectation: 'about 1 minute, once',
+  },
   kube: {
     title: 'Kubernetes',
     module: 'kubernetes/kube',

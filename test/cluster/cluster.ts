@@ -1,8 +1,8 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { s3Client, s3Store } from '../../activities/deliver/s3-store.ts';
@@ -188,7 +188,10 @@ export function untilProgress(
 
 /** One of the rig's own faults and repairs: `node.sh lose node-1`, `rig.sh kill apiserver`. */
 export async function rig(script: 'node.sh' | 'rig.sh', ...args: string[]): Promise<void> {
-  await promisify(execFile)(path.join(RIG, script), args);
+  // Nothing is read from it: what it starts would hold the pipe open for ever.
+  const child = spawn(path.join(RIG, script), args, { stdio: 'ignore' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`${script} ${args.join(' ')}: exit code ${code}`);
 }
 
 /** Why a test that breaks the cluster itself can't run, if it can't. */

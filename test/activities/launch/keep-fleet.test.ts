@@ -227,3 +227,27 @@ test.each([
     await kept;
   }
 });
+
+test('workers that don’t fit their memory before they take a shard fail the run; those that served get smaller batches', async () => {
+  const { launcher, kill, workers } = fakeLauncher();
+  const die = (name: string) => kill(name, 'killed at its memory limit of 160Mi', 'out-of-memory');
+  for (const name of ['w0', 'w1']) workers.push({ name, state: 'running' });
+  const { kept, reports, stop } = keep(launcher, 2);
+  await until('both serve', () => reports.length === 1);
+  die('w0');
+  die('w1');
+  await until('both are replaced', () => reports.length === 2);
+  stop();
+  await kept;
+  const again = fakeLauncher();
+  for (const name of ['w0', 'w1']) {
+    again.workers.push({ name, state: 'starting' });
+    again.kill(name, 'killed at its memory limit of 160Mi', 'out-of-memory');
+  }
+  await expect(keep(again.launcher, 2).kept).rejects.toMatchObject({
+    failureClass: 'FleetLost',
+    message: expect.stringMatching(
+      /^w0: out-of-memory: .*160Mi before it could take a shard: give the workers more/,
+    ),
+  });
+});
