@@ -1,11 +1,16 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EvalInput } from '../../core/config/eval.ts';
+import { REPOSITORY } from '../../workers/environment.ts';
 import {
   type ClusterTessera,
+  HOST,
   jobsOf,
   leftThere,
   NAMESPACE,
@@ -87,6 +92,14 @@ async function failure(id: string, changes: Partial<EvalInput> = {}) {
   const published = await tessera.store.list(`s3://tessera/runs/${id}/`);
   expect(published.filter(({ uri }) => !uri.includes('/logs/'))).toEqual([]);
   return { type: cause.type, message: cause.message, seconds: (performance.now() - began) / 1000 };
+}
+
+/** What the command says. */
+async function leftovers(...args: string[]): Promise<string> {
+  const tessera = path.join(REPOSITORY, 'cli/tessera.mjs');
+  const env = { ...process.env, TEMPORAL_ADDRESS: `${HOST}:7233`, TESSERA_NAMESPACE: NAMESPACE };
+  const { stdout } = await promisify(execFile)(process.execPath, [tessera, 'leftovers', ...args], { env });
+  return stdout;
 }
 
 /** Changes the PodTemplate as a cluster's owner could, for one test. */
@@ -340,9 +353,25 @@ describe('a run that is', () => {
       });
       await handle.terminate('test');
       await eventually('its pods have ended', async () => (await runningPods()).length === 0);
+      const [job] = await jobsOf();
+      expect(await leftovers('--older-than', '0')).toContain(job!.metadata!.name);
     });
     // The next control worker finds the Job and removes it.
     await eventually('its Job is gone', async () => (await jobsOf()).length === 0);
+    expect(await leftovers()).toContain('nothing is left over');
+  });
+
+  it('alive is no leftover; one that is over is removed by hand, too', async () => {
+    const handle = await inTheMiddle('by-hand');
+    expect(await leftovers('--remove', '--older-than', '0')).toContain('nothing is left over');
+    await withPatch('deployment', 'tessera-control', { spec: { replicas: 0 } }, async () => {
+      await handle.terminate('test');
+      const [job] = await jobsOf();
+      expect(await leftovers('--remove', '--older-than', '0')).toContain(
+        `removed Job ${job!.metadata!.name}`,
+      );
+      await eventually('it is gone', async () => (await leftThere()).length === 0);
+    });
   });
 });
 
