@@ -44,6 +44,7 @@ export async function pretendNodes(kwok: string, gpus: number): Promise<TiedProc
     });
   }
   const args = [
+    `--config=${path.join(REPOSITORY, 'infra/local/kubernetes/kwok/stages.yaml')}`,
     '--manage-all-nodes=false',
     '--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake',
     '--node-ip=10.99.0.1',
