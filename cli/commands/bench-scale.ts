@@ -18,8 +18,8 @@ export function benchScaleCommand(program: Command): void {
     .command('bench-scale')
     .description('what managing a large run costs, on nodes that KWOK pretends: see npm run bench:k8s')
     .option('--pods <count>', 'of the run', Number, 200)
-    .option('--shards <count>', 'of the run', Number, 500)
-    .option('--shard-seconds <seconds>', 'that a pod would take for one', Number, 190)
+    .option('--shards <count>', 'of the run', Number, 2_000)
+    .option('--shard-seconds <seconds>', 'that a pod would take for one', Number, 58)
     .action(async (options: Options) => {
       const screen = terminal();
       const say = (step: string) => screen.step(step);

@@ -114,7 +114,7 @@ const run = z.strictObject({
   /** Workers (pods, or processes on a laptop). */
   workers: positive.max(512),
   /** Shards that the dataset is cut into: more than workers, so that fast ones take more. */
-  shards: positive.max(500),
+  shards: positive.max(2_000),
   /** Threads of one worker's inference session; 0: one for each core. */
   threads: z.int().nonnegative().default(0),
   /** Overlays of image, truth and prediction in the report. */
