@@ -118,7 +118,8 @@ function clusterTessera(
     async [Symbol.asyncDispose]() {
       await connection.close();
       await temporal.stop();
-      await kubectl('delete', '-k', OVERLAY, '--wait=false', '--ignore-not-found');
+      // Waited for: nothing can be made in a namespace that is going.
+      await kubectl('delete', '-k', OVERLAY, '--ignore-not-found', '--timeout=120s');
       await rm(folder, { recursive: true, force: true, maxRetries: 3 });
     },
   };
