@@ -30,7 +30,7 @@ export default defineConfig({
           name: 'cluster', // `npm run test:k8s` only: these want a Kubernetes.
           include: withCluster,
           fileParallelism: false,
-          testTimeout: 180_000,
+          testTimeout: 300_000,
           hookTimeout: 180_000,
           sequence: { groupOrder: 2 },
         },

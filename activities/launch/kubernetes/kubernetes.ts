@@ -136,7 +136,8 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
 
   async function withLog(run: Watched, pod: V1Pod): Promise<WorkerState> {
     const worker = workerState(pod);
-    if (worker.state !== 'gone') return worker;
+    // A lost node's kubelet doesn't answer, and asking it takes as long as a request may.
+    if (worker.state !== 'gone' || worker.cause?.kind === 'node-lost') return worker;
     const isOver = ['Failed', 'Succeeded'].includes(pod.status?.phase ?? '');
     // While it is ending it may still say something; afterwards what was read is all there is.
     if (!run.lastLines.has(worker.name) || !isOver) {
@@ -172,7 +173,8 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
       const listPods = () => ask('list pods', core.listNamespacedPod({ namespace, labelSelector }));
       const logs = known?.logs ?? podLogs(cluster, store, fleet.logs);
       const { items } = await listPods();
-      await Promise.all(items.map(({ metadata }) => logs.keep(metadata!.name!)));
+      const answering = items.filter((pod) => workerState(pod).cause?.kind !== 'node-lost');
+      await Promise.all(answering.map(({ metadata }) => logs.keep(metadata!.name!)));
       await removeJob(cluster, fleet.name);
       await waitForEnd(fleet.name, listPods);
     },
