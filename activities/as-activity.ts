@@ -21,15 +21,20 @@ export interface Beat {
   heartbeat(details: unknown): void;
 }
 
+export interface ActivityOptions {
+  /** What failed, in the user's words, if this worker is told to stop in the middle. */
+  onWorkerStop?: string;
+  /** The work ends by its signal, and is waited for: nothing of it may go on after the activity. */
+  endsBySignal?: boolean;
+}
+
 /**
  * Runs an activity's work: heartbeats go on by themselves, and failures get the type and the retry rule
  * that their class asks for.
- *
- * @param onWorkerStop what failed, in the user's words, if this worker is told to stop in the middle
  */
 export async function asActivity<T>(
   work: (beat: Beat) => Promise<T>,
-  onWorkerStop = 'the control worker was told to stop',
+  { onWorkerStop = 'the control worker was told to stop', endsBySignal = false }: ActivityOptions = {},
 ): Promise<T> {
   const context = Context.current();
   // Until this attempt has news, what the one before it knew isn't lost.
@@ -49,6 +54,11 @@ export async function asActivity<T>(
         isTold = true;
       },
     });
+    if (endsBySignal) {
+      const result = await running;
+      if (stopReason()) await context.cancelled; // Rejects, and says so.
+      return result;
+    }
     // Work that doesn't look at the signal is left behind: a cancelled run must not wait for it.
     running.catch(() => {});
     return await Promise.race([running, context.cancelled]);

@@ -4,7 +4,7 @@ import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
-import { asActivity } from './as-activity.ts';
+import { asActivity, type Beat } from './as-activity.ts';
 import { isRunOpen } from './is-run-open.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
@@ -47,7 +47,7 @@ export function controlActivities(context: ControlContext) {
     /** Runs as long as the run does; returns only when cancelled. */
     keepFleet(fleet: FleetSpec): Promise<void> {
       const { client, info } = Context.current();
-      return asActivity((beat) =>
+      const keep = (beat: Beat) =>
         keepFleet(launcherOf(fleet), fleet, {
           signal: beat.signal,
           known: (info.heartbeatDetails as WorkerState[] | undefined) ?? [],
@@ -59,8 +59,8 @@ export function controlActivities(context: ControlContext) {
             beat.heartbeat(all.workers.filter(({ state }) => state === 'gone').slice(-MAX_REMEMBERED));
             await tell(client, fleet, changes);
           },
-        }),
-      );
+        });
+      return asActivity(keep, { endsBySignal: true });
     },
 
     tearDown(fleet: FleetSpec): Promise<void> {

@@ -6,10 +6,9 @@ import type { ShardEvaluator } from './evaluate/evaluate-shard.ts';
 export function gpuActivities(evaluator: ShardEvaluator) {
   return {
     evaluateShard(task: ShardTask): Promise<ShardResult> {
-      return asActivity(
-        (beat) => evaluator.evaluateShard(task, beat),
-        `${evaluator.worker} was told to stop in mid-shard`,
-      );
+      return asActivity((beat) => evaluator.evaluateShard(task, beat), {
+        onWorkerStop: `${evaluator.worker} was told to stop in mid-shard`,
+      });
     },
   };
 }

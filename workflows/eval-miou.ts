@@ -77,8 +77,10 @@ function launchFleet({ fleet }: EvalRun): LaunchedFleet {
     failed,
     end() {
       ended ??= CancellationScope.nonCancellable(async () => {
+        // One after the other: a keeper at work would launch anew what is being torn down.
         keeper.cancel();
-        await Promise.allSettled([control.tearDown(fleet), kept]);
+        await kept.catch(() => {});
+        await control.tearDown(fleet).catch(() => {});
       });
       return ended;
     },

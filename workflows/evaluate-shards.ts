@@ -98,7 +98,10 @@ async function withCause(error: unknown, fleet: FleetView): Promise<Classified> 
   const worker = failure.class === 'WorkerLost' ? workerOf(error) : null;
   if (!worker) return failure;
   const cause = await fleet.causeOfDeath(worker);
-  if (!cause) return { ...failure, message: `${worker}: ${failure.message}` };
+  if (!cause)
+    return failure.message.startsWith(worker)
+      ? failure
+      : { ...failure, message: `${worker}: ${failure.message}` };
   const outOfMemory = CAUSES[cause.kind].reaction === 'smaller-batch';
   return {
     class: outOfMemory ? 'OutOfMemory' : 'WorkerLost',

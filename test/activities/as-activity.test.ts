@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncLocalStorage, CancelledFailure, Context } from '@temporalio/activity';
 import { describe, expect, test } from 'vitest';
-import { asActivity, type Beat } from '../../activities/as-activity.ts';
+import { type ActivityOptions, asActivity, type Beat } from '../../activities/as-activity.ts';
 import { BadData, Unavailable } from '../../core/config/failures.ts';
 
 type Details = Partial<Record<'cancelRequested' | 'workerShutdown' | 'notFound' | 'timedOut', true>>;
 
 /** Runs work as Temporal would: `cancel` is what a worker does when the server, or its shutdown, says so. */
-function start<T>(work: (beat: Beat) => Promise<T>, onWorkerStop?: string) {
+function start<T>(work: (beat: Beat) => Promise<T>, options?: ActivityOptions) {
   const abort = new AbortController();
   const holder: { details?: Details } = {};
   const heartbeats: unknown[] = [];
@@ -22,7 +22,7 @@ function start<T>(work: (beat: Beat) => Promise<T>, onWorkerStop?: string) {
     ...([cancelled, abort.signal, (details: unknown) => heartbeats.push(details)] as const),
     ...([nothing, nothing, nothing, holder as never] as const),
   );
-  const result = asyncLocalStorage.run(context, () => asActivity(work, onWorkerStop));
+  const result = asyncLocalStorage.run(context, () => asActivity(work, options));
   result.catch(() => {});
   const cancel = (details: Details) => {
     holder.details = details;
@@ -37,7 +37,7 @@ describe('an activity that is told to stop', () => {
   const forever = () => new Promise<never>(() => {});
 
   test('since its worker goes is lost with it, in words for the user, and may be tried elsewhere', async () => {
-    const { result, cancel } = start(forever, 'w3 was told to stop in mid-shard');
+    const { result, cancel } = start(forever, { onWorkerStop: 'w3 was told to stop in mid-shard' });
     cancel({ workerShutdown: true });
     await expect(result).rejects.toMatchObject({
       type: 'WorkerLost',
@@ -109,4 +109,22 @@ test('an attempt without news hands on what the one before it knew', async () =>
   const { result, heartbeats } = start(() => sleep(1_200));
   await result;
   expect(heartbeats).toEqual(['of attempt 1']);
+});
+
+test('work that ends by its signal is waited for, and its stop is told all the same', async () => {
+  let isOver = false;
+  const { result, cancel } = start(
+    ({ signal }) =>
+      new Promise<void>((done) => {
+        signal.addEventListener('abort', async () => {
+          await sleep(50);
+          isOver = true;
+          done();
+        });
+      }),
+    { endsBySignal: true },
+  );
+  cancel({ workerShutdown: true });
+  await expect(result).rejects.toMatchObject({ type: 'WorkerLost' });
+  expect(isOver).toBe(true);
 });
