@@ -39,8 +39,8 @@ function text({ pods, shards, shardSeconds }: Options, result: ScaleBench): stri
   const { runSeconds, idealSeconds, launchSeconds, history, kubernetes, cpuSeconds, peakRssMiB } = result;
   const overhead = runSeconds - idealSeconds - launchSeconds;
   return [
-    `${pods} pods, ${shards} shards of ${shardSeconds} s`,
-    `run ${runSeconds.toFixed(1)} s: ${launchSeconds.toFixed(1)} s until all pods were there, ${idealSeconds} s of shards, ` +
+    `${pods} pods, ${shards} shards of ${shardSeconds} s on average`,
+    `run ${runSeconds.toFixed(1)} s: ${launchSeconds.toFixed(1)} s until all pods were there, ${idealSeconds.toFixed(1)} s of shards, ` +
       `${overhead.toFixed(1)} s (${((100 * overhead) / runSeconds).toFixed(2)} %) of control`,
     `history ${history.events} events, ${(history.bytes / 1e6).toFixed(1)} MB`,
     `Kubernetes API ${kubernetes.requests} requests, ${kubernetes.perMinute.toFixed(1)} a minute`,

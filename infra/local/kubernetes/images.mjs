@@ -67,7 +67,13 @@ export async function ensureImages(root, versitygw, signal) {
       if ((await readFile(marker, 'utf8').catch(() => '')) === key) continue;
       await rm(marker, { force: true });
       await step(title, what, async () => {
-        const { code, tail } = await runQuietly(SCRIPT, [name, cache, ...args], { cwd: root, signal });
+        const run = () => runQuietly(SCRIPT, [name, cache, ...args], { cwd: root, signal });
+        let { code, tail } = await run();
+        if (code !== 0 && name === 'unpack') {
+          // What an earlier one left when it was killed: begun anew, it takes half a minute.
+          await rm(join(archives, 'unpacked'), { recursive: true, force: true });
+          ({ code, tail } = await run());
+        }
         if (code !== 0) throw new SetupError(`images.sh ${name} failed (exit code ${code}):\n${tail}`);
       });
       await writeFile(marker, key); // Last: what is interrupted is done again.
