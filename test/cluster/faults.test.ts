@@ -119,6 +119,25 @@ async function withPatch<T>(kind: string, name: string, patch: object, test: () 
   }
 }
 
+function withoutControlWorker(test: () => Promise<void>): Promise<void> {
+  return withPatch('deployment', 'tessera-control', { spec: { replicas: 0 } }, async () => {
+    await eventually('no control worker is there', async () => {
+      const pods = await kubectl(
+        'get',
+        'pods',
+        '-n',
+        NAMESPACE,
+        '-l',
+        'app.kubernetes.io/name=tessera-control',
+        '-o',
+        'name',
+      );
+      return pods.trim() === '';
+    });
+    await test();
+  });
+}
+
 const container = (changes: object) => ({
   template: { spec: { containers: [{ name: 'worker', ...changes }] } },
 });
@@ -337,20 +356,7 @@ describe('a run that is', () => {
 
   it('terminated while no control worker is there frees its GPUs by itself', async () => {
     const handle = await inTheMiddle('abandoned');
-    await withPatch('deployment', 'tessera-control', { spec: { replicas: 0 } }, async () => {
-      await eventually('no control worker is there', async () => {
-        const pods = await kubectl(
-          'get',
-          'pods',
-          '-n',
-          NAMESPACE,
-          '-l',
-          'app.kubernetes.io/name=tessera-control',
-          '-o',
-          'name',
-        );
-        return pods.trim() === '';
-      });
+    await withoutControlWorker(async () => {
       await handle.terminate('test');
       await eventually('its pods have ended', async () => (await runningPods()).length === 0);
       const [job] = await jobsOf();
@@ -364,7 +370,7 @@ describe('a run that is', () => {
   it('alive is no leftover; one that is over is removed by hand, too', async () => {
     const handle = await inTheMiddle('by-hand');
     expect(await leftovers('--remove', '--older-than', '0')).toContain('nothing is left over');
-    await withPatch('deployment', 'tessera-control', { spec: { replicas: 0 } }, async () => {
+    await withoutControlWorker(async () => {
       await handle.terminate('test');
       const [job] = await jobsOf();
       expect(await leftovers('--remove', '--older-than', '0')).toContain(
