@@ -2,9 +2,8 @@ import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
 import { BadInput, TypedFailure } from '../core/config/failures.ts';
+import { EXIT_MISCONFIGURED } from '../core/config/fleet.ts';
 
-/** Of sysexits.h: the command was used wrongly. Another pod would fare no better. */
-const EXIT_MISCONFIGURED = 64;
 /** Temporal's worker gets so long to stop by itself: kubelets and our launcher kill after a few seconds. */
 const STOP_WITHIN_MS = 2_000;
 const CLEAN_UP_WITHIN_MS = 1_000;

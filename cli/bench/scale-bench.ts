@@ -7,7 +7,8 @@ import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { controlActivities } from '../../activities/control.ts';
 import { s3Client, s3Store } from '../../activities/deliver/s3-store.ts';
-import { openCluster } from '../../activities/launch/kubernetes/cluster.ts';
+import { type Cluster, openCluster } from '../../activities/launch/kubernetes/cluster.ts';
+import { runSelector } from '../../activities/launch/kubernetes/job.ts';
 import { kubernetesLauncher } from '../../activities/launch/kubernetes/kubernetes.ts';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
@@ -91,8 +92,7 @@ export async function benchScale(options: ScaleOptions): Promise<ScaleBench> {
   const { runId } = await handle.describe();
 
   say(`${pods} pods: waiting for them`);
-  const fleet = { runId };
-  await untilRunning(fleet, pods, cluster);
+  await untilRunning(runSelector({ runId }), pods, cluster);
   const launchSeconds = (performance.now() - began) / 1000;
   const worker = await Worker.create({
     connection,
@@ -141,8 +141,7 @@ async function stageModel(store: Store, folder: string, bucket: string) {
   return { weights };
 }
 
-async function untilRunning(fleet: { runId: string }, pods: number, cluster: ReturnType<typeof openCluster>) {
-  const labelSelector = `tessera.dev/run-id=${fleet.runId}`;
+async function untilRunning(labelSelector: string, pods: number, cluster: Cluster): Promise<void> {
   for (;;) {
     const { items } = await cluster.core.listNamespacedPod({ namespace: cluster.namespace, labelSelector });
     if (items.filter(({ status }) => status?.phase === 'Running').length >= pods) return;

@@ -42,6 +42,9 @@ export const CauseSchema = z.strictObject({
 });
 export type Cause = z.infer<typeof CauseSchema>;
 
+/** A worker's exit code for settings that no retry mends, of sysexits.h: another worker would have the same ones. */
+export const EXIT_MISCONFIGURED = 64;
+
 /** Workers of one run, whoever launches them. */
 export interface FleetSpec {
   /** DNS label, unique for the run. */

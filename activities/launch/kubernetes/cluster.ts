@@ -27,7 +27,9 @@ export interface Cluster {
  *
  * @throws BadInput if there is neither
  */
-export function openCluster(kubeConfig: KubeConfig = defaultConfig()): Cluster {
+export function openCluster(): Cluster {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromDefault();
   const cluster = kubeConfig.getCurrentCluster();
   const context = kubeConfig.getContextObject(kubeConfig.getCurrentContext());
   if (!cluster)
@@ -54,12 +56,6 @@ export function openCluster(kubeConfig: KubeConfig = defaultConfig()): Cluster {
     watch: new Watch(kubeConfig),
     requests,
   };
-}
-
-function defaultConfig(): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromDefault();
-  return config;
 }
 
 /**

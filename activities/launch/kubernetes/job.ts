@@ -1,6 +1,6 @@
 import type { V1Container, V1EnvVar, V1Job, V1PodTemplate } from '@kubernetes/client-node';
 import { BadInput } from '../../../core/config/failures.ts';
-import type { FleetSpec } from '../../../core/config/fleet.ts';
+import { EXIT_MISCONFIGURED, type FleetSpec } from '../../../core/config/fleet.ts';
 
 /** Name of the PodTemplate that GitOps applies, and of the container in it that runs the worker. */
 export const POD_TEMPLATE = 'tessera-worker';
@@ -11,8 +11,6 @@ export const NAMESPACE_ANNOTATION = 'tessera.dev/temporal-namespace';
 export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'tessera' };
 
 const GPU = 'nvidia.com/gpu';
-/** A worker's exit code for settings that no retry mends: every pod of the Job has the same ones. */
-const EXIT_MISCONFIGURED = 64;
 /** Replacements of one index; the run's own judgement comes first, this is for when nobody is there to judge. */
 const BACKOFF_LIMIT_PER_INDEX = 6;
 /** Beyond the run's own deadline, at which its workflow removes the Job. */

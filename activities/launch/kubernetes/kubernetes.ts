@@ -9,7 +9,7 @@ import { type Followed, follow } from './follow.ts';
 import { jobOf, POD_TEMPLATE, RUN_LABEL, runSelector } from './job.ts';
 import { creationTrouble, jobTrouble } from './job-trouble.ts';
 import { type PodLogs, podLogs } from './pod-logs.ts';
-import { workerState } from './pod-state.ts';
+import { isOver, workerState } from './pod-state.ts';
 
 /** A pod's grace is seconds; what is still there after so long waits for a node that doesn't answer. */
 const TEARDOWN_PATIENCE_MS = 60_000;
@@ -115,10 +115,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
 
   /** Why there are fewer pods than wanted, if that lasts and the Job's controller says so. */
   async function missingTrouble(run: Watched, job: V1Job, pods: V1Pod[]): Promise<Cause | null> {
-    const living = pods.filter(({ metadata, status }) => {
-      const isOver = ['Failed', 'Succeeded'].includes(status?.phase ?? '');
-      return !isOver || metadata?.deletionTimestamp;
-    }).length;
+    const living = pods.filter((pod) => !isOver(pod) || pod.metadata?.deletionTimestamp).length;
     const now = Date.now();
     if (living >= (job.spec?.parallelism ?? 0)) run.missingSince = null;
     else run.missingSince ??= now;
@@ -138,9 +135,8 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
     const worker = workerState(pod);
     // A lost node's kubelet doesn't answer, and asking it takes as long as a request may.
     if (worker.state !== 'gone' || worker.cause?.kind === 'node-lost') return worker;
-    const isOver = ['Failed', 'Succeeded'].includes(pod.status?.phase ?? '');
     // While it is ending it may still say something; afterwards what was read is all there is.
-    if (!run.lastLines.has(worker.name) || !isOver) {
+    if (!run.lastLines.has(worker.name) || !isOver(pod)) {
       const lines = await run.logs.keep(worker.name);
       run.lastLines.set(worker.name, lines ?? '');
     }

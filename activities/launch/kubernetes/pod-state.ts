@@ -1,5 +1,5 @@
 import type { V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
-import type { Cause, WorkerState } from '../../../core/config/fleet.ts';
+import { type Cause, EXIT_MISCONFIGURED, type WorkerState } from '../../../core/config/fleet.ts';
 import { CONTAINER } from './job.ts';
 
 /**
@@ -17,12 +17,17 @@ export function workerState(pod: V1Pod): WorkerState {
     ...startSeconds(pod),
     ...imageOf(status),
   };
-  const isOver = status?.state?.terminated || ['Failed', 'Succeeded'].includes(pod.status?.phase ?? '');
-  if (isOver || deletionTimestamp) return { ...worker, state: 'gone', cause: causeOfDeath(pod) };
+  if (status?.state?.terminated || isOver(pod) || deletionTimestamp)
+    return { ...worker, state: 'gone', cause: causeOfDeath(pod) };
   if (status?.state?.running) return { ...worker, state: status.ready ? 'running' : 'starting' };
   const cause = waitingCause(pod, status?.state?.waiting);
   if (cause) return { ...worker, state: 'waiting', cause };
   return { ...worker, state: pod.spec?.nodeName ? 'starting' : 'waiting' };
+}
+
+/** Whether a pod has ended: nothing of it runs, and nothing will. */
+export function isOver({ status }: V1Pod): boolean {
+  return status?.phase === 'Failed' || status?.phase === 'Succeeded';
 }
 
 /** By the kubelet's and the scheduler's own reasons, from the most to the least telling. */
@@ -73,7 +78,7 @@ const STATUS_REASONS: Record<string, Cause['kind']> = {
 function exitCause(code: number, message: string | undefined): Cause {
   const words = message ? `: ${message}` : '';
   if (code === 0) return { kind: 'finished', message: 'exit code 0' };
-  if (code === 64) return { kind: 'misconfigured', message: `exit code 64${words}` };
+  if (code === EXIT_MISCONFIGURED) return { kind: 'misconfigured', message: `exit code ${code}${words}` };
   if (code === 143) return { kind: 'stopped', message: `SIGTERM (exit code 143)${words}` };
   if (code === 137) return { kind: 'crashed', message: `killed by SIGKILL (exit code 137)${words}` };
   return { kind: 'crashed', message: `exit code ${code}${words}` };
