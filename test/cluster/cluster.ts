@@ -6,37 +6,30 @@ import path from 'node:path';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { s3Client, s3Store } from '../../activities/deliver/s3-store.ts';
-import { loadConfig } from '../../activities/plan/load-config.ts';
 import { stageDataset } from '../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
-import { makeWeights } from '../../cli/demo/make-demo.ts';
-import { writeMiniAde } from '../../cli/demo/mini-ade.ts';
-import type { EvalInput, EvalResult, Progress } from '../../core/config/eval.ts';
-import { type Results, ResultsSchema } from '../../core/config/results.ts';
+import type { EvalInput, Progress } from '../../core/config/eval.ts';
 import type { Store } from '../../core/store.ts';
 import type { TiedProcess } from '../../infra/local/processes.ts';
 import { ensureBucket, type S3Access } from '../../infra/local/s3-server.ts';
 import { startTemporalServer } from '../../infra/local/temporal-server.ts';
+import { makeData, ROOT, type Runs, runsOf } from '../integration/runs.ts';
 import { eventually, getJson, kubectl } from './kubectl.ts';
 
 /** Where the rig's pods reach what runs beside the cluster. */
 export const HOST = '10.99.0.1';
 export const NAMESPACE = 'tessera';
-export const ROOT = 's3://tessera';
+export { ROOT };
+
 const RIG = new URL('../../infra/local/kubernetes/', import.meta.url).pathname;
 const OVERLAY = path.join(import.meta.dirname, 'overlay');
 const S3_KEYS = { accessKeyId: 'test', secretAccessKey: 'test-of-the-cluster' };
 
 /** Tessera on a cluster: applied as GitOps would, a Temporal beside it, a model and images staged. */
-export interface ClusterTessera extends AsyncDisposable {
+export interface ClusterTessera extends Runs, AsyncDisposable {
   client: Client;
   store: Store;
   s3: S3Access;
-  /** A request that works; tests change what they are about. */
-  input(changes?: Partial<EvalInput>): EvalInput;
-  start(workflowId: string, input: EvalInput): Promise<WorkflowHandle>;
-  run(workflowId: string, input: EvalInput): Promise<EvalResult>;
-  results(workflowId: string): Promise<Results>;
   /** Lines that a pod left behind in S3, by its name. */
   logs(workflowId: string): Promise<Map<string, string>>;
 }
@@ -93,19 +86,11 @@ function clusterTessera(
   inputs: Pick<EvalInput, 'weights' | 'head' | 'dataset'>,
 ): ClusterTessera {
   const client = new Client({ connection });
-  const start = (workflowId: string, input: EvalInput) =>
-    client.workflow.start('EvalMIoU', { taskQueue: 'tessera', workflowId, args: [input] });
   return {
+    ...runsOf(client, store, inputs),
     client,
     store,
     s3,
-    input: (changes = {}) => ({ config: 'tiny', ...inputs, output: `${ROOT}/runs`, ...changes }),
-    start,
-    run: async (workflowId, input) => (await start(workflowId, input)).result() as Promise<EvalResult>,
-    async results(workflowId) {
-      const bytes = await store.read(`${ROOT}/runs/${workflowId}/results.json`);
-      return ResultsSchema.parse(JSON.parse(bytes.toString()));
-    },
     async logs(workflowId) {
       const found = await store.list(`${ROOT}/runs/${workflowId}/logs/`);
       const texts = await Promise.all(
@@ -147,26 +132,10 @@ function useS3({ endpoint, region, accessKeyId, secretAccessKey }: S3Access): vo
 }
 
 async function stageData(store: Store, folder: string, images: number) {
-  const ade = path.join(folder, 'ade');
-  await writeMiniAde(ade, { training: 16, validation: images, seed: 11 });
-  const files = { ade, backbone: path.join(folder, 'backbone.pth'), head: path.join(folder, 'head.pth') };
-  await makeWeights(folder, files);
-  const inputs = {
-    weights: `${ROOT}/weights/backbone.pth`,
-    head: `${ROOT}/weights/head.pth`,
-    dataset: `${ROOT}/datasets/mini`,
-  };
-  const { imageDir, annotationDir, imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
-  const layout = { name: 'mini', imageDir, annotationDir, imageSuffix, annotationSuffix };
-  const quiet = { signal: new AbortController().signal, onProgress() {} };
-  const weights = { ...quiet, scratchFolder: folder, copyObject: async () => null as never };
-  await stageWeights(store, { source: files.backbone, destination: inputs.weights }, weights);
-  await stageWeights(store, { source: files.head, destination: inputs.head }, weights);
-  await stageDataset(
-    store,
-    { source: ade, destination: inputs.dataset, split: 'validation', ...layout },
-    quiet,
-  );
+  const { inputs, weights, dataset } = await makeData(folder, images);
+  const hooks = { signal: new AbortController().signal, onProgress() {} };
+  for (const request of Object.values(weights)) await stageWeights(store, request, hooks);
+  await stageDataset(store, dataset, hooks);
   return inputs;
 }
 

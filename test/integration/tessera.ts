@@ -6,28 +6,21 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { loadConfig } from '../../activities/plan/load-config.ts';
-import { makeWeights } from '../../cli/demo/make-demo.ts';
-import { writeMiniAde } from '../../cli/demo/mini-ade.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
 import { openSession, type Session } from '../../cli/session.ts';
 import type { Terminal } from '../../cli/terminal.ts';
-import type { EvalInput, EvalResult, Progress } from '../../core/config/eval.ts';
+import type { Progress } from '../../core/config/eval.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
-import { type Results, ResultsSchema } from '../../core/config/results.ts';
+import { makeData, ROOT, type Runs, runsOf } from './runs.ts';
 
 const QUIET: Terminal = { step() {}, done() {}, print() {} };
-export const ROOT = 's3://tessera';
+
+export { ROOT };
 
 /** The real thing in a folder of its own: Temporal, S3, a control worker; a model and images staged. */
-export interface Tessera extends AsyncDisposable {
+export interface Tessera extends Runs, AsyncDisposable {
   session: Session;
   state: string;
-  /** A request that works; tests change what they are about. */
-  input(changes?: Partial<EvalInput>): EvalInput;
-  start(workflowId: string, input: EvalInput): Promise<WorkflowHandle>;
-  run(workflowId: string, input: EvalInput): Promise<EvalResult>;
-  results(workflowId: string): Promise<Results>;
   /** Pids of this instance's processes that run a program, such as `workers/gpu.ts`. */
   pids(program: string): number[];
 }
@@ -38,18 +31,10 @@ export async function startTessera({ images }: { images: number }): Promise<Tess
   delete process.env.TEMPORAL_ADDRESS;
   const session = await openSession(QUIET);
   const inputs = await stageData(session, state, images);
-  const start = (workflowId: string, input: EvalInput) =>
-    session.client.workflow.start('EvalMIoU', { taskQueue: 'tessera', workflowId, args: [input] });
   return {
+    ...runsOf(session.client, session.store, inputs),
     session,
     state,
-    input: (changes = {}) => ({ config: 'tiny', ...inputs, output: `${ROOT}/runs`, ...changes }),
-    start,
-    run: async (workflowId, input) => (await start(workflowId, input)).result() as Promise<EvalResult>,
-    async results(workflowId) {
-      const bytes = await session.store.read(`${ROOT}/runs/${workflowId}/results.json`);
-      return ResultsSchema.parse(JSON.parse(bytes.toString()));
-    },
     pids: (program) => processesOf(state, program),
     async [Symbol.asyncDispose]() {
       await session[Symbol.asyncDispose]();
@@ -58,22 +43,11 @@ export async function startTessera({ images }: { images: number }): Promise<Tess
   };
 }
 
-/** The demo's model, fitted to a few images, so that its numbers mean something. */
 async function stageData(session: Session, state: string, images: number) {
-  const ade = path.join(state, 'ade');
-  await writeMiniAde(ade, { training: 16, validation: images, seed: 11 });
-  const files = { ade, backbone: path.join(state, 'backbone.pth'), head: path.join(state, 'head.pth') };
-  await makeWeights(state, files);
-  const inputs = {
-    weights: `${ROOT}/weights/backbone.pth`,
-    head: `${ROOT}/weights/head.pth`,
-    dataset: `${ROOT}/datasets/mini`,
-  };
-  const { imageDir, annotationDir, imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
-  const layout = { name: 'mini', imageDir, annotationDir, imageSuffix, annotationSuffix };
-  await runToEnd(session, 'StageWeights', 'weights', { source: files.backbone, destination: inputs.weights });
-  await runToEnd(session, 'StageWeights', 'head', { source: files.head, destination: inputs.head });
-  await runToEnd(session, 'StageDataset', 'dataset', { source: ade, destination: inputs.dataset, ...layout });
+  const { inputs, weights, dataset } = await makeData(state, images);
+  await runToEnd(session, 'StageWeights', 'weights', weights.backbone);
+  await runToEnd(session, 'StageWeights', 'head', weights.head);
+  await runToEnd(session, 'StageDataset', 'dataset', dataset);
   return inputs;
 }
 
