@@ -25,6 +25,8 @@ export interface FollowOptions<T> {
   /** @throws Unavailable or BadInput */
   list(): Promise<{ metadata?: { resourceVersion?: string }; items: T[] }>;
   onRequest?: () => void;
+  /** Called for each object that a watch tells of, at once. */
+  onChange?: (object: T) => void;
   watchSeconds?: number;
   stallMarginMs?: number;
 }
@@ -85,8 +87,10 @@ export function follow<T extends KubernetesObject>(options: FollowOptions<T>): F
 
     function onEvent(type: string, object: T) {
       if (ended.signal.aborted) return;
-      if (type === 'ADDED' || type === 'MODIFIED') objects.set(uidOf(object), object);
-      else if (type === 'DELETED') objects.delete(uidOf(object));
+      if (type === 'ADDED' || type === 'MODIFIED') {
+        objects.set(uidOf(object), object);
+        options.onChange?.(object);
+      } else if (type === 'DELETED') objects.delete(uidOf(object));
       else if (type === 'ERROR') end(); // Too old a version: only a list helps.
     }
 

@@ -42,6 +42,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
     const known = watched.get(fleet.name);
     if (known) return known;
     const labelSelector = runSelector(fleet);
+    const logs = podLogs(cluster, store, fleet.logs);
     const shared = { watch: cluster.watch, labelSelector, onRequest: () => cluster.requests.count++ };
     const fresh: Watched = {
       jobs: follow<V1Job>({
@@ -53,8 +54,13 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
         ...shared,
         path: `/api/v1/namespaces/${namespace}/pods`,
         list: () => ask('list pods', core.listNamespacedPod({ namespace, labelSelector })),
+        // A pod that is taken away may be gone before anybody looks, and its log with it.
+        onChange: (pod) => {
+          const isGoing = pod.metadata?.deletionTimestamp && !isOver(pod);
+          if (isGoing && workerState(pod).cause?.kind !== 'node-lost') logs.keep(pod.metadata!.name!);
+        },
       }),
-      logs: podLogs(cluster, store, fleet.logs),
+      logs,
       ...{ lastLines: new Map(), missingSince: null, askedEventsAt: 0, trouble: null },
     };
     watched.set(fleet.name, fresh);

@@ -8,6 +8,8 @@ const LINES = 200;
 const QUOTED_LINES = 10;
 const QUOTED_CHARACTERS = 2_000;
 const AT_ONCE = 8;
+/** What a kubelet gives, as if it were the log, of a container that it has removed already. */
+const NO_LOG = 'unable to retrieve container logs for ';
 
 /** Pods' last lines, kept in S3 before the pods go. */
 export interface PodLogs {
@@ -29,7 +31,7 @@ export function podLogs(cluster: Cluster, store: Store, folder: string): PodLogs
     // A pod of a lost node, or one that never began, has none to give: that is no failure of the run.
     const text = await ask(`read the log of ${pod}`, read).catch(() => '');
     const earlier = stored.get(pod);
-    if (!text || text === earlier) return quote(earlier);
+    if (!text || text.startsWith(NO_LOG) || text === earlier) return quote(earlier);
     const options = { contentType: 'text/plain; charset=utf-8' };
     const written = store.write(joinUri(folder, `${pod}.log`), Buffer.from(text), options);
     // A store that is away must keep no GPU waiting: the next look tries again.

@@ -28,7 +28,8 @@ function server() {
       return controller;
     },
   };
-  const start = (options: { watchSeconds?: number; stallMarginMs?: number } = {}) => {
+  type Options = { watchSeconds?: number; stallMarginMs?: number; onChange?: (pod: V1Pod) => void };
+  const start = (options: Options = {}) => {
     followed = follow<V1Pod>({
       ...{ watch, path: '/pods', labelSelector: 'x', ...options },
       async list() {
@@ -47,7 +48,8 @@ const phases = async (all: Followed<V1Pod>) => (await all.items()).map(({ status
 test('what is listed is there, and what a watch tells changes it', async () => {
   const { state, put, start } = server();
   put('a', 'Pending');
-  const all = start();
+  const told: (string | undefined)[] = [];
+  const all = start({ onChange: ({ metadata }) => told.push(metadata?.uid) });
   expect(await phases(all)).toEqual(['Pending']);
   await until('it watches', () => state.watches.length === 1);
   const { onEvent } = state.watches[0]!;
@@ -56,6 +58,7 @@ test('what is listed is there, and what a watch tells changes it', async () => {
   expect(await phases(all)).toEqual(['Running', 'Pending']);
   onEvent('DELETED', { metadata: { uid: 'a' } });
   expect(await phases(all)).toEqual(['Pending']);
+  expect(told).toEqual(['a', 'b']);
 });
 
 test('a watch that ends is followed by a list, which shows what was missed between', async () => {
