@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TrainSchema } from './train.ts';
 
 /**
  * A run's recipe: what model, on what kind of data, with what test pipeline, how.
@@ -151,6 +152,8 @@ export const ConfigSchema = z.strictObject({
       .optional(),
   }),
   run,
+  /** For `TrainHead` only; an evaluation does not look at it. */
+  train: TrainSchema.optional(),
 });
 
 export type Config = z.infer<typeof ConfigSchema>;

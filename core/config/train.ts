@@ -1,0 +1,81 @@
+import { z } from 'zod';
+
+const positive = z.int().positive();
+
+/**
+ * How a head is trained: a config's `train` section. Data like all of it, so that the original's recipes and the
+ * tests' tiny ones are the same code. The backbone stays frozen; everything that `headSpecs` names trains.
+ */
+export const TrainSchema = z.strictObject({
+  steps: positive,
+  /** Crops of one optimizer step. BatchNorm sees all of them, whoever computed their features. */
+  batch: positive.max(1024),
+  seed: z.int().nonnegative().default(0),
+  optimizer: z.strictObject({
+    type: z.literal('adamw'),
+    lr: z.number().positive(),
+    betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
+    eps: z.number().positive().default(1e-8),
+    /** Of weights with two dimensions or more; vectors, biases, position embedding and class token have none. */
+    weightDecay: z.number().nonnegative(),
+    /** The learning rate of a layer is this much that of the layer above; 1 for frozen backbones. */
+    layerDecayRate: z.number().positive().max(1).default(1),
+  }),
+  schedule: z.strictObject({
+    type: z.literal('poly'),
+    power: z.number().positive().default(1),
+    minLr: z.number().nonnegative().default(0),
+    warmup: z.strictObject({ steps: z.int().nonnegative(), ratio: z.number().positive().max(1) }),
+  }),
+  /** Of the auxiliary head's loss, where the model has one. */
+  auxiliaryLossWeight: z.number().nonnegative().default(0.4),
+  /** Share of a head's channels that are dropped in a step. */
+  dropout: z.number().min(0).lt(1).default(0),
+  data: z.strictObject({
+    split: z.string().default('training'),
+    /** Few-shot: the first `images` of the split only. */
+    images: positive.optional(),
+  }),
+  augmentation: z.strictObject({
+    /** Long and short side that an image is fitted into, before the ratio. */
+    longPx: positive,
+    shortPx: positive,
+    ratioRange: z.tuple([z.number().positive(), z.number().positive()]).default([0.5, 2]),
+    /** A crop in which one class covers more than this is drawn again, ten times at most. */
+    catMaxRatio: z.number().positive().max(1).default(0.75),
+    flip: z.number().min(0).max(1).default(0.5),
+    photometricDistortion: z.boolean().default(true),
+  }),
+  /** How features are kept and sent: rounded to it even where nothing is sent, so that numbers don't depend on who computes. */
+  features: z.enum(['float32', 'float16', 'bfloat16']).default('float32'),
+  logEvery: positive.default(50),
+  checkpointEvery: positive,
+  evaluateEvery: positive,
+});
+export type TrainConfig = z.infer<typeof TrainSchema>;
+
+/** A trained head as it is after `step` steps: all that goes on from there, and nothing else. */
+export interface HeadState {
+  step: number;
+  /** Parameters and running statistics by their names in a checkpoint, such as `decode_head.conv_seg.weight`. */
+  tensors: Map<string, HeadTensor>;
+  /** AdamW's moments, by parameter. */
+  moments: Map<string, { first: Float32Array; second: Float32Array }>;
+}
+
+export interface HeadTensor {
+  shape: number[];
+  data: Float32Array;
+}
+
+/** One optimizer step's figures, as mmseg logs them. */
+export interface StepLog {
+  /** Steps done, this one included. */
+  step: number;
+  /** Of the last parameter group, before its own scale. */
+  lr: number;
+  /** The sum of the losses, weighted. */
+  loss: number;
+  /** `decode.loss_ce`, `decode.acc_seg` (percent of all pixels), `aux.loss_ce`, `aux.acc_seg`. */
+  parts: Record<string, number>;
+}
