@@ -1,3 +1,5 @@
+import { bilinearTaps } from '../onnx/bilinear.ts';
+
 /**
  * One axis of "resize each window's logits to the crop, average the overlaps, resize to the image".
  * Each step is linear and acts on rows and columns apart, so along an axis they are one matrix, and an
@@ -36,16 +38,4 @@ export function stitchMatrix(
     }
   }
   return Float32Array.from(matrix);
-}
-
-/** The one or two source cells that make a target cell. @see torch `upsample_bilinear2d`, align_corners=False */
-function bilinearTaps(target: number, source: number, size: number): { index: number; weight: number }[] {
-  const position = Math.max((target + 0.5) * (source / size) - 0.5, 0);
-  const index = Math.min(Math.floor(position), source - 1);
-  const fraction = position - index;
-  if (fraction === 0 || index === source - 1) return [{ index, weight: 1 }];
-  return [
-    { index, weight: 1 - fraction },
-    { index: index + 1, weight: fraction },
-  ];
 }

@@ -42,6 +42,14 @@ const ELEMENT_TYPE: Record<DType, number> = {
   bfloat16: 16,
 };
 
+/** What was called for in a graph, as the caller put it: what is differentiated. A composite counts as one. */
+export interface Call {
+  op: string;
+  inputs: Value[];
+  outputs: Value[];
+  attributes: Record<string, Attribute>;
+}
+
 /** Operator sets in use: 23 brings Attention and RMSNormalization, IR 11 goes with it. */
 const OPSET = 23n;
 const IR_VERSION = 11n;
@@ -54,6 +62,12 @@ export class GraphBuilder {
   readonly #graph: GraphProto;
   readonly #prefix: string;
   #count = 0;
+  #isWithin = false;
+  /** In order; nodes of a composite are left out. */
+  readonly calls: Call[] = [];
+  /** Of inputs and initializers. */
+  readonly shapes = new Map<Value, Dim[]>();
+  readonly #integers = new Map<Value, number[]>();
 
   constructor(name: string, prefix = '') {
     this.#graph = create(GraphProtoSchema, { name });
@@ -62,6 +76,7 @@ export class GraphBuilder {
 
   input(name: string, dtype: DType, shape: Dim[]): Value {
     this.#graph.input.push(valueInfo(name, dtype, shape));
+    this.shapes.set(name as Value, shape);
     return name as Value;
   }
 
@@ -94,7 +109,19 @@ export class GraphBuilder {
 
   ints(values: number[]): Value {
     const data = BigInt64Array.from(values, BigInt);
-    return this.constant(this.#fresh('ints'), 'int64', [values.length], data);
+    const value = this.constant(this.#fresh('ints'), 'int64', [values.length], data);
+    this.#integers.set(value, values);
+    return value;
+  }
+
+  /** What `ints` made a value of, such as a Reshape's shape; undefined for any other. */
+  integersOf(value: Value | undefined): number[] | undefined {
+    return value === undefined ? undefined : this.#integers.get(value);
+  }
+
+  /** One float32, which goes with every shape. */
+  scalar(value: number): Value {
+    return this.floats(this.#fresh('scalar'), [value], []);
   }
 
   /** One node with one output, which is named after `name` or numbered. */
@@ -113,7 +140,17 @@ export class GraphBuilder {
         attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
       }),
     );
+    if (!this.#isWithin) this.calls.push({ op, inputs, outputs: outputs as Value[], attributes });
     return outputs as Value[];
+  }
+
+  /** Several nodes that count as one: they are differentiated by a rule of their own. */
+  composite(op: string, inputs: Value[], build: () => Value[], attributes: Call['attributes'] = {}): Value[] {
+    this.#isWithin = true;
+    const outputs = build();
+    this.#isWithin = false;
+    this.calls.push({ op, inputs, outputs, attributes });
+    return outputs;
   }
 
   reshape(value: Value, shape: number[], name?: string): Value {
@@ -151,6 +188,7 @@ export class GraphBuilder {
       dims: shape.map(BigInt),
     });
     this.#graph.initializer.push(tensor);
+    this.shapes.set(name as Value, shape);
     return tensor;
   }
 

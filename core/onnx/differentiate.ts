@@ -1,0 +1,48 @@
+import { GRADIENTS } from './gradients.ts';
+import type { Call, GraphBuilder, Value } from './graph.ts';
+import { inferShapes } from './shapes.ts';
+
+/**
+ * Adds to a graph what computes the gradients of a loss: from the outputs back to the inputs, a call at a time.
+ *
+ * @param seeds values that the loss is made of, each with the gradient of the loss with respect to it
+ * @param wanted values whose gradients are asked for: nothing is computed for any other input's sake
+ * @returns the gradients, in the order of `wanted`
+ * @throws if an operator on the way has no rule (it is named), or a wanted value plays no part in the loss
+ */
+export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], wanted: Value[]): Value[] {
+  const calls = [...graph.calls];
+  const shape = inferShapes(graph);
+  const matters = dependents(calls, wanted);
+  const gradients = new Map<Value, Value>();
+  const add = (value: Value, part: Value) => {
+    const sum = gradients.get(value);
+    gradients.set(value, sum ? graph.node('Add', [sum, part]) : part);
+  };
+  for (const [value, gradient] of seeds) add(value, gradient);
+
+  for (const call of calls.reverse()) {
+    const dy = gradients.get(call.outputs[0]!);
+    if (!dy || !call.inputs.some((input) => matters.has(input))) continue;
+    const rule = GRADIENTS[call.op];
+    if (!rule) throw new Error(`${call.op} (${call.outputs[0]}): no rule for its gradient`);
+    const parts = rule({ graph, call, dy, shape });
+    for (const [i, input] of call.inputs.entries()) {
+      const part = parts[i];
+      if (part && matters.has(input)) add(input, part());
+    }
+  }
+  return wanted.map((value) => {
+    const gradient = gradients.get(value);
+    if (!gradient) throw new Error(`${value} plays no part in the loss`);
+    return gradient;
+  });
+}
+
+/** Every value that changes if one of `wanted` does. */
+function dependents(calls: Call[], wanted: Value[]): Set<Value> {
+  const found = new Set(wanted);
+  for (const { inputs, outputs } of calls)
+    if (inputs.some((input) => found.has(input))) for (const output of outputs) found.add(output);
+  return found;
+}
