@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import { featurePyramid, featurePyramidSpecs } from './feature-pyramid.ts';
+import type { TrainingPart } from './layers.ts';
 import { linearHead, linearSpecs } from './linear-head.ts';
 import { gridSide, type TensorSpec } from './tensor-spec.ts';
 import { auxiliaryHead, auxiliarySpecs, upernetHead, upernetSpecs } from './upernet-head.ts';
@@ -27,7 +28,9 @@ export function logitsSide({ backbone, head }: Model): number {
  * Puts a model's heads on its taps.
  *
  * @param taps each `[B, C, grid, grid]` float32
- * @returns logits `[B, classes, logitsSide, logitsSide]` float32, named `head_logits`
+ * @param training absent in a test
+ * @returns `logits` `[B, classes, logitsSide, logitsSide]` float32, named `head_logits`; `auxiliary`, the auxiliary
+ *   head's `[B, classes, side of its level, …]`, named `aux_logits`, where there is one
  */
 export function buildHead(
   graph: GraphBuilder,
@@ -35,12 +38,21 @@ export function buildHead(
   model: Model,
   batch: number,
   taps: Value[],
-): Value {
-  const { head, backbone, auxiliaryHead: auxiliary } = model;
-  const ctx = { graph, weights, batchNormEps: head.batchNormEps };
-  if (head.type === 'linear') return linearHead(ctx, graph.node('Identity', [taps[0]!], {}, 'feat0'));
+  training?: TrainingPart,
+): { logits: Value; auxiliary?: Value } {
+  const { head, auxiliaryHead: auxiliary } = model;
+  const ctx = { graph, weights, batchNormEps: head.batchNormEps, ...(training ? { training } : {}) };
+  if (head.type === 'linear')
+    return { logits: linearHead(ctx, graph.node('Identity', [taps[0]!], {}, 'feat0')) };
   const levels = featurePyramid(graph, weights, taps);
-  if (auxiliary) auxiliaryHead(ctx, levels[auxiliary.level]!);
+  return {
+    ...(auxiliary ? { auxiliary: auxiliaryHead(ctx, levels[auxiliary.level]!) } : {}),
+    logits: upernetHead(ctx, head, batch, levels, levelSides(model)),
+  };
+}
+
+/** Sides of the feature pyramid's levels, from fine to coarse. */
+export function levelSides({ backbone }: Model): number[] {
   const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-  return upernetHead(ctx, head, batch, levels, [4 * grid, 2 * grid, grid, Math.floor(grid / 2)]);
+  return [4 * grid, 2 * grid, grid, Math.floor(grid / 2)];
 }

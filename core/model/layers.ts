@@ -1,3 +1,4 @@
+import { batchNormTraining } from '../onnx/batch-norm.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import type { WeightLoader } from './weights.ts';
@@ -7,6 +8,15 @@ export interface HeadContext {
   graph: GraphBuilder;
   weights: WeightLoader;
   batchNormEps: number;
+  /** In training: BatchNorm goes by the batch, and channels are dropped. Absent in a test. */
+  training?: TrainingPart;
+}
+
+export interface TrainingPart {
+  /** Filled by the layers: running statistics as they are after this batch, by name. */
+  running: Map<string, Value>;
+  /** What dropout leaves of a head's channels, `[B, C, 1, 1]`, by the head's name; none: no dropout. */
+  kept: Map<string, Value>;
 }
 
 const BATCH_NORM_KEYS = ['weight', 'bias', 'running_mean', 'running_var'];
@@ -15,14 +25,20 @@ export function batchNormSpecs(key: string, channels: number): TensorSpec[] {
   return BATCH_NORM_KEYS.map((part) => ({ name: `${key}.${part}`, shape: [channels] }));
 }
 
-/** BatchNorm with running statistics (SyncBN at test time is the same). */
+/** BatchNorm: with running statistics, or in training with the batch's (SyncBN over one process is the same). */
 export function batchNorm(
-  { graph, weights, batchNormEps }: HeadContext,
+  { graph, weights, batchNormEps, training }: HeadContext,
   x: Value,
   key: string,
   name?: string,
 ): Value {
   const parts = BATCH_NORM_KEYS.map((part) => weights(graph, `${key}.${part}`, 'float32'));
+  if (training) {
+    const [scale, bias, mean, variance] = parts as [Value, Value, Value, Value];
+    const trained = batchNormTraining(graph, x, { scale, bias, mean, variance }, batchNormEps);
+    training.running.set(`${key}.running_mean`, trained.mean).set(`${key}.running_var`, trained.variance);
+    return trained.y;
+  }
   return graph.node('BatchNormalization', [x, ...parts], { epsilon: { float: batchNormEps } }, name);
 }
 
@@ -49,10 +65,13 @@ export function convModule(ctx: HeadContext, x: Value, key: string, kernel: numb
   return graph.node('Relu', [batchNorm(ctx, convolved, `${key}.bn`)], {}, name);
 }
 
-/** A 1×1 convolution to class logits. @see mmseg 0.30 `BaseDecodeHead.cls_seg` */
-export function classify({ graph, weights }: HeadContext, x: Value, key: string, name: string): Value {
+/** A 1×1 convolution to class logits, behind dropout. @see mmseg 0.30 `BaseDecodeHead.cls_seg` */
+export function classify(ctx: HeadContext, x: Value, key: string, name: string): Value {
+  const { graph, weights, training } = ctx;
   const load = (part: string) => weights(graph, `${key}.conv_seg.${part}`, 'float32');
-  return graph.node('Conv', [x, load('weight'), load('bias')], {}, name);
+  const kept = training?.kept.get(key);
+  const left = kept ? graph.node('Mul', [x, kept]) : x;
+  return graph.node('Conv', [left, load('weight'), load('bias')], {}, name);
 }
 
 /**

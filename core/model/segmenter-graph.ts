@@ -40,7 +40,7 @@ export function segmenterGraph({
   const image = normalize(graph, crops, config.pipeline);
   const dtype: DType = precision;
   const taps = internVit({ graph, weights, backbone, batch, dtype }, image);
-  const logits = buildHead(graph, weights, config.model, batch, taps);
+  const { logits } = buildHead(graph, weights, config.model, batch, taps);
   const side = logitsSide(config.model);
   graph.output(logits, 'float32', [batch, head.classes, side, side]);
   for (const stage of stages) {

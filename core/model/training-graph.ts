@@ -1,0 +1,115 @@
+import type { Config } from '../config/config.ts';
+import type { TrainConfig } from '../config/train.ts';
+import { differentiate } from '../onnx/differentiate.ts';
+import { GraphBuilder, type Value } from '../onnx/graph.ts';
+import { inferShapes } from '../onnx/shapes.ts';
+import { buildHead, headSpecs, levelSides, logitsSide } from './head.ts';
+import { lossTargets, segmentationLoss } from './segmentation-loss.ts';
+import { gridSide, type TensorSpec } from './tensor-spec.ts';
+
+/** A head of a model, as training sees it. */
+export interface TrainedHead {
+  /** Its name in a checkpoint: `decode_head`, `auxiliary_head`. */
+  key: string;
+  /** Its name in a log: `decode`, `aux`. */
+  name: string;
+  lossWeight: number;
+  /** Channels that dropout chooses among. */
+  channels: number;
+}
+
+/** Values of a session's step that aren't named after a tensor of the model. */
+export const LABELS = 'labels';
+export const tapInput = (tap: number) => `tap_${tap}`;
+export const keptInput = ({ name }: TrainedHead) => `${name}_kept`;
+export const lossOutput = ({ name }: TrainedHead) => `${name}_loss`;
+export const correctOutput = ({ name }: TrainedHead) => `${name}_correct`;
+export const gradientOutput = (parameter: string) => `gradient of ${parameter}`;
+export const runningOutput = (statistic: string) => `next ${statistic}`;
+
+type Model = Config['model'];
+
+export function trainedHeads(model: Model, train: TrainConfig): TrainedHead[] {
+  const { head, auxiliaryHead: auxiliary } = model;
+  const decode = { key: 'decode_head', name: 'decode', lossWeight: 1, channels: head.channels };
+  if (!auxiliary) return [decode];
+  const lossWeight = train.auxiliaryLossWeight;
+  return [decode, { key: 'auxiliary_head', name: 'aux', lossWeight, channels: auxiliary.channels }];
+}
+
+/** What an optimizer changes: everything that the heads read but BatchNorm's running statistics. */
+export function parameterSpecs(model: Model): TensorSpec[] {
+  return headSpecs(model).filter(({ name }) => !isRunning(name));
+}
+
+export function runningSpecs(model: Model): TensorSpec[] {
+  return headSpecs(model).filter(({ name }) => isRunning(name));
+}
+
+function isRunning(name: string): boolean {
+  return /\.running_(mean|var)$/.test(name);
+}
+
+/**
+ * One step of training but for the optimizer: features and labels in, losses and gradients out.
+ *
+ * Inputs: `tap_i` `[B, C, g, g]` float32; `labels` `[B, S, S]` uint8; with dropout, for each head, what is kept of its
+ * channels, `[B, channels, 1, 1]` float32 (0, or 1 / (1 − p)); every tensor of `headSpecs` by its name.
+ * Outputs: for each head, loss and correct pixels by image and tile (segmentation-loss.ts); the gradient of each
+ * parameter; each running statistic as it is after the step.
+ *
+ * @param stages intermediate values to give out as well, by their golden names: `feat0` …
+ * @returns the ONNX model's bytes: a few hundred kilobytes, since parameters are inputs
+ * @see mmseg 0.30 `EncoderDecoder.forward_train`
+ */
+export function trainingGraph(
+  { model, train }: { model: Model; train: TrainConfig },
+  stages: string[] = [],
+): Uint8Array {
+  const { backbone, head, auxiliaryHead } = model;
+  const { batch } = train;
+  const graph = new GraphBuilder('training');
+  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const taps = backbone.taps.map((_, i) =>
+    graph.input(tapInput(i), 'float32', [batch, backbone.embedDim, grid, grid]),
+  );
+  const size = backbone.imageSizePx;
+  const targets = lossTargets(graph, graph.input(LABELS, 'uint8', [batch, size, size]));
+  const heads = trainedHeads(model, train);
+  const kept = new Map<string, Value>();
+  if (train.dropout > 0)
+    for (const head of heads)
+      kept.set(head.key, graph.input(keptInput(head), 'float32', [batch, head.channels, 1, 1]));
+  const tensors = new Map<string, Value>();
+  for (const { name, shape } of headSpecs(model)) tensors.set(name, graph.input(name, 'float32', shape));
+
+  const running = new Map<string, Value>();
+  const training = { running, kept };
+  const weights = (_: GraphBuilder, name: string) => tensors.get(name)!;
+  const { logits, auxiliary } = buildHead(graph, weights, model, batch, taps, training);
+
+  const seeds: [Value, Value][] = [];
+  for (const trained of heads) {
+    const isAuxiliary = trained.name === 'aux';
+    const side = isAuxiliary ? levelSides(model)[auxiliaryHead!.level]! : logitsSide(model);
+    const shape = { batch, classes: head.classes, side, size };
+    const value = isAuxiliary ? auxiliary! : logits;
+    const loss = segmentationLoss(graph, trained.name, value, targets, shape, trained.lossWeight);
+    graph.output(loss.loss, 'float32', [batch, loss.tiles]);
+    graph.output(loss.correct, 'float32', [batch, loss.tiles]);
+    seeds.push([value, loss.gradient]);
+  }
+
+  const parameters = parameterSpecs(model);
+  const gradients = differentiate(
+    graph,
+    seeds,
+    parameters.map(({ name }) => tensors.get(name)!),
+  );
+  const give = (value: Value, name: string, shape: number[]) =>
+    graph.output(graph.node('Identity', [value], {}, name), 'float32', shape);
+  for (const [i, { name, shape }] of parameters.entries()) give(gradients[i]!, gradientOutput(name), shape);
+  for (const { name, shape } of runningSpecs(model)) give(running.get(name)!, runningOutput(name), shape);
+  for (const stage of stages) graph.output(stage as Value, 'float32', inferShapes(graph)(stage as Value));
+  return graph.toBytes();
+}
