@@ -96,6 +96,12 @@ export class ShardEvaluator implements AsyncDisposable {
     return evaluated;
   }
 
+  /** Frees the model, for other work on the same device. It is loaded again when it is needed. */
+  async unload(): Promise<void> {
+    await this.#current;
+    await this.#models.unload();
+  }
+
   /** Waits for the shard at work, which ends soon once its signal is aborted: no model may be loading behind our back. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#current;

@@ -2,8 +2,8 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { TypedFailure } from '../../core/config/failures.ts';
 import { viewKinds } from '../../core/image/views.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
+import { openSession, runSession, tensor } from '../onnx/session.ts';
 import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
-import { openSession, runSession, tensor } from './session.ts';
 import { SlideSegmenter } from './slide-segmenter.ts';
 import { Stitcher } from './stitcher.ts';
 

@@ -1,29 +1,10 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { open, rename, stat, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../core/config/config.ts';
-import { matchWeights } from '../../core/model/match-weights.ts';
 import { segmenterGraph } from '../../core/model/segmenter-graph.ts';
-import { type CheckpointFile, openWeights } from '../../core/model/weights.ts';
-
-export interface CheckpointOnDisk {
-  /** What messages call it, such as its S3 address. */
-  name: string;
-  file: string;
-}
-
-export interface PreparedModel {
-  /** The ONNX file. */
-  modelFile: string;
-  /** Where its weights' paths begin, if that isn't its own folder. */
-  dataFolder: string | null;
-  ignoredKeys: string[];
-}
+import { tensorSpecs } from '../../core/model/tensor-specs.ts';
+import { type CheckpointOnDisk, type PreparedModel, writeModel } from '../onnx/write-model.ts';
 
 /**
- * Builds a config's graph over checkpoints on disk and writes the model file.
- * The file is small: the weights stay where they are.
+ * Builds a config's segmenter over checkpoints on disk and writes the model file.
  *
  * @param folder for the model file; ONNX Runtime takes weights in it or below it as they are, others by `dataFolder`
  * @throws BadInput, BadData if the checkpoints don't fit the config
@@ -34,34 +15,11 @@ export async function prepareModel(
   config: Pick<Config, 'model' | 'pipeline' | 'run'>,
   stages: string[] = [],
 ): Promise<PreparedModel> {
-  const isBelow = ({ file }: CheckpointOnDisk) => !path.relative(folder, file).startsWith('..');
-  // ONNX Runtime refuses weights outside of the data's folder; a read-only cache shares no other one with ours.
-  const dataFolder = checkpoints.every(isBelow) ? null : path.parse(path.resolve(folder)).root;
-  const opened: CheckpointFile[] = [];
-  for (const { name, file } of checkpoints) {
-    const read = (offset: number, length: number) => readAt(file, offset, length);
-    const torch = await openTorchFile(name, (await stat(file)).size, read);
-    opened.push({ torch, read, location: path.relative(dataFolder ?? folder, file) });
-  }
-  const matched = matchWeights(
-    opened.map((checkpoint) => checkpoint.torch),
-    config.model,
-  );
-  const weights = await openWeights(matched, opened, config.model);
-  const { batch, precision } = config.run;
-  const bytes = segmenterGraph({ config, weights, batch, precision, stages });
-  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  const modelFile = path.join(folder, `segmenter-${digest}.onnx`);
-  // Several workers of a node may write the same model: each to a file of its own, then an atomic rename.
-  // Not by the process's id: in containers that share a cache, everyone is number 1.
-  const temporary = `${modelFile}.${randomUUID()}`;
-  await writeFile(temporary, bytes);
-  await rename(temporary, modelFile);
-  return { modelFile, dataFolder, ignoredKeys: matched.ignoredKeys };
-}
-
-async function readAt(file: string, offset: number, length: number): Promise<Uint8Array> {
-  await using handle = await open(file);
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-  return buffer.subarray(0, bytesRead);
+  const { model, run } = config;
+  const { batch, precision } = run;
+  return writeModel({
+    ...{ folder, kind: 'segmenter', checkpoints, model },
+    specs: tensorSpecs(model),
+    build: (weights) => segmenterGraph({ config, weights, batch, precision, stages }),
+  });
 }

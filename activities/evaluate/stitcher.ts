@@ -5,7 +5,7 @@ import type { Size } from '../../core/image/test-size.ts';
 import { logitsSide } from '../../core/model/head.ts';
 import { type StitchShape, stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../core/model/stitch-matrix.ts';
-import { openSession, runSession, type SessionOptions, tensor } from './session.ts';
+import { openSession, runSession, type SessionOptions, tensor } from '../onnx/session.ts';
 import type { ImageLogits, ViewLogits } from './slide-segmenter.ts';
 
 /** Turns an image's window logits into its label map (or, for comparisons, its full-size scores). */

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import sharp from 'sharp';
-import { decodeAnnotation } from '../../activities/evaluate/decode.ts';
 import { loadImage } from '../../activities/evaluate/load-image.ts';
 import { labelPng } from '../../activities/evaluate/pictures.ts';
+import { decodeAnnotation } from '../../activities/images/decode.ts';
 import { loadClasses } from '../../activities/plan/load-config.ts';
 import { paint } from '../../core/image/paint.ts';
 import { type Row, verdict } from './compare.ts';

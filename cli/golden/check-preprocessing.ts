@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { decodeAnnotation, decodeImage } from '../../activities/evaluate/decode.ts';
-import { openSession, runSession, tensor } from '../../activities/evaluate/session.ts';
+import { decodeAnnotation, decodeImage } from '../../activities/images/decode.ts';
+import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { flipHorizontally, reduceZeroLabel } from '../../core/image/preprocess.ts';
 import { type RgbImage, resizeBilinear } from '../../core/image/resize.ts';
@@ -157,7 +157,7 @@ export async function checkDecoding(golden: GoldenFolder): Promise<Row[]> {
   return rows;
 }
 
-function toBgr({ data }: RgbImage): Uint8Array {
+export function toBgr({ data }: RgbImage): Uint8Array {
   const out = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i += 3) {
     out[i] = data[i + 2]!;
@@ -167,7 +167,7 @@ function toBgr({ data }: RgbImage): Uint8Array {
   return out;
 }
 
-function sha256(data: Uint8Array | Float32Array): string {
+export function sha256(data: Uint8Array | Float32Array): string {
   return createHash('sha256')
     .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     .digest('hex');

@@ -5,7 +5,7 @@ import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
 import type { Results, ShardReport } from './results.ts';
 
-const s3Uri = z
+export const s3Uri = z
   .string()
   .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/, 'expected s3://bucket/key');
 

@@ -45,9 +45,39 @@ export function parseConfig(value: unknown, where: string): Config {
     config.run.device === 'cpu' &&
       config.run.precision !== 'float32' &&
       `run.precision is ${config.run.precision}, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)`,
+    ...trainProblems(config),
   ].filter((problem) => problem !== false);
   if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
   return config;
+}
+
+function trainProblems({ model, train }: Config): (string | false)[] {
+  if (!train) return [];
+  const { head, auxiliaryHead: auxiliary } = model;
+  const { longPx, shortPx, ratioRange } = train.augmentation;
+  const { optimizer, schedule } = train;
+  return [
+    schedule.warmup.steps > train.steps &&
+      `train.schedule.warmup.steps is ${schedule.warmup.steps}, more than train.steps ${train.steps}`,
+    schedule.minLr > optimizer.lr &&
+      `train.schedule.minLr is ${schedule.minLr}, more than train.optimizer.lr ${optimizer.lr}`,
+    ratioRange[0] > ratioRange[1] &&
+      `train.augmentation.ratioRange is ${ratioRange[0]} to ${ratioRange[1]}; expected the smaller one first`,
+    shortPx > longPx &&
+      `train.augmentation.shortPx is ${shortPx}, more than train.augmentation.longPx ${longPx}`,
+    Math.trunc(shortPx * ratioRange[0]) < 1 &&
+      `train.augmentation.ratioRange begins at ${ratioRange[0]}, which makes less than a pixel of shortPx ${shortPx}`,
+    head.type === 'upernet' &&
+      head.poolScales.includes(1) &&
+      train.batch < 2 &&
+      'train.batch is 1, but UperNet pools to one pixel (model.head.poolScales has 1), whose BatchNorm needs 2 crops or more',
+    head.type === 'linear' &&
+      auxiliary !== undefined &&
+      'model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type linear has not',
+    auxiliary !== undefined &&
+      auxiliary.classes !== head.classes &&
+      `model.auxiliaryHead.classes is ${auxiliary.classes}, but model.head.classes is ${head.classes}`,
+  ];
 }
 
 /** What each device computes in unless a config says otherwise. */

@@ -5,7 +5,7 @@ export interface Scale {
   imageSizePx: number;
   embedDim: number;
   heads: number;
-  /** Of UperNet; a linear head is as wide as the backbone. */
+  /** Of UperNet and the auxiliary head; a linear head is as wide as the backbone. */
   headChannels: number;
 }
 
@@ -16,7 +16,8 @@ export interface Scale {
  * @throws nothing; the result is to be parsed, since not every scale fits
  */
 export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, headChannels }: Scale): Config {
-  const { backbone, head, test } = config.model;
+  const { backbone, head, auxiliaryHead, test } = config.model;
+  const { train } = config;
   const px = (value: number) => Math.round((value * imageSizePx) / backbone.imageSizePx);
   const { resize } = config.pipeline;
   return {
@@ -25,6 +26,7 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
       ...config.model,
       backbone: { ...backbone, imageSizePx, embedDim, heads },
       head: { ...head, channels: head.type === 'linear' ? embedDim : headChannels },
+      ...(auxiliaryHead && { auxiliaryHead: { ...auxiliaryHead, channels: headChannels } }),
       test: test.mode === 'slide' ? { ...test, cropPx: imageSizePx, stridePx: px(test.stridePx) } : test,
     },
     pipeline: {
@@ -37,5 +39,15 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
             : { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) },
     },
     run: { ...config.run, device: 'cpu', precision: 'float32', threads: 1 },
+    ...(train && {
+      train: {
+        ...train,
+        augmentation: {
+          ...train.augmentation,
+          longPx: px(train.augmentation.longPx),
+          shortPx: px(train.augmentation.shortPx),
+        },
+      },
+    }),
   };
 }

@@ -16,7 +16,7 @@ export const TrainSchema = z.strictObject({
     lr: z.number().positive(),
     betas: z.tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)]).default([0.9, 0.999]),
     eps: z.number().positive().default(1e-8),
-    /** Of weights with two dimensions or more; vectors, biases, position embedding and class token have none. */
+    /** Of weights with two dimensions or more; vectors and biases have none. */
     weightDecay: z.number().nonnegative(),
     /** The learning rate of a layer is this much that of the layer above; 1 for frozen backbones. */
     layerDecayRate: z.number().positive().max(1).default(1),
@@ -33,7 +33,7 @@ export const TrainSchema = z.strictObject({
   dropout: z.number().min(0).lt(1).default(0),
   data: z.strictObject({
     split: z.string().default('training'),
-    /** Few-shot: the first `images` of the split only. */
+    /** Few-shot: so many of the split's images, chosen by the seed. */
     images: positive.optional(),
   }),
   augmentation: z.strictObject({

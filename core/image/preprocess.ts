@@ -1,4 +1,5 @@
 import type { ResizeConfig } from '../config/config.ts';
+import { mirrorRows } from './label-map.ts';
 import { type RgbImage, resizeBilinear } from './resize.ts';
 import { testSizes } from './test-size.ts';
 
@@ -16,17 +17,7 @@ export function resizeForTest(image: RgbImage, resize: ResizeConfig, ratio = 1):
 
 /** Mirrors an image left to right. @see mmcv `imflip` */
 export function flipHorizontally({ width, height, data }: RgbImage): RgbImage {
-  const out = new Uint8Array(data.length);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const from = (y * width + x) * 3;
-      const to = (y * width + (width - 1 - x)) * 3;
-      out[to] = data[from]!;
-      out[to + 1] = data[from + 1]!;
-      out[to + 2] = data[from + 2]!;
-    }
-  }
-  return { width, height, data: out };
+  return { width, height, data: mirrorRows(data, width, 3) };
 }
 
 /**

@@ -1,8 +1,18 @@
+import type { Size } from './test-size.ts';
+
 /** An 8-bit RGB image, rows from the top: `data` is `[height, width, 3]`. */
 export interface RgbImage {
   width: number;
   height: number;
   data: Uint8Array;
+}
+
+/** A part of an image, pixels. */
+export interface Window {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
 }
 
 /** Fixed point of OpenCV's 8-bit resize: coefficients are multiples of 1/2048. */
@@ -18,8 +28,17 @@ const ONE = 1 << COEFFICIENT_BITS;
 export function resizeBilinear(image: RgbImage, width: number, height: number): RgbImage {
   // A copy: what comes out may be moved to another thread, and the input be needed again.
   if (width === image.width && height === image.height) return { ...image, data: image.data.slice() };
-  const columns = horizontalTaps(image.width, width);
-  const rows = verticalTaps(image.height, height);
+  return resizeWindow(image, { width, height }, { left: 0, top: 0, width, height });
+}
+
+/**
+ * A window of an image that is resized to `size`: the same bytes as resizing and then cropping, and only their work.
+ *
+ * @returns `[window.height, window.width, 3]`, uint8
+ */
+export function resizeWindow(image: RgbImage, size: Size, { left, top, width, height }: Window): RgbImage {
+  const columns = horizontalTaps(image.width, size.width, { from: left, count: width });
+  const rows = verticalTaps(image.height, size.height, { from: top, count: height });
   const data = new Uint8Array(width * height * 3);
   // Neighbouring output rows share input rows, so the last two stretched rows are kept.
   const cache: StretchedRow[] = [
@@ -81,8 +100,8 @@ function stretchedRow(
 }
 
 /** Left of the first and right of the last pixel that pixel counts alone. */
-function horizontalTaps(source: number, target: number): Taps {
-  return taps(source, target, (index, fraction) =>
+function horizontalTaps(source: number, target: number, part: Part): Taps {
+  return taps(source, target, part, (index, fraction) =>
     index < 0
       ? { first: 0, second: 0, fraction: 0 }
       : index >= source - 1
@@ -92,9 +111,9 @@ function horizontalTaps(source: number, target: number): Taps {
 }
 
 /** Rows are clamped but the fraction isn't: with two truncated terms a clamped one would be one too high. */
-function verticalTaps(source: number, target: number): Taps {
+function verticalTaps(source: number, target: number, part: Part): Taps {
   const clamp = (row: number) => Math.min(Math.max(row, 0), source - 1);
-  return taps(source, target, (index, fraction) => ({
+  return taps(source, target, part, (index, fraction) => ({
     first: clamp(index),
     second: clamp(index + 1),
     fraction,
@@ -103,16 +122,22 @@ function verticalTaps(source: number, target: number): Taps {
 
 type Border = (index: number, fraction: number) => { first: number; second: number; fraction: number };
 
-function taps(source: number, target: number, border: Border): Taps {
+/** Which of a side's target pixels are asked for. */
+interface Part {
+  from: number;
+  count: number;
+}
+
+function taps(source: number, target: number, { from, count }: Part, border: Border): Taps {
   const result: Taps = {
-    first: new Int32Array(target),
-    second: new Int32Array(target),
-    weight0: new Int32Array(target),
-    weight1: new Int32Array(target),
+    first: new Int32Array(count),
+    second: new Int32Array(count),
+    weight0: new Int32Array(count),
+    weight1: new Int32Array(count),
   };
   const scale = 1 / (target / source);
-  for (let i = 0; i < target; i++) {
-    const position = Math.fround((i + 0.5) * scale - 0.5);
+  for (let i = 0; i < count; i++) {
+    const position = Math.fround((from + i + 0.5) * scale - 0.5);
     const index = Math.floor(position);
     const { first, second, fraction } = border(index, Math.fround(position - index));
     result.first[i] = first;
@@ -123,7 +148,8 @@ function taps(source: number, target: number, border: Border): Taps {
   return result;
 }
 
-function roundHalfEven(value: number): number {
+/** To the nearest integer, a half to the even one, as C's `rint` does. */
+export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
   if (rest !== 0.5) return Math.round(value);

@@ -38,7 +38,7 @@ export function networkSize(original: Size, resize: ResizeConfig, ratio = 1): Si
 }
 
 /** The largest size with the image's ratio within (long, short). @see mmcv 1.7 `rescale_size` */
-function rescale({ width, height }: Size, long: number, short: number): Size {
+export function rescale({ width, height }: Size, long: number, short: number): Size {
   const scale = Math.min(long / Math.max(width, height), short / Math.min(width, height));
   return { width: Math.trunc(width * scale + 0.5), height: Math.trunc(height * scale + 0.5) };
 }

@@ -4,7 +4,7 @@ import { loadImage } from '../../../activities/evaluate/load-image.ts';
 import { BadData, NotFound } from '../../../core/config/failures.ts';
 import type { ManifestImage } from '../../../core/config/manifests.ts';
 import { annotationOf, jpegOf, sha256, tinyConfig } from '../../builders.ts';
-import { pngOf } from './hand-made-png.ts';
+import { pngOf } from '../images/hand-made-png.ts';
 
 const ROOT = 's3://bucket/data';
 

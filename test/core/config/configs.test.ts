@@ -3,6 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { CONFIGS, listConfigs, loadClasses, loadConfig } from '../../../activities/plan/load-config.ts';
+import { parseConfig } from '../../../core/config/parse.ts';
+import { scaleConfig } from '../../../core/config/scale-config.ts';
 
 const names = await listConfigs();
 const datasets = await readdir(join(CONFIGS, 'datasets'));
@@ -27,6 +29,51 @@ describe.each(names)('configs/%s.yaml', (name) => {
     if (!reproduces) return;
     expect(header.toLowerCase()).toContain(reproduces.row.toLowerCase());
     expect(header).toContain(`${reproduces.mIoU}`);
+  });
+});
+
+describe("the original's recipes", () => {
+  const RECIPE = {
+    batch: 16,
+    optimizer: { lr: 4e-5, betas: [0.9, 0.999], eps: 1e-8, layerDecayRate: 1 },
+    schedule: { power: 1, minLr: 0, warmup: { ratio: 1e-6 } },
+    augmentation: {
+      ...{ longPx: 2016, shortPx: 504, ratioRange: [0.5, 2] },
+      ...{ catMaxRatio: 0.75, flip: 0.5, photometricDistortion: true },
+    },
+    ...{ checkpointEvery: 1000, evaluateEvery: 1000 },
+  };
+
+  test.each([
+    [/^linear_probing/, 80_000, 1500, { weightDecay: 0, dropout: 0, images: undefined }],
+    [/^head_tuning/, 80_000, 1500, { weightDecay: 0.05, dropout: 0.1, images: undefined }],
+    [/1of16$/, 5_000, 100, { weightDecay: 0.05, dropout: 0, images: 1263 }],
+    [/1of8$/, 10_000, 200, { weightDecay: 0.05, dropout: 0, images: 2526 }],
+    [/1of4$/, 20_000, 400, { weightDecay: 0.05, dropout: 0, images: 5052 }],
+    [/1of2$/, 40_000, 800, { weightDecay: 0.05, dropout: 0, images: 10_105 }],
+    [/1of1$/, 80_000, 1500, { weightDecay: 0.05, dropout: 0, images: undefined }],
+  ])('%s: %i steps, %i of them warm-up', async (part, steps, warmup, { weightDecay, dropout, images }) => {
+    const { train } = await loadConfig(names.find((name) => part.test(name))!);
+    expect(train).toMatchObject({ ...RECIPE, steps, dropout });
+    expect(train?.schedule.warmup.steps).toBe(warmup);
+    expect(train?.optimizer.weightDecay).toBe(weightDecay);
+    expect(train?.data.images).toBe(images);
+  });
+
+  test("head tuning has the original's auxiliary head", async () => {
+    const name = names.find((config) => config.startsWith('head_tuning/'))!;
+    const { model, train } = await loadConfig(name);
+    expect(model.auxiliaryHead).toEqual({ channels: 1536, level: 1, classes: 150 });
+    expect(train?.auxiliaryLossWeight).toBe(0.4);
+  });
+
+  test('a recipe scales with its pixels', async () => {
+    const config = await loadConfig(names.find((name) => name.startsWith('head_tuning/'))!);
+    const scale = { imageSizePx: 56, embedDim: 16, heads: 2, headChannels: 8 };
+    const { model, train } = parseConfig(scaleConfig(config, scale), 'scaled');
+    expect(train?.augmentation).toMatchObject({ longPx: 224, shortPx: 56 });
+    expect(train?.steps).toBe(80_000);
+    expect(model.auxiliaryHead?.channels).toBe(8);
   });
 });
 

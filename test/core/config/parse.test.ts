@@ -77,6 +77,68 @@ describe('a wrong field is named, with what it is and what it should be', () => 
   });
 });
 
+describe('what a train section says that cannot be is named', () => {
+  const TRAIN = {
+    ...{ steps: 100, batch: 1, data: {}, checkpointEvery: 10, evaluateEvery: 10 },
+    optimizer: { type: 'adamw', lr: 0.01, weightDecay: 0 },
+    schedule: { type: 'poly', warmup: { steps: 10, ratio: 0.1 } },
+    augmentation: { longPx: 112, shortPx: 28 },
+  };
+  const upernet = { type: 'upernet', channels: 8, poolScales: [1, 2], classes: 150 };
+  const taps = [0, 1, 1, 2];
+  const auxiliaryHead = { channels: 8, level: 1, classes: 150 };
+
+  test.each([
+    [{ steps: 9 }, {}, 'train.schedule.warmup.steps is 10, more than train.steps 9'],
+    [
+      { schedule: { ...TRAIN.schedule, minLr: 0.1 } },
+      {},
+      'train.schedule.minLr is 0.1, more than train.optimizer.lr 0.01',
+    ],
+    [
+      { augmentation: { ...TRAIN.augmentation, ratioRange: [2, 0.5] } },
+      {},
+      'train.augmentation.ratioRange is 2 to 0.5; expected the smaller one first',
+    ],
+    [
+      { augmentation: { longPx: 28, shortPx: 112 } },
+      {},
+      'train.augmentation.shortPx is 112, more than train.augmentation.longPx 28',
+    ],
+    [
+      { augmentation: { ...TRAIN.augmentation, ratioRange: [0.01, 1] } },
+      {},
+      'train.augmentation.ratioRange begins at 0.01, which makes less than a pixel of shortPx 28',
+    ],
+    [
+      {},
+      { head: upernet, taps },
+      'train.batch is 1, but UperNet pools to one pixel (model.head.poolScales has 1), whose BatchNorm needs 2 crops or more',
+    ],
+    [
+      {},
+      { auxiliaryHead },
+      'model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type linear has not',
+    ],
+    [
+      { batch: 2 },
+      { head: upernet, taps, auxiliaryHead: { ...auxiliaryHead, classes: 19 } },
+      'model.auxiliaryHead.classes is 19, but model.head.classes is 150',
+    ],
+  ])('%j, %j', (train, { taps, ...model }: { taps?: number[]; [part: string]: unknown }, message) => {
+    const config = structuredClone(TINY);
+    Object.assign(config.model, model);
+    if (taps) config.model.backbone.taps = taps;
+    const parse = () => parseConfig({ ...config, train: { ...TRAIN, ...train } }, 'x');
+    expect(parse).toThrow(BadInput);
+    expect(parse).toThrow(`x: ${message}`);
+  });
+
+  test('a right one is taken', () => {
+    expect(parseConfig({ ...TINY, train: TRAIN }, 'x').train).toMatchObject({ steps: 100, seed: 0 });
+  });
+});
+
 describe('the files of a dataset lie below its root', () => {
   const message = "expected a path below the dataset's root, such as images/validation";
   test.each(['/images', 'images/', 'images//validation', '../images', 'images/./validation', ''])(

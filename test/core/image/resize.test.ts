@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeImage } from '../../../activities/evaluate/decode.ts';
+import { decodeImage } from '../../../activities/images/decode.ts';
 import { readNpy } from '../../../cli/golden/npy.ts';
 import { type RgbImage, resizeBilinear } from '../../../core/image/resize.ts';
 import { goldenFolder } from '../../golden-folder.ts';

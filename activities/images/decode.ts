@@ -1,6 +1,7 @@
 import { decode as decodePng } from 'fast-png';
 import sharp from 'sharp';
 import { BadData } from '../../core/config/failures.ts';
+import type { LabelMap } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 
 /** Larger images are refused before they are decoded: 100 megapixels are 300 MB of bytes. */
@@ -28,15 +29,11 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
   }
 }
 
-/** An annotation's values as they stand in the file. */
-export interface LabelImage {
-  width: number;
-  height: number;
-  data: Uint8Array;
-}
-
-/** Decodes a PNG annotation, 8-bit grey or palette: of a palette the index is the label, not the colour. */
-export function decodeAnnotation(bytes: Uint8Array, name: string): LabelImage {
+/**
+ * Decodes a PNG annotation, 8-bit grey or palette, to the values that stand in the file: of a palette the index is the
+ * label, not the colour.
+ */
+export function decodeAnnotation(bytes: Uint8Array, name: string): LabelMap {
   try {
     const png = decodePng(bytes, { checkCrc: true });
     if (png.channels !== 1 || !(png.data instanceof Uint8Array) || png.depth === 16)

@@ -4,7 +4,7 @@ import { deflateSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { decodeAnnotation, decodeImage } from '../../../activities/evaluate/decode.ts';
+import { decodeAnnotation, decodeImage } from '../../../activities/images/decode.ts';
 import { readNpy } from '../../../cli/golden/npy.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import { annotationOf, jpegOf } from '../../builders.ts';

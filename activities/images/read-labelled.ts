@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import type { Config } from '../../core/config/config.ts';
+import { BadData } from '../../core/config/failures.ts';
+import type { ManifestImage } from '../../core/config/manifests.ts';
+import type { LabelMap } from '../../core/image/label-map.ts';
+import { reduceZeroLabel } from '../../core/image/preprocess.ts';
+import type { RgbImage } from '../../core/image/resize.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import { decodeAnnotation, decodeImage } from './decode.ts';
+
+/** An image and its truth, of the same size. */
+export interface LabelledFile {
+  image: RgbImage;
+  /** After reduce_zero_label. */
+  labels: LabelMap;
+  seconds: { fetch: number; decode: number };
+}
+
+/**
+ * Fetches, checks and decodes one image and its annotation.
+ *
+ * @param root where the dataset's manifest lies
+ * @throws BadData naming the object: damaged, changed since staging, of another size, or a label out of range
+ */
+export async function readLabelled(
+  store: Store,
+  root: string,
+  image: ManifestImage,
+  config: Pick<Config, 'dataset' | 'model'>,
+): Promise<LabelledFile> {
+  const start = performance.now();
+  const [imageBytes, annotationBytes] = await Promise.all(
+    [image.image, image.annotation].map(async ({ key, sha256 }) => {
+      const uri = joinUri(root, key);
+      const bytes = await store.read(uri);
+      if (createHash('sha256').update(bytes).digest('hex') !== sha256)
+        throw new BadData(
+          `${uri}: not the bytes that were staged (SHA-256 differs from the manifest's); stage it again`,
+        );
+      return bytes;
+    }),
+  );
+  const fetched = performance.now();
+  const decoded = await decodeImage(imageBytes!, joinUri(root, image.image.key));
+  const annotationUri = joinUri(root, image.annotation.key);
+  const labels = decodeAnnotation(annotationBytes!, annotationUri);
+  if (labels.width !== decoded.width || labels.height !== decoded.height)
+    throw new BadData(
+      `${annotationUri}: ${labels.width}×${labels.height} px, but its image is ${decoded.width}×${decoded.height}`,
+    );
+  checkLabels(labels, annotationUri, config);
+  if (config.dataset.reduceZeroLabel) reduceZeroLabel(labels.data);
+  return {
+    image: decoded,
+    labels,
+    seconds: { fetch: (fetched - start) / 1000, decode: (performance.now() - fetched) / 1000 },
+  };
+}
+
+/** A label that no class has would silently fall out of the matrix. */
+function checkLabels(
+  { data, width }: LabelMap,
+  uri: string,
+  { dataset, model }: Pick<Config, 'dataset' | 'model'>,
+): void {
+  const highest = model.head.classes - (dataset.reduceZeroLabel ? 0 : 1);
+  const at = data.findIndex((value) => value > highest && value !== dataset.ignoreIndex);
+  if (at < 0) return;
+  throw new BadData(
+    `${uri}: label ${data[at]} at x=${at % width}, y=${Math.floor(at / width)}; ` +
+      `expected 0 to ${highest}, or ${dataset.ignoreIndex} to ignore`,
+  );
+}

@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { EvaluationSchema } from '../train/train-log.ts';
+import { ConfigSchema } from './config.ts';
+import { FAILURE_CLASSES } from './failures.ts';
+import { WorkerReportSchema } from './results.ts';
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const seconds = z.number().nonnegative();
+const object = z.strictObject({
+  uri: z.string(),
+  sha256,
+  sizeBytes: z.int().nonnegative(),
+  versionId: z.string().optional(),
+});
+/** A checkpoint that is kept: its pointer, and its head as mmseg loads it. */
+const checkpoint = z.strictObject({ step: z.int().positive(), uri: z.string(), head: object });
+
+/** A training's results.json. */
+export const TrainResultsSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('training'),
+  run: z.strictObject({
+    workflowId: z.string(),
+    runId: z.string(),
+    startedAt: z.iso.datetime(),
+    finishedAt: z.iso.datetime(),
+    seconds,
+    codeVersion: z.string(),
+    imageDigest: z.string().nullable(),
+    config: ConfigSchema,
+  }),
+  inputs: z.strictObject({
+    weights: object,
+    dataset: object.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
+    evaluation: z.strictObject({ dataset: z.string(), split: z.string() }),
+    /** What the training began with. */
+    start: z.discriminatedUnion('from', [
+      z.strictObject({ from: z.literal('scratch') }),
+      z.strictObject({ from: z.literal('head'), head: object }),
+      z.strictObject({ from: z.literal('checkpoint'), uri: z.string(), step: z.int().nonnegative() }),
+    ]),
+  }),
+  /** The step that it went on from, after an earlier run of the same workflow id. */
+  resumedFrom: z.int().positive().nullable(),
+  steps: z.int().positive(),
+  evaluations: z.array(EvaluationSchema).min(1),
+  best: EvaluationSchema,
+  checkpoints: z.strictObject({ best: checkpoint, last: checkpoint }),
+  /** Segments as they were done at last, and what went wrong before. */
+  segments: z.array(
+    z.strictObject({
+      until: z.int().positive(),
+      worker: z.string(),
+      steps: z.int().nonnegative(),
+      seconds,
+      dataSeconds: seconds,
+    }),
+  ),
+  failures: z.array(z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() })),
+  workers: z.array(WorkerReportSchema),
+  /** Seconds on the clock: of steps, of evaluations, and of the rest. */
+  timeBudget: z.strictObject({ plan: seconds, train: seconds, evaluate: seconds, other: seconds }),
+  cost: z.strictObject({
+    workerSeconds: seconds,
+    pricePerWorkerHour: z.number(),
+    total: z.number(),
+    currency: z.string(),
+  }),
+  artifacts: z.strictObject({ log: z.string(), checkpoints: z.string(), evaluations: z.string() }),
+});
+export type TrainResults = z.infer<typeof TrainResultsSchema>;

@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import type { Evaluation, TrainRecord } from '../train/train-log.ts';
+import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
+import { type StagedObject, s3Uri } from './eval.ts';
+import type { Cause, FleetSpec } from './fleet.ts';
+import type { ShardReport } from './results.ts';
+import type { TrainConfig } from './train.ts';
+
+/** What `TrainHead` is started with. */
+export const TrainInputSchema = z
+  .strictObject({
+    version: z.literal(1).default(1),
+    /** Name of a file in configs/ (its folder may be left out), or a config itself, with a `train` section. */
+    config: z.union([z.string().min(1), ConfigSchema]),
+    /** `key.path=value`, applied to the config. */
+    overrides: z.array(z.string()).default([]),
+    /** A staged checkpoint: the backbone's, which stays as it is. */
+    weights: s3Uri,
+    /** A staged dataset, with the split that the config trains on and the one that it is evaluated on. */
+    dataset: s3Uri,
+    evaluationSplit: z.string().default('validation'),
+    /** Checkpoints, log and results go to `<output>/<workflow id>/`. */
+    output: s3Uri,
+    /** The run is cancelled after so long, and fails; its last checkpoint stays. */
+    deadlineMinutes: z.number().positive().max(43_200).default(10_080),
+    /** `auto`: go on from the newest checkpoint of this workflow id, if there is one. `never`: refuse if there is. */
+    resume: z.enum(['auto', 'never']).default('auto'),
+    /** Another run's checkpoint (its `iter_<step>.json`, or a folder of them): weights, optimizer and step go on. */
+    resumeFrom: s3Uri.optional(),
+    /** A staged head: only its weights are taken, the training begins at step 0. */
+    loadFrom: s3Uri.optional(),
+    /** Train again although this workflow id has results: everything goes below the run's own id. */
+    recompute: z.boolean().default(false),
+  })
+  .refine(({ resumeFrom, loadFrom }) => !(resumeFrom && loadFrom), {
+    error: 'goes with resumeFrom only, or with loadFrom only: one goes on at its step, the other begins at 0',
+    path: ['loadFrom'],
+  });
+export type TrainInput = z.input<typeof TrainInputSchema>;
+
+/** A config that says how to train. */
+export type TrainableConfig = Config & { train: TrainConfig };
+
+/** A training as planned: all that its activities need, small enough for Temporal's history. */
+export interface TrainRun {
+  workflowId: string;
+  runId: string;
+  prefix: string;
+  codeVersion: string;
+  imageDigest: string | null;
+  config: TrainableConfig;
+  classes: DatasetClasses;
+  weights: StagedObject;
+  /** The split that is trained on; `images` as few as the config takes of it. */
+  dataset: StagedObject & { name: string; split: string; images: number };
+  evaluation: { dataset: string; split: string };
+  start: TrainStart;
+  fleet: FleetSpec;
+  deadlineSeconds: number;
+}
+
+/** Where a training begins if its own folder has no checkpoint yet. */
+export type TrainStart =
+  | { from: 'scratch' }
+  | { from: 'head'; head: StagedObject }
+  | { from: 'checkpoint'; uri: string; step: number };
+
+/** Either a plan with what earlier runs of this workflow id have left, or where its finished results lie. */
+export type TrainPlan =
+  | { kind: 'run'; run: TrainRun; checkpoint: SavedCheckpoint | null; evaluations: Evaluation[] }
+  | { kind: 'finished'; result: TrainResult };
+
+/** What `TrainHead` returns. */
+export interface TrainResult {
+  steps: number;
+  /** Of the best evaluation, and of the last one. */
+  best: Evaluation;
+  last: Evaluation;
+  /** The best evaluation's head, to be loaded by mmseg or given to `EvalMIoU`. */
+  head: string;
+  logUri: string;
+  resultsUri: string;
+}
+
+/** A checkpoint that is there, as a workflow knows it. */
+export interface SavedCheckpoint {
+  step: number;
+  /** Its pointer, `…/iter_<step>.json`. */
+  uri: string;
+  head: StagedObject;
+}
+
+/** One part of a training, up to the next evaluation. */
+export interface SegmentTask {
+  run: TrainRun;
+  /** Steps that are done when it is. */
+  until: number;
+  /** Which attempt of the whole run this is: what a lost trainer still says is told apart by it. */
+  attempt: number;
+}
+
+export interface SegmentResult {
+  checkpoint: SavedCheckpoint;
+  worker: string;
+  /** Steps that this attempt did, and the seconds that they took, waiting for features included. */
+  steps: number;
+  seconds: number;
+  dataSeconds: number;
+}
+
+/** Told by a trainer that other workers may bring features to. */
+export interface TrainerReady {
+  attempt: number;
+  worker: string;
+  /** `host:port`. */
+  address: string;
+  /** Only who has it is let in. */
+  token: string;
+}
+
+/** What a worker brings features to. There may be many of them, and history is dear. */
+export interface ServeTask {
+  run: Pick<TrainRun, 'config' | 'weights' | 'dataset'>;
+  trainer: TrainerReady;
+}
+
+/** What a trainer tells while it is at work. */
+export interface TrainHeartbeat {
+  worker: string;
+  step: number;
+  steps: number;
+  loss: number | null;
+  lr: number | null;
+  /** mmseg's decode.acc_seg: percent of all pixels. */
+  accuracy: number | null;
+  samplesPerSecond: number | null;
+  etaSeconds: number | null;
+}
+
+/** How far a training is: what its `progress` answers. */
+export interface TrainProgress {
+  phase: 'planning' | 'launching' | 'training' | 'evaluating' | 'publishing' | 'done';
+  step: number;
+  steps: number;
+  /** The latest of the log. */
+  log: TrainRecord | null;
+  samplesPerSecond: number | null;
+  etaSeconds: number | null;
+  last: Evaluation | null;
+  best: Evaluation | null;
+  checkpoint: SavedCheckpoint | null;
+  workers: Record<string, { state: string; node?: string; role?: 'trainer' }>;
+  /** What keeps workers from coming at all. */
+  trouble: Cause | null;
+  failures: ShardReport['failures'];
+}

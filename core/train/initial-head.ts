@@ -1,0 +1,56 @@
+import { elementCount } from '../checkpoint/dtypes.ts';
+import type { Config } from '../config/config.ts';
+import type { HeadState, HeadTensor } from '../config/train.ts';
+import { headSpecs } from '../model/head.ts';
+import type { TensorSpec } from '../model/tensor-spec.ts';
+import { drawsAt } from './draws.ts';
+import { isParameter } from './parameter-groups.ts';
+
+/**
+ * A head as it is before its first step. Each tensor is a function of the seed and its own name, so that it doesn't
+ * change with what else the model has.
+ *
+ * @throws Error for a tensor whose initialisation isn't known
+ * @see the sources beside each rule below; the pyramid is float32 here from the start, where the original rounds its
+ * first weights to bfloat16
+ */
+export function initialHead({ model }: Pick<Config, 'model'>, seed: number): HeadState {
+  const specs = headSpecs(model);
+  return {
+    step: 0,
+    tensors: new Map(specs.map((spec) => [spec.name, initialTensor(spec, seed)])),
+    moments: new Map(
+      specs.filter(isParameter).map(({ name, shape }) => {
+        const length = elementCount(shape);
+        return [name, { first: new Float32Array(length), second: new Float32Array(length) }];
+      }),
+    ),
+  };
+}
+
+/** A constant, or the standard deviation of normal numbers around 0. */
+type Rule = { constant: number } | { std: (shape: number[]) => number };
+
+/** The first rule whose pattern a name matches. */
+const RULES: [RegExp, Rule][] = [
+  // mmseg 0.30 `BaseDecodeHead`: init_cfg with an override for conv_seg.
+  [/\.conv_seg\.weight$/, { std: () => 0.01 }],
+  // mmcv 1.7 `ConvModule.init_weights`: He's, by the outputs. Weights are [out, in, k, k].
+  [/\.conv\.weight$/, { std: ([out, , ...kernel]) => Math.sqrt(2 / elementCount([out!, ...kernel])) }],
+  // InternVL `InternViT6B._init_weights`: the same of transposed convolutions, [in, out, k, k].
+  [/\.up1\.[03]\.weight$|\.up2\.0\.weight$/, { std: ([, ...rest]) => Math.sqrt(2 / elementCount(rest)) }],
+  // Norms begin as the identity, and with what torch's BatchNorm assumes before it has seen anything.
+  [/(\.bn|\.norm|\.up1\.1)\.weight$|\.running_var$/, { constant: 1 }],
+  [/\.bias$|\.running_mean$/, { constant: 0 }],
+];
+
+function initialTensor({ name, shape }: TensorSpec, seed: number): HeadTensor {
+  const rule = RULES.find(([pattern]) => pattern.test(name))?.[1];
+  if (!rule) throw new Error(`${name}: no initialisation is known for it`);
+  const data = new Float32Array(elementCount(shape));
+  if ('constant' in rule) return { shape, data: data.fill(rule.constant) };
+  const std = rule.std(shape);
+  const { normal } = drawsAt(seed, 'initial', name);
+  for (let i = 0; i < data.length; i++) data[i] = std * normal();
+  return { shape, data };
+}

@@ -1,0 +1,55 @@
+import type { TrainConfig } from '../config/train.ts';
+import type { TensorSpec } from '../model/tensor-spec.ts';
+
+/** How one parameter is optimised. */
+export interface ParameterGroup {
+  /** The original's name, such as `layer_49_no_decay`. */
+  name: string;
+  /** Times the learning rate. */
+  lrScale: number;
+  weightDecay: number;
+}
+
+/**
+ * The group of each parameter: vectors and biases don't decay, and each block's learning rate is a share of that of
+ * the block above it. Running statistics are in no group.
+ *
+ * @param depth blocks of the backbone
+ * @param specs names as in a whole segmentor's checkpoint, and shapes
+ * @see InternVL `mmcv_custom/layer_decay_optimizer_constructor.py`
+ */
+export function parameterGroups(
+  { weightDecay, layerDecayRate }: Pick<TrainConfig['optimizer'], 'weightDecay' | 'layerDecayRate'>,
+  depth: number,
+  specs: TensorSpec[],
+): Map<string, ParameterGroup> {
+  // Embeddings are layer 0, block i is i + 1, and heads and feature pyramid are above the last block.
+  const top = depth + 1;
+  return new Map(
+    specs.filter(isParameter).map((spec) => {
+      const layer = layerOf(spec.name) ?? top;
+      const decays = spec.shape.length > 1 && !spec.name.endsWith('.bias');
+      const group = {
+        name: `layer_${layer}_${decays ? 'decay' : 'no_decay'}`,
+        lrScale: layerDecayRate ** (top - layer),
+        weightDecay: decays ? weightDecay : 0,
+      };
+      return [spec.name, group];
+    }),
+  );
+}
+
+/** Whether a tensor is trained by its gradient, and not a running statistic. */
+export function isParameter({ name }: { name: string }): boolean {
+  return !/\.running_(mean|var)$/.test(name);
+}
+
+/**
+ * The position embedding and the class token decay, though the original means to spare them: it looks for names
+ * without `backbone.`, and finds none.
+ */
+function layerOf(name: string): number | undefined {
+  if (/^backbone\.(cls_token|pos_embed|patch_embed\.)/.test(name)) return 0;
+  const block = /^backbone\.blocks\.(\d+)\./.exec(name)?.[1];
+  return block === undefined ? undefined : Number(block) + 1;
+}
