@@ -4,9 +4,11 @@ import { Command } from 'commander';
 import { TypedFailure } from '../core/config/failures.ts';
 import { REPOSITORY } from '../workers/environment.ts';
 import { benchCommand } from './commands/bench.ts';
+import { benchFeaturesCommand } from './commands/bench-features.ts';
 import { benchGpuCommand } from './commands/bench-gpu.ts';
 import { benchReferenceCommand } from './commands/bench-reference.ts';
 import { benchScaleCommand } from './commands/bench-scale.ts';
+import { benchTrainCommand } from './commands/bench-train.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
@@ -30,6 +32,8 @@ for (const command of [
   benchReferenceCommand,
   benchGpuCommand,
   benchScaleCommand,
+  benchTrainCommand,
+  benchFeaturesCommand,
   smokeCommand,
 ])
   command(program);

@@ -48,14 +48,20 @@ function dataIn(folder: string | null | undefined): Record<string, string> {
   return folder ? { model_external_initializers_file_folder_path: folder } : {};
 }
 
-/** Runs a session on named inputs. @throws OutOfMemory if the batch did not fit */
+/**
+ * Runs a session on named inputs.
+ *
+ * @param outputs those asked for, each with the tensor to write it into, or null for a new one; all of them, if absent
+ * @throws OutOfMemory if the batch did not fit
+ */
 export async function runSession(
   session: InferenceSession,
   inputs: Record<string, Tensor>,
   device: Device,
+  outputs?: Record<string, Tensor | null>,
 ): Promise<Record<string, Tensor>> {
   try {
-    return await session.run(inputs);
+    return outputs ? await session.run(inputs, outputs) : await session.run(inputs);
   } catch (error) {
     throw translate(error, device);
   }

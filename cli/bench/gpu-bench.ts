@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { deviceName, driverVersion, ORT_VERSION } from '../../activities/evaluate/environment.ts';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
-import { openSession, runSession, tensor } from '../../activities/evaluate/session.ts';
+import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import type { Config, Device } from '../../core/config/config.ts';
 import type { DType } from '../../core/config/manifests.ts';
 import { networkSize } from '../../core/image/test-size.ts';

@@ -1,22 +1,20 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import type { Config } from '../../core/config/config.ts';
-import { BadInput } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { decodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import type { Session } from '../session.ts';
 import { median } from './bench-report.ts';
 import { benchInProcess } from './in-process.ts';
+import { REFERENCE, referenceEnvironment } from './reference-environment.ts';
 import { stageInputs } from './stage-inputs.ts';
 
 const run = promisify(execFile);
-const REFERENCE = fileURLToPath(new URL('../../infra/bench-reference', import.meta.url));
 const MAX_OUTPUT_BYTES = 1 << 24;
 
 /** The line that bench.py prints. */
@@ -73,7 +71,7 @@ export interface Comparison {
  */
 export async function benchReference(options: ReferenceBenchOptions): Promise<Comparison> {
   const { session, folder, ade, config, say, rounds } = options;
-  const python = await environment(folder, say);
+  const python = await referenceEnvironment(folder, say);
   say('random weights, as the original saves them');
   const files = await makeWeights(python, folder);
   const input = await stageInputs(session.store, `s3://${session.bucket}`, { ade, ...files }, config);
@@ -146,27 +144,6 @@ function difference(a: number | null, b: number | null): string {
 
 function emptySide(): Side {
   return { imagesPerSecond: [], forward: [], mIoU: null, aAcc: null, predictedPixels: [] };
-}
-
-async function environment(folder: string, say: (step: string) => void): Promise<string> {
-  const venv = path.join(folder, 'venv');
-  if (!existsSync(path.join(venv, 'ready'))) {
-    say('making the reference environment (torch, mmsegmentation): about 3 minutes and 3 GB, once');
-    await mkdir(folder, { recursive: true });
-    await rm(venv, { recursive: true, force: true });
-    await run(path.join(REFERENCE, 'setup.sh'), [venv], { maxBuffer: MAX_OUTPUT_BYTES }).catch((cause) => {
-      const why = String(cause.stderr || cause.message)
-        .trim()
-        .split('\n')
-        .at(-1);
-      throw new BadInput(
-        `the reference environment could not be made in ${venv}: ${why}. It needs Python 3.11 and pip; ` +
-          'see infra/bench-reference/README.md',
-        { cause },
-      );
-    });
-  }
-  return path.join(venv, 'bin/python');
 }
 
 /** What bench.py makes is for its default sizes, which are the mid preset's. */

@@ -2,8 +2,8 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import os from 'node:os';
 import path from 'node:path';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
-import { openSession, runSession, tensor } from '../../activities/evaluate/session.ts';
 import { Stitcher } from '../../activities/evaluate/stitcher.ts';
+import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { openTorchFile, readTensor, toFloat32 } from '../../core/checkpoint/torch-file.ts';
 import { writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../core/config/config.ts';

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { decodeAnnotation } from '../../activities/evaluate/decode.ts';
 import { loadImage } from '../../activities/evaluate/load-image.ts';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
-import { openSession, runSession, tensor } from '../../activities/evaluate/session.ts';
 import { SlideSegmenter } from '../../activities/evaluate/slide-segmenter.ts';
 import { Stitcher } from '../../activities/evaluate/stitcher.ts';
+import { decodeAnnotation } from '../../activities/images/decode.ts';
+import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { viewKinds } from '../../core/image/views.ts';
 import { decodeMatrix } from '../../core/metric/matrix-codec.ts';

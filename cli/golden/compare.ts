@@ -24,28 +24,51 @@ export function compareArrays(
   if (actual.length !== expected.length)
     return verdict(what, false, `${actual.length} elements`, `${expected.length} elements`);
   if (tolerance.mismatch_fraction !== undefined) {
-    const fraction = mismatches(actual, expected) / expected.length;
+    const fraction = mismatches(actual, expected, tolerance) / expected.length;
+    const how = tolerance.atol === undefined ? 'differ' : `outside ${toleranceText(tolerance)}`;
     return verdict(
       what,
       fraction <= tolerance.mismatch_fraction,
       percent(fraction),
-      `≤ ${percent(tolerance.mismatch_fraction)} differ`,
+      `≤ ${percent(tolerance.mismatch_fraction)} ${how}`,
+    );
+  }
+  if (tolerance.rel_to_max !== undefined) {
+    const largest = largestMagnitude(expected);
+    const error = largestError(actual, expected) / (largest || 1);
+    return verdict(
+      what,
+      error <= tolerance.rel_to_max,
+      error.toExponential(1),
+      `${tolerance.rel_to_max}·max|x|`,
     );
   }
   if (tolerance.exact) {
     const count = mismatches(actual, expected);
     return verdict(what, count === 0, `${count} differ`, 'equal');
   }
-  const { atol = 0, rtol = 0 } = tolerance;
+  const ok = mismatches(actual, expected, tolerance) === 0;
+  return verdict(what, ok, largestError(actual, expected).toExponential(1), toleranceText(tolerance));
+}
+
+function toleranceText({ atol = 0, rtol = 0 }: Tolerance): string {
+  return `${atol}${rtol ? ` + ${rtol}·|x|` : ''}`;
+}
+
+function largestError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let largest = 0;
-  let ok = true;
   for (let i = 0; i < expected.length; i++) {
     const error = Math.abs(actual[i]! - expected[i]!);
-    // Written so that NaN is outside of every tolerance.
-    if (!(error <= atol + rtol * Math.abs(expected[i]!))) ok = false;
+    // Written so that NaN is larger than any number.
     if (!(error <= largest)) largest = error;
   }
-  return verdict(what, ok, largest.toExponential(1), `${atol}${rtol ? ` + ${rtol}·|x|` : ''}`);
+  return largest;
+}
+
+function largestMagnitude(values: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  return largest;
 }
 
 /** Shares of positions at which the best of `classes` (axis 1 of `[B, K, …]`) is the same. */
@@ -107,9 +130,18 @@ export function stepsOf(how: string, rank: number): number[] {
   return Array.from({ length: rank }, (_, axis) => steps[axis] ?? 1);
 }
 
-function mismatches(a: ArrayLike<number>, b: ArrayLike<number>): number {
+/** How many elements lie outside of |error| ≤ atol + rtol · |expected|; without these, how many differ. */
+function mismatches(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  { atol = 0, rtol = 0 }: Tolerance = {},
+): number {
   let count = 0;
-  for (let i = 0; i < b.length; i++) if (a[i] !== b[i]) count++;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, b] = [actual[i]!, expected[i]!];
+    // Written so that NaN is outside of every tolerance.
+    if (a !== b && !(Math.abs(a - b) <= atol + rtol * Math.abs(b))) count++;
+  }
   return count;
 }
 

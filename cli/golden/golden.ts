@@ -4,8 +4,10 @@ import { checkCheckpoints } from './check-checkpoints.ts';
 import { checkModel, checkPositionEmbedding } from './check-model.ts';
 import { checkPipeline } from './check-pipeline.ts';
 import { checkDecoding, checkPreprocessing } from './check-preprocessing.ts';
+import { checkTraining } from './check-training.ts';
+import { checkAugmentation, checkSchedules } from './check-training-data.ts';
 import type { Row } from './compare.ts';
-import { openGolden } from './manifest.ts';
+import { type HeadTrainingRun, openGolden } from './manifest.ts';
 import { NotImplemented } from './mmcv-config.ts';
 
 /**
@@ -38,8 +40,9 @@ export async function compareGolden(
     ]),
     ...runs.training.map((run): [string, () => Promise<Row[]>] => [
       `training: ${run.name}`,
-      () => Promise.reject(new NotImplemented('training')),
+      () => ('cases' in run ? checkAugmentation(golden) : checkTraining(golden, run as HeadTrainingRun)),
     ]),
+    ['training: learning rates and groups', async () => checkSchedules(golden)],
   ];
   const rows: Row[] = [];
   for (const [title, check] of sections) {

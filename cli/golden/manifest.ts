@@ -9,6 +9,9 @@ const tolerance = z.looseObject({
   atol: z.number().optional(),
   rtol: z.number().optional(),
   exact: z.boolean().optional(),
+  /** |error| ≤ this part of the largest of the expected. */
+  rel_to_max: z.number().optional(),
+  /** So large a share may lie outside of the tolerance (differ, where it says nothing else). */
   mismatch_fraction: z.number().optional(),
   argmax_agreement_with: z.string().optional(),
   at_least: z.number().optional(),
@@ -72,6 +75,21 @@ const pipelineRun = z.looseObject({
     .optional(),
 });
 
+const headTrainingRun = z.looseObject({
+  name: z.string(),
+  kind: z.string(),
+  crop: z.int(),
+  batch: z.int(),
+  config: z.string(),
+  checkpoint: z.string(),
+  learning_rates: z.array(z.number()),
+  inputs: z.array(z.looseObject({ input: z.string(), label: z.string() })),
+  log: z.string(),
+  expected: z.array(z.looseObject({ what: z.string(), file: z.string(), tolerance })),
+});
+
+const augmentationRun = z.looseObject({ name: z.string(), cases: z.string() });
+
 const Manifest = z.looseObject({
   model: z.array(file).default([]),
   preprocessing: z.array(file).default([]),
@@ -79,13 +97,16 @@ const Manifest = z.looseObject({
     model: z.array(modelRun).default([]),
     preprocessing: z.array(preprocessingRun).default([]),
     pipeline: z.array(pipelineRun).default([]),
-    training: z.array(z.looseObject({ name: z.string() })).default([]),
+    training: z.array(z.union([headTrainingRun, augmentationRun])).default([]),
   }),
 });
 
 export type ModelRun = z.infer<typeof modelRun>;
 export type PreprocessingRun = z.infer<typeof preprocessingRun>;
 export type PipelineRun = z.infer<typeof pipelineRun>;
+
+export type HeadTrainingRun = z.infer<typeof headTrainingRun>;
+export type AugmentationRun = z.infer<typeof augmentationRun>;
 
 export interface GoldenFolder {
   root: string;

@@ -4,7 +4,7 @@ import type { Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { fetchWeights } from '../../activities/deliver/fetch-weights.ts';
 import { neededPart } from '../../activities/deliver/needed-part.ts';
-import { tensor } from '../../activities/evaluate/session.ts';
+import { tensor } from '../../activities/onnx/session.ts';
 import type { Config } from '../../core/config/config.ts';
 import { BadData, BadInput } from '../../core/config/failures.ts';
 import { backboneSteps, headSteps } from '../../core/model/block-graphs.ts';

@@ -25,17 +25,21 @@ const SEGMENTOR_PREFIXES = ['backbone.', 'decode_head.', 'auxiliary_head.'];
  *
  * @param files the backbone's checkpoint, then what lies over it: a head's, or none if the first holds all.
  *   A later file wins where both have a key, as mmseg loads one after the other.
+ * @param specs the tensors to be found: all that the model reads, or a part of it
  * @throws BadInput naming the key, what was expected, and what was found
  * @see InternVL `InternViT6B.init_weights`, mmcv `load_checkpoint(strict=False)`; unlike there,
  *   a missing key is an error: random weights in its place would give a number that means nothing
  */
-export function matchWeights(files: TorchFile[], model: Config['model']): MatchedWeights {
+export function matchWeights(
+  files: TorchFile[],
+  model: Config['model'],
+  specs: TensorSpec[] = tensorSpecs(model),
+): MatchedWeights {
   const found = new Map<string, { file: TorchFile; tensor: TorchTensor }>();
   for (const file of files)
     for (const tensor of file.tensors.values()) found.set(segmentorKey(tensor.name), { file, tensor });
 
   const names = files.map((file) => file.name).join(' + ');
-  const specs = tensorSpecs(model);
   const missing = specs.filter((spec) => !found.has(spec.name));
   if (missing.length > 0) {
     const first = missing.slice(0, 3).map((spec) => `${spec.name} [${spec.shape.join(', ')}]`);

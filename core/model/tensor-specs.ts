@@ -4,15 +4,18 @@ import { gridSide, type TensorSpec } from './tensor-spec.ts';
 
 export const POSITION_EMBEDDING = 'backbone.pos_embed';
 
+/** Everything that a model reads from its checkpoints, in the order of use. */
+export function tensorSpecs(model: Config['model']): TensorSpec[] {
+  return [...backboneSpecs(model), ...headSpecs(model)];
+}
+
 /**
- * Everything that a model reads from its checkpoints, in the order of use, up to the last tap:
- * blocks behind it are neither fetched nor loaded.
+ * What the backbone reads, up to the last tap: blocks behind it are neither fetched nor loaded.
  * The position embedding is given at the crop's grid; it may come at pre-training's grid as well.
  *
  * @see InternVL `intern_vit_6b.py` for the names
  */
-export function tensorSpecs(model: Config['model']): TensorSpec[] {
-  const { backbone } = model;
+export function backboneSpecs({ backbone }: Config['model']): TensorSpec[] {
   const { embedDim: c, patchSizePx: p } = backbone;
   const hidden = Math.trunc(c * backbone.mlpRatio);
   const tokens = gridSide(backbone.imageSizePx, p) ** 2 + 1;
@@ -44,5 +47,5 @@ export function tensorSpecs(model: Config['model']): TensorSpec[] {
       { name: `${at}.ls2.gamma`, shape: [c] },
     );
   }
-  return [...specs, ...headSpecs(model)];
+  return specs;
 }

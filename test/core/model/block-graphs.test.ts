@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
-import { openSession, runSession, tensor } from '../../../activities/evaluate/session.ts';
+import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { openTorchFile } from '../../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { backboneSteps, headSteps } from '../../../core/model/block-graphs.ts';

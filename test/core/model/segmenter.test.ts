@@ -2,7 +2,7 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
-import { openSession, runSession, tensor } from '../../../activities/evaluate/session.ts';
+import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import type { TensorToWrite } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';

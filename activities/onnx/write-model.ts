@@ -1,0 +1,73 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { open, rename, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import type { Config } from '../../core/config/config.ts';
+import { matchWeights } from '../../core/model/match-weights.ts';
+import type { TensorSpec } from '../../core/model/tensor-spec.ts';
+import { type CheckpointFile, openWeights, type WeightLoader } from '../../core/model/weights.ts';
+
+export interface CheckpointOnDisk {
+  /** What messages call it, such as its S3 address. */
+  name: string;
+  file: string;
+}
+
+export interface PreparedModel {
+  /** The ONNX file. */
+  modelFile: string;
+  /** Where its weights' paths begin, if that isn't its own folder. */
+  dataFolder: string | null;
+  ignoredKeys: string[];
+}
+
+export interface ModelToWrite {
+  /** For the model file; ONNX Runtime takes weights in it or below it as they are, others by `dataFolder`. */
+  folder: string;
+  /** Of the file's name, such as `segmenter`. */
+  kind: string;
+  checkpoints: CheckpointOnDisk[];
+  model: Config['model'];
+  /** What is read from the checkpoints. */
+  specs: TensorSpec[];
+  build(weights: WeightLoader): Uint8Array;
+}
+
+/**
+ * Builds a graph over checkpoints on disk and writes the model file.
+ * The file is small: the weights stay where they are.
+ *
+ * @throws BadInput, BadData if the checkpoints don't fit the config
+ */
+export async function writeModel(options: ModelToWrite): Promise<PreparedModel> {
+  const { folder, kind, checkpoints, model, specs, build } = options;
+  const isBelow = ({ file }: CheckpointOnDisk) => !path.relative(folder, file).startsWith('..');
+  // ONNX Runtime refuses weights outside of the data's folder; a read-only cache shares no other one with ours.
+  const dataFolder = checkpoints.every(isBelow) ? null : path.parse(path.resolve(folder)).root;
+  const opened: CheckpointFile[] = [];
+  for (const { name, file } of checkpoints) {
+    const read = (offset: number, length: number) => readAt(file, offset, length);
+    const torch = await openTorchFile(name, (await stat(file)).size, read);
+    opened.push({ torch, read, location: path.relative(dataFolder ?? folder, file) });
+  }
+  const matched = matchWeights(
+    opened.map((checkpoint) => checkpoint.torch),
+    model,
+    specs,
+  );
+  const bytes = build(await openWeights(matched, opened, model));
+  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+  const modelFile = path.join(folder, `${kind}-${digest}.onnx`);
+  // Several workers of a node may write the same model: each to a file of its own, then an atomic rename.
+  // Not by the process's id: in containers that share a cache, everyone is number 1.
+  const temporary = `${modelFile}.${randomUUID()}`;
+  await writeFile(temporary, bytes);
+  await rename(temporary, modelFile);
+  return { modelFile, dataFolder, ignoredKeys: matched.ignoredKeys };
+}
+
+async function readAt(file: string, offset: number, length: number): Promise<Uint8Array> {
+  await using handle = await open(file);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+  return buffer.subarray(0, bytesRead);
+}

@@ -1,0 +1,165 @@
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { TypedFailure } from '../../core/config/failures.ts';
+import {
+  correctOutput,
+  gradientOutput,
+  LABELS,
+  lossOutput,
+  parameterSpecs,
+  runningOutput,
+  runningSpecs,
+  tapInput,
+  trainedHeads,
+  trainingGraph,
+} from '../../core/model/training-graph.ts';
+import { adamwGraph } from '../../core/onnx/adamw.ts';
+import { openSession, runSession, tensor } from '../onnx/session.ts';
+import type { FromHead, HeadSums, HeadThreadOptions, MovingTensor, ToHead } from './head-protocol.ts';
+
+/*
+ * The training thread: one session for losses and gradients, one for the optimizer. ONNX Runtime's binding keeps
+ * nothing on a device from run to run, so parameters and moments belong to the host: they come as inputs, and the
+ * optimizer writes them where they lie, on the CPU, a piece at a time (docs/decisions/0011).
+ */
+
+/** Elements that the optimizer takes at a time: small enough for the cache, large enough for two threads. */
+const PIECE = 131_072;
+
+const port = parentPort as MessagePort;
+const { config, threads } = workerData as HeadThreadOptions;
+const { model, train, run } = config;
+const parameters = parameterSpecs(model);
+const statistics = runningSpecs(model);
+const heads = trainedHeads(model, train);
+
+type Step = Extract<ToHead, { type: 'step' }>;
+
+async function main(): Promise<void> {
+  const options = { device: run.device, threads };
+  const session = await openSession(trainingGraph({ model, train }), options);
+  const optimizer = await openSession(adamwGraph(train.optimizer), { device: 'cpu', threads });
+  const gradients = new Map(
+    parameters.map(({ name, shape }) => [name, tensor(new Float32Array(elements(shape)), shape)]),
+  );
+  let queue = Promise.resolve();
+  port.on('message', (message: ToHead) => {
+    if (message.type === 'close') {
+      queue = queue.then(async () => {
+        await session.release();
+        await optimizer.release();
+      });
+      queue.catch(fail).finally(() => port.close());
+    } else {
+      queue = queue.then(() => step(session, optimizer, gradients, message)).catch(fail);
+    }
+  });
+  send({ type: 'ready' });
+}
+
+async function step(
+  session: InferenceSession,
+  optimizer: InferenceSession,
+  gradients: Map<string, Tensor>,
+  message: Step,
+): Promise<void> {
+  const { tensors } = message;
+  const byName = new Map(tensors.map((moving) => [moving.name, moving]));
+  const started = performance.now();
+  const outputs = await runSession(session, feeds(message), run.device, {
+    ...Object.fromEntries(parameters.map(({ name }) => [gradientOutput(name), gradients.get(name)!])),
+    ...Object.fromEntries(
+      [...heads.flatMap((head) => [lossOutput(head), correctOutput(head)]), ...statistics.map(next)].map(
+        (name) => [name, null],
+      ),
+    ),
+  });
+  const computed = performance.now();
+  const sums: HeadSums = Object.fromEntries(
+    heads.map((head) => [
+      head.name,
+      { loss: sum(outputs[lossOutput(head)]!), correct: sum(outputs[correctOutput(head)]!) },
+    ]),
+  );
+  const isFinite = Object.values(sums).every(({ loss }) => Number.isFinite(loss));
+  if (isFinite) {
+    for (const { name } of statistics)
+      byName.get(name)!.data.set(outputs[next({ name })]!.data as Float32Array);
+    for (const { name } of parameters)
+      await update(optimizer, byName.get(name)!, gradients.get(name)!, message);
+  }
+  const seconds = {
+    graph: (computed - started) / 1000,
+    optimizer: (performance.now() - computed) / 1000,
+  };
+  send({ type: 'stepped', tensors, sums, isFinite, seconds }, buffersOf(tensors));
+}
+
+function feeds({ tensors, features, labels, kept }: Step): Record<string, Tensor> {
+  const { batch } = train;
+  const { imageSizePx: size, patchSizePx, embedDim } = model.backbone;
+  const grid = Math.floor(size / patchSizePx);
+  return {
+    [LABELS]: tensor(labels, [batch, size, size]),
+    ...Object.fromEntries(
+      features.map((data, tap) => [tapInput(tap), tensor(data, [batch, embedDim, grid, grid])]),
+    ),
+    ...Object.fromEntries(
+      Object.entries(kept).map(([name, data]) => [name, tensor(data, [batch, data.length / batch, 1, 1])]),
+    ),
+    ...Object.fromEntries(tensors.map(({ name, shape, data }) => [name, tensor(data, shape)])),
+  };
+}
+
+/** One optimizer step of one parameter, in place. */
+async function update(
+  optimizer: InferenceSession,
+  { name, data, first, second }: MovingTensor,
+  gradient: Tensor,
+  { factors }: Step,
+): Promise<void> {
+  const scalars = Object.entries(factors[name]!).map(([key, value]) => [
+    key,
+    tensor(Float32Array.of(value), []),
+  ]);
+  for (let start = 0; start < data.length; start += PIECE) {
+    const piece = (whole: Float32Array) => {
+      const part = whole.subarray(start, start + PIECE);
+      return tensor(part, [part.length]);
+    };
+    const state = { parameter: piece(data), first: piece(first!), second: piece(second!) };
+    await optimizer.run(
+      { ...state, gradient: piece(gradient.data as Float32Array), ...Object.fromEntries(scalars) },
+      { 'next parameter': state.parameter, 'next first': state.first, 'next second': state.second },
+    );
+  }
+}
+
+function next({ name }: { name: string }): string {
+  return runningOutput(name);
+}
+
+function sum({ data }: Tensor): number {
+  return (data as Float32Array).reduce((total, part) => total + part, 0);
+}
+
+function elements(shape: number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
+  return tensors.flatMap(({ data, first, second }) =>
+    [data, first, second].flatMap((array) => (array ? [array.buffer] : [])),
+  );
+}
+
+function send(message: FromHead, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function fail(error: unknown): void {
+  const failureClass = error instanceof TypedFailure ? error.failureClass : null;
+  send({ type: 'failed', failureClass, message: error instanceof Error ? error.message : String(error) });
+}
+
+main().catch(fail);

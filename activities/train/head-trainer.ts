@@ -1,0 +1,203 @@
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { BadData, FAILURE_CLASSES, TypedFailure } from '../../core/config/failures.ts';
+import type { HeadState, StepLog } from '../../core/config/train.ts';
+import { headSpecs } from '../../core/model/head.ts';
+import { IGNORED_LABEL } from '../../core/model/segmentation-loss.ts';
+import { keptInput, type TrainedHead, trainedHeads } from '../../core/model/training-graph.ts';
+import { type AdamWFactors, adamwFactors } from '../../core/onnx/adamw.ts';
+import { drawsAt } from '../../core/train/draws.ts';
+import { type ParameterGroup, parameterGroups } from '../../core/train/parameter-groups.ts';
+import { learningRate } from '../../core/train/schedule.ts';
+import type { FromHead, HeadSums, HeadThreadOptions, MovingTensor, ToHead } from './head-protocol.ts';
+
+/** What one step learns from. Its buffers are used up by the step. */
+export interface TrainBatch {
+  /** By tap, `[B, C, g, g]`. */
+  features: Float32Array<ArrayBuffer>[];
+  /** `[B, S, S]` */
+  labels: Uint8Array<ArrayBuffer>;
+}
+
+export interface HeadTrainerOptions extends HeadThreadOptions {
+  /** Is used up: from now on `state()` has it. */
+  state: HeadState;
+  /** Of a step (from 0) and a group; the config's schedule, if absent. */
+  learningRate?: (step: number, lrScale: number) => number;
+}
+
+/**
+ * A head in training: parameters, moments and running statistics, and the step that changes them, on a thread of
+ * its own. A step is a pure function of the state, the batch and the config.
+ */
+export class HeadTrainer implements AsyncDisposable {
+  readonly #thread: Worker;
+  readonly #config: HeadThreadOptions['config'];
+  readonly #groups: Map<string, ParameterGroup>;
+  readonly #learningRate: (step: number, lrScale: number) => number;
+  #step: number;
+  #tensors: MovingTensor[];
+  #failure: Error | null = null;
+  /** Seconds of the last step: the graph, and the optimizer. */
+  seconds = { graph: 0, optimizer: 0 };
+
+  private constructor(thread: Worker, { config, state, learningRate: given }: HeadTrainerOptions) {
+    const { optimizer } = config.train;
+    this.#thread = thread;
+    this.#config = config;
+    this.#learningRate = given ?? ((step, lrScale) => learningRate(config.train, step, lrScale));
+    this.#groups = parameterGroups(optimizer, config.model.backbone.depth, headSpecs(config.model));
+    this.#step = state.step;
+    this.#tensors = headSpecs(config.model).map(({ name }) => moving(state, name));
+  }
+
+  /** @throws BadInput if the device isn't there, OutOfMemory if the graph doesn't fit */
+  static async open(options: HeadTrainerOptions): Promise<HeadTrainer> {
+    const { config, threads } = options;
+    const workerData: HeadThreadOptions = { config, threads };
+    const thread = new Worker(new URL('./head-thread.mjs', import.meta.url), { workerData });
+    const trainer = new HeadTrainer(thread, options);
+    await trainer.#answer();
+    return trainer;
+  }
+
+  /**
+   * One optimizer step.
+   *
+   * @returns the figures of the step, as mmseg logs them
+   * @throws BadData if the loss is not finite: the state is then as it was before the step
+   */
+  async step({ features, labels }: TrainBatch): Promise<StepLog> {
+    const { train, model } = this.#config;
+    const lr = this.#learningRate(this.#step, 1);
+    const labelled = countLabelled(labels);
+    const factors: Record<string, AdamWFactors> = {};
+    for (const [name, { lrScale, weightDecay }] of this.#groups)
+      factors[name] = adamwFactors(
+        train.optimizer,
+        this.#step + 1,
+        this.#learningRate(this.#step, lrScale),
+        weightDecay,
+      );
+    const kept = Object.fromEntries(
+      (train.dropout > 0 ? trainedHeads(model, train) : []).map((head) => [
+        keptInput(head),
+        this.#kept(head),
+      ]),
+    );
+    const message: ToHead = { type: 'step', tensors: this.#tensors, features, labels, kept, factors };
+    this.#thread.postMessage(message, [
+      ...buffersOf(this.#tensors),
+      ...features.map(({ buffer }) => buffer),
+      labels.buffer,
+    ]);
+    const answer = await this.#answer();
+    if (answer.type !== 'stepped') throw new Error(`the training thread answered '${answer.type}'`);
+    this.#tensors = answer.tensors;
+    this.seconds = answer.seconds;
+    const log = stepLog(answer.sums, trainedHeads(model, train), { step: this.#step + 1, lr, labelled });
+    if (!answer.isFinite)
+      throw new BadData(
+        `step ${log.step}: the loss is ${log.loss} at a learning rate of ${lr}; is the learning rate too high, or a weight not finite?`,
+      );
+    this.#step += 1;
+    return log;
+  }
+
+  /** As it is now: a view, valid until the next step. */
+  state(): HeadState {
+    return {
+      step: this.#step,
+      tensors: new Map(this.#tensors.map(({ name, shape, data }) => [name, { shape, data }])),
+      moments: new Map(
+        this.#tensors.flatMap(({ name, first, second }) =>
+          first && second ? [[name, { first, second }] as const] : [],
+        ),
+      ),
+    };
+  }
+
+  /** Ends the thread after the step under way; never in the middle of it, which would end the process. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const exited = once(this.#thread, 'exit');
+    this.#thread.postMessage({ type: 'close' } satisfies ToHead);
+    await exited;
+  }
+
+  /** Dropout of whole channels, by the seed and the step. @see torch `Dropout2d` */
+  #kept({ name, channels }: TrainedHead): Float32Array<ArrayBuffer> {
+    const { dropout, seed, batch } = this.#config.train;
+    const { uniform } = drawsAt(seed, 'dropout', name, this.#step);
+    return Float32Array.from({ length: batch * channels }, () =>
+      uniform() < dropout ? 0 : 1 / (1 - dropout),
+    );
+  }
+
+  #answer(): Promise<FromHead> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      const end = (error: Error) => {
+        this.#failure = error;
+        settle();
+        reject(error);
+      };
+      const onMessage = (message: FromHead) => {
+        if (message.type === 'failed') return end(asError(message.failureClass, message.message));
+        settle();
+        resolve(message);
+      };
+      const onExit = (code: number) => end(new Error(`the training thread ended (exit code ${code})`));
+      const settle = () => this.#thread.off('message', onMessage).off('error', end).off('exit', onExit);
+      this.#thread.on('message', onMessage).on('error', end).on('exit', onExit);
+    });
+  }
+}
+
+/** Arrays whose buffers are theirs alone: what is moved away must not be a part of something else. */
+function moving({ tensors, moments }: HeadState, name: string): MovingTensor {
+  const { shape, data } = tensors.get(name)!;
+  const moment = moments.get(name);
+  return {
+    ...{ name, shape, data: own(data) },
+    ...(moment ? { first: own(moment.first), second: own(moment.second) } : {}),
+  };
+}
+
+function own(array: Float32Array): Float32Array<ArrayBuffer> {
+  const isWhole = array.buffer instanceof ArrayBuffer && array.byteLength === array.buffer.byteLength;
+  return isWhole ? (array as Float32Array<ArrayBuffer>) : new Float32Array(array);
+}
+
+function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
+  return tensors.flatMap(({ data, first, second }) =>
+    [data, first, second].flatMap((array) => (array ? [array.buffer] : [])),
+  );
+}
+
+function countLabelled(labels: Uint8Array): number {
+  let labelled = 0;
+  for (const label of labels) if (label !== IGNORED_LABEL) labelled++;
+  return labelled;
+}
+
+/** @see mmseg 0.30 `BaseDecodeHead.losses`: the accuracy is over labelled pixels, the loss over all */
+function stepLog(
+  sums: HeadSums,
+  heads: TrainedHead[],
+  { step, lr, labelled }: { step: number; lr: number; labelled: number },
+): StepLog {
+  const parts: Record<string, number> = {};
+  let loss = 0;
+  for (const { name, lossWeight } of heads) {
+    const { loss: mean, correct } = sums[name]!;
+    parts[`${name}.loss_ce`] = mean * lossWeight;
+    parts[`${name}.acc_seg`] = labelled > 0 ? (100 * correct) / labelled : 0;
+    loss += mean * lossWeight;
+  }
+  return { step, lr, loss, parts };
+}
+
+function asError(failureClass: string | null, message: string): Error {
+  const known = FAILURE_CLASSES.find((name) => name === failureClass);
+  return known ? new TypedFailure(known, message) : new Error(message);
+}
