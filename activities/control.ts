@@ -4,16 +4,21 @@ import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
+import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
+import type { Evaluation } from '../core/train/train-log.ts';
 import { asActivity, type Beat } from './as-activity.ts';
 import { isRunOpen } from './is-run-open.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
+import { planTrain } from './plan/plan-train.ts';
 import { discardUnpublished } from './publish/discard-unpublished.ts';
 import { createPublish, type Published, type PublishInput } from './publish/publish-results.ts';
+import { publishTraining, type TrainOutcome } from './publish/publish-training.ts';
 import type { CopyObject } from './stage/s3-copy.ts';
 import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
+import { recordEvaluation } from './train/record-evaluation.ts';
 
 /** By this signal a run hears of its workers. */
 const FLEET_CHANGED = 'fleetChanged';
@@ -39,9 +44,15 @@ export function controlActivities(context: ControlContext) {
   };
 
   return {
-    planEval(request: EvalInput): Promise<Plan> {
+    /** @param host the fleet that the run works on, if it is a part of another one */
+    planEval(request: EvalInput, host: FleetSpec | null = null): Promise<Plan> {
       const { workflowExecution, taskQueue } = Context.current().info;
-      return asActivity(() => planEval(context, request, { ...workflowExecution!, taskQueue }));
+      return asActivity(() => planEval(context, request, { ...workflowExecution!, taskQueue }, host));
+    },
+
+    planTrain(request: TrainInput): Promise<TrainPlan> {
+      const { workflowExecution, taskQueue } = Context.current().info;
+      return asActivity(() => planTrain(context, request, { ...workflowExecution!, taskQueue }));
     },
 
     /** Runs as long as the run does; returns only when cancelled. */
@@ -69,6 +80,14 @@ export function controlActivities(context: ControlContext) {
 
     publishResults(input: PublishInput): Promise<Published> {
       return asActivity(() => publish.publishResults(input));
+    },
+
+    recordEvaluation(run: TrainRun, evaluation: Evaluation): Promise<void> {
+      return asActivity(() => recordEvaluation(store, run, evaluation));
+    },
+
+    publishTraining(outcome: TrainOutcome): Promise<TrainResult> {
+      return asActivity(() => publishTraining(store, outcome, Date.now()));
     },
 
     discardUnpublished(prefix: string): Promise<void> {

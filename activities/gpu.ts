@@ -1,15 +1,82 @@
+import { Context } from '@temporalio/activity';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ShardResult, ShardTask } from '../core/config/eval.ts';
+import type {
+  SegmentResult,
+  SegmentTask,
+  ServeTask,
+  TrainerReady,
+  TrainRun,
+} from '../core/config/train-run.ts';
+import { savedCheckpoint } from '../core/train/checkpoints.ts';
+import { logSampling } from '../core/train/segments.ts';
 import { asActivity } from './as-activity.ts';
 import type { ShardEvaluator } from './evaluate/evaluate-shard.ts';
+import type { ServeEnd } from './train/features/serve-features.ts';
+import { trainSegment } from './train/train-segment.ts';
+import type { TrainingWork } from './train/training.ts';
 
-/** A GPU worker's activities. */
-export function gpuActivities(evaluator: ShardEvaluator) {
+/** By these signals a run hears how its training gets on. */
+const TRAINER_READY = 'trainerReady';
+const TRAINING_LOG = 'trainingLog';
+const CHECKPOINT_SAVED = 'checkpointSaved';
+
+/** A GPU worker's activities: it does one thing at a time. */
+export function gpuActivities(evaluator: ShardEvaluator, training: TrainingWork) {
+  const { worker } = evaluator;
   return {
     evaluateShard(task: ShardTask): Promise<ShardResult> {
       return asActivity((beat) => evaluator.evaluateShard(task, beat), {
-        onWorkerStop: `${evaluator.worker} was told to stop in mid-shard`,
+        onWorkerStop: `${worker} was told to stop in mid-shard`,
       });
     },
+
+    /** Ends with a checkpoint at the segment's end; cancelled, with one where it was, if that can be had soon. */
+    trainSegment(task: SegmentTask): Promise<SegmentResult> {
+      const tell = teller(Context.current().client, task.run);
+      const { attempt, run } = task;
+      const isTold = logSampling(run.config.train);
+      return asActivity(
+        async (beat) => {
+          // A GPU may not have room for both.
+          await evaluator.unload();
+          return trainSegment(training.segments, task, {
+            ...beat,
+            onReady: (address, token) =>
+              void tell(TRAINER_READY, { attempt, worker, address, token } satisfies TrainerReady),
+            onLog: (record) => void (isTold(record.iter) && tell(TRAINING_LOG, record)),
+            onSaved: (checkpoint) => tell(CHECKPOINT_SAVED, savedCheckpoint(checkpoint)),
+          });
+        },
+        { onWorkerStop: `${worker} was told to stop in mid-training`, endsBySignal: true },
+      );
+    },
+
+    /** Brings features to a trainer until it has enough, or is gone. */
+    serveFeatures(task: ServeTask): Promise<ServeEnd> {
+      return asActivity(
+        async (beat) => {
+          beat.heartbeat({ worker });
+          await evaluator.unload();
+          return training.serve(task, beat.signal);
+        },
+        { onWorkerStop: `${worker} was told to stop while it brought features`, endsBySignal: true },
+      );
+    },
+  };
+}
+
+/** Sends signals to a run in order. One that can't be told now is left out: the segment's result says what counts. */
+function teller(client: Client, { workflowId, runId }: TrainRun) {
+  const handle = client.workflow.getHandle(workflowId, runId);
+  let last: Promise<void> = Promise.resolve();
+  return (signal: string, news: object): Promise<void> => {
+    last = last.then(() =>
+      handle.signal(signal, news).catch((error: unknown) => {
+        if (!(error instanceof WorkflowNotFoundError)) console.error(`${signal} could not be told:`, error);
+      }),
+    );
+    return last;
   };
 }
 

@@ -17,11 +17,13 @@ import { runCommand } from './commands/run.ts';
 import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
+import { trainCommand } from './commands/train.ts';
 
 const { version, description } = JSON.parse(readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8'));
 const program = new Command('tessera').description(description).version(version).showHelpAfterError();
 for (const command of [
   runCommand,
+  trainCommand,
   demoCommand,
   stackCommands,
   stageCommands,

@@ -16,13 +16,36 @@ const TASK_QUEUE = 'tessera';
 const LOOK_EVERY_MS = 300;
 
 /** Starts `EvalMIoU` (or finds it running under this id), shows how it gets on, and gives its result. */
-export async function runEval(
+export function runEval(
   session: Session,
   workflowId: string,
   input: EvalInput,
   terminal: Terminal,
 ): Promise<EvalResult> {
-  const handle = await session.client.workflow.start('EvalMIoU', {
+  return runWatched(session, { type: 'EvalMIoU', workflowId, input }, terminal, {
+    show: showProgress,
+    cancelling: 'workers end, nothing is published',
+    cancelled: async () => 'nothing was published',
+  });
+}
+
+/** How a run is followed on a terminal. */
+export interface Watching {
+  /** Shows its progress until told to stop. */
+  show(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void>;
+  /** What becomes of it when it is cancelled: said when that begins, and when it is done. */
+  cancelling: string;
+  cancelled(handle: WorkflowHandle): Promise<string>;
+}
+
+/** Starts a workflow, or finds it running under this id, shows how it gets on, and gives its result. */
+export async function runWatched<T>(
+  session: Session,
+  { type, workflowId, input }: { type: string; workflowId: string; input: unknown },
+  terminal: Terminal,
+  watching: Watching,
+): Promise<T> {
+  const handle = await session.client.workflow.start(type, {
     taskQueue: TASK_QUEUE,
     workflowId,
     args: [input],
@@ -31,18 +54,18 @@ export async function runEval(
   const link = session.temporalUiUrl
     ? ` · ${session.temporalUiUrl}/namespaces/default/workflows/${workflowId}`
     : '';
-  terminal.print(`▸ EvalMIoU ${workflowId}${link}`);
+  terminal.print(`▸ ${type} ${workflowId}${link}`);
   const over = new AbortController();
   const cancel = interrupted().then(async () => {
-    terminal.print('▸ cancelling: workers end, nothing is published (again Ctrl-C to leave it behind)');
+    terminal.print(`▸ cancelling: ${watching.cancelling} (again Ctrl-C to leave it behind)`);
     await handle.cancel();
   });
   cancel.catch(() => {});
-  const showing = showProgress(handle, over.signal, terminal);
+  const showing = watching.show(handle, over.signal, terminal);
   try {
-    return (await handle.result()) as EvalResult;
+    return (await handle.result()) as T;
   } catch (error) {
-    throw readable(error);
+    throw await readable(error, () => watching.cancelled(handle));
   } finally {
     over.abort();
     await showing;
@@ -64,12 +87,12 @@ export async function runToEnd<T>(
       workflowIdConflictPolicy: 'USE_EXISTING',
     })) as T;
   } catch (error) {
-    throw readable(error);
+    throw await readable(error);
   }
 }
 
 async function showProgress(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const bar = progressBar();
+  const bar = progressBar('{value}/{total} images · {speed} · ETA {eta_text} · mIoU {mIoU}');
   let isShown = false;
   while (!signal.aborted) {
     const progress = await handle.query<Progress>('progress').catch(() => null);
@@ -108,11 +131,11 @@ export async function resultsText(session: Session, resultsUri: string): Promise
 }
 
 /** What a user is told of a workflow's failure: its cause's own words. */
-function readable(error: unknown): unknown {
+async function readable(error: unknown, cancelled = async () => 'nothing was published'): Promise<unknown> {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
   if (cause instanceof CancelledFailure)
-    return new TypedFailure('BadInput', 'cancelled: nothing was published');
+    return new TypedFailure('BadInput', `cancelled: ${await cancelled()}`);
   if (cause instanceof ApplicationFailure) {
     const failureClass = FAILURE_CLASSES.find((name) => name === cause.type) ?? 'Unavailable';
     return new TypedFailure(failureClass, cause.message);

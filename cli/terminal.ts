@@ -32,11 +32,11 @@ export function terminal(stream: NodeJS.WriteStream = process.stderr): Terminal 
   };
 }
 
-/** A bar for images done; numbers beside it come from the payload. */
-export function progressBar(stream: NodeJS.WriteStream = process.stderr): SingleBar {
+/** A bar, and text beside it; the text's numbers come from the payload. */
+export function progressBar(text: string, stream: NodeJS.WriteStream = process.stderr): SingleBar {
   return new SingleBar({
     stream,
-    format: '  {bar} {value}/{total} images · {speed} · ETA {eta_text} · mIoU {mIoU}',
+    format: `  {bar} ${text}`,
     barsize: 24,
     hideCursor: true,
     noTTYOutput: true,

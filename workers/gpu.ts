@@ -1,19 +1,22 @@
 import os from 'node:os';
+import path from 'node:path';
 import { Client } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { fetchWeights } from '../activities/deliver/fetch-weights.ts';
 import { openNodeCache } from '../activities/deliver/node-cache.ts';
 import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
 import { ShardEvaluator } from '../activities/evaluate/evaluate-shard.ts';
+import type { FetchWeights } from '../activities/evaluate/model-slot.ts';
 import { gpuActivities } from '../activities/gpu.ts';
 import { isRunOpen, type RunName } from '../activities/is-run-open.ts';
+import { trainingWork } from '../activities/train/training.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import { connect, createWorker, temporalSettings } from './connection.ts';
 import { cacheFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
 import { type Life, runProgram } from './program.ts';
 import { watchRun } from './run-watch.ts';
-import { logFetch, logShards } from './shard-log.ts';
+import { logFetch, logShards, logTraining } from './shard-log.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
 
 /** Longer than that, and a look at the run counts as unanswered. */
@@ -38,22 +41,19 @@ async function main(life: Life): Promise<void> {
   const connection = await connect(settings);
   console.log(`connected to Temporal at ${settings.connection.address}, namespace ${settings.namespace}`);
   const store = s3Store(s3Client());
-  const evaluator = new ShardEvaluator({
-    store,
-    worker: name,
-    cacheFolder: cache.folder,
-    fetch: (object, { model, signal }) =>
-      logFetch(object.uri, (onProgress) =>
-        fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),
-      ),
-    startSeconds: process.uptime(),
-  });
+  const fetch: FetchWeights = (object, { model, signal }) =>
+    logFetch(object.uri, (onProgress) =>
+      fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),
+    );
+  const context = { store, worker: name, cacheFolder: cache.folder, fetch };
+  const evaluator = new ShardEvaluator({ ...context, startSeconds: process.uptime() });
+  const training = trainingWork({ ...context, scratchFolder: path.join(cache.folder, 'checkpoints') });
   worker = await createWorker(settings, {
     connection,
     taskQueue,
     identity: name,
-    activities: logShards(gpuActivities(evaluator)),
-    // One shard at a time: its images fill the batches, and a lost worker costs one shard.
+    activities: logTraining(logShards(gpuActivities(evaluator, training))),
+    // One part at a time: a shard's images fill the batches, and a lost worker costs one shard.
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',

@@ -38,3 +38,14 @@ export function shardActivities({ taskQueue, deadlineSeconds }: FleetSpec) {
     retry: { maximumAttempts: 1 },
   });
 }
+
+/** A training's parts go there, too, and end when they are told to: the last checkpoint of a cancelled run is waited for. */
+export function trainActivities({ taskQueue, deadlineSeconds }: FleetSpec) {
+  return proxyActivities<GpuActivities>({
+    taskQueue,
+    startToCloseTimeout: (deadlineSeconds + 60) * 1000,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: { maximumAttempts: 1 },
+  });
+}

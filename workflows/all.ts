@@ -1,3 +1,4 @@
 /** Every workflow type by its name: what `temporal workflow start --type …` can start. */
 export { EvalMIoU } from './eval-miou.ts';
 export { StageDataset, StageWeights } from './stage.ts';
+export { TrainHead } from './train-head.ts';

@@ -1,10 +1,10 @@
-import { ActivityFailure, isCancellation, sleep, TimeoutFailure } from '@temporalio/workflow';
-import type { EvalRun, ShardHeartbeat, ShardResult } from '../core/config/eval.ts';
+import { isCancellation, sleep } from '@temporalio/workflow';
+import type { EvalRun, ShardResult } from '../core/config/eval.ts';
 import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
-import { CAUSES, causeText } from '../core/config/fleet.ts';
 import type { ShardRange } from '../core/shard/cut-shards.ts';
 import { shardActivities } from './activities.ts';
-import { type Classified, classify } from './failure.ts';
+import { withCause } from './cause.ts';
+import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { ProgressTracker } from './progress.ts';
 
@@ -90,29 +90,4 @@ function final({ class: failureClass, message }: Classified, batch: number, caus
       ? '. A single crop does not fit: give the worker more memory'
       : '';
   return new TypedFailure(failureClass, message + advice, { cause });
-}
-
-/** A worker that went in mid-shard: its launcher saw why. */
-async function withCause(error: unknown, fleet: FleetView): Promise<Classified> {
-  const failure = classify(error);
-  const worker = failure.class === 'WorkerLost' ? workerOf(error) : null;
-  if (!worker) return failure;
-  const cause = await fleet.causeOfDeath(worker);
-  if (!cause)
-    return failure.message.startsWith(worker)
-      ? failure
-      : { ...failure, message: `${worker}: ${failure.message}` };
-  const outOfMemory = CAUSES[cause.kind].reaction === 'smaller-batch';
-  return {
-    class: outOfMemory ? 'OutOfMemory' : 'WorkerLost',
-    message: `${worker}: ${causeText(cause)}`,
-  };
-}
-
-/** Who was at work on a shard that failed. */
-function workerOf(error: unknown): string | null {
-  if (!(error instanceof ActivityFailure)) return null;
-  const { cause } = error;
-  const details = cause instanceof TimeoutFailure ? cause.lastHeartbeatDetails : undefined;
-  return error.identity || (details as Partial<ShardHeartbeat> | undefined)?.worker || null;
 }

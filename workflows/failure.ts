@@ -1,6 +1,7 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  ChildWorkflowFailure,
   isCancellation,
   TemporalFailure,
   TimeoutFailure,
@@ -14,12 +15,13 @@ export interface Classified {
 
 /** What kind of failure it is, in the words of who saw it. */
 export function classify(error: unknown): Classified {
-  const cause = error instanceof ActivityFailure ? error.cause : error;
+  const isPart = error instanceof ActivityFailure || error instanceof ChildWorkflowFailure;
+  const cause = isPart ? error.cause : error;
   if (cause instanceof TypedFailure) return { class: cause.failureClass, message: cause.message };
   if (cause instanceof TimeoutFailure)
     return {
       class: 'WorkerLost',
-      message: 'the worker stopped answering in mid-shard: killed, or its node lost',
+      message: 'the worker stopped answering in mid-work: killed, or its node lost',
     };
   if (cause instanceof ApplicationFailure) {
     const known = FAILURE_CLASSES.find((name) => name === cause.type);

@@ -1,4 +1,4 @@
-import { condition, defineSignal, setHandler } from '@temporalio/workflow';
+import { condition, defineSignal, type ExternalWorkflowHandle, setHandler } from '@temporalio/workflow';
 import type { Cause, FleetState, WorkerState } from '../core/config/fleet.ts';
 
 /** By this signal a run hears what changed of its workers. */
@@ -12,14 +12,18 @@ export interface FleetView {
   state(): FleetState;
   /** Why a worker that stopped answering went, if that is told soon. */
   causeOfDeath(worker: string): Promise<Cause | null>;
+  /** Tells a part of this run, that works on its fleet, what is known and what comes. @returns what ends that */
+  tellTo(part: Pick<ExternalWorkflowHandle, 'signal'>): () => void;
 }
 
 export function watchFleet(): FleetView {
   const workers = new Map<string, WorkerState>();
   let trouble: Cause | null = null;
+  let tell: (changes: FleetState) => void = () => {};
   setHandler(fleetChanged, (changes) => {
     for (const worker of changes.workers) workers.set(worker.name, worker);
     trouble = changes.trouble;
+    tell(changes);
   });
   return {
     state: () => ({ workers: [...workers.values()], trouble }),
@@ -27,6 +31,16 @@ export function watchFleet(): FleetView {
       await condition(() => workers.get(worker)?.state === 'gone', CAUSE_WAIT);
       const { state, cause } = workers.get(worker) ?? {};
       return state === 'gone' ? (cause ?? null) : null;
+    },
+    tellTo(part) {
+      tell = (changes) => {
+        // A part that has just ended needs no news.
+        part.signal(fleetChanged, changes).catch(() => {});
+      };
+      tell({ workers: [...workers.values()].filter(({ state }) => state !== 'gone'), trouble });
+      return () => {
+        tell = () => {};
+      };
     },
   };
 }

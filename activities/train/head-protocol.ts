@@ -41,7 +41,7 @@ export type FromHead =
       type: 'stepped';
       tensors: MovingTensor[];
       sums: HeadSums;
-      isFinite: boolean;
+      isSound: boolean;
       seconds: { graph: number; optimizer: number };
     }
   | { type: 'failed'; failureClass: string | null; message: string };

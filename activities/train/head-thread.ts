@@ -81,8 +81,8 @@ async function step(
       { loss: sum(outputs[lossOutput(head)]!), correct: sum(outputs[correctOutput(head)]!) },
     ]),
   );
-  const isFinite = Object.values(sums).every(({ loss }) => Number.isFinite(loss));
-  if (isFinite) {
+  const isSound = Object.values(sums).every(({ loss }) => Number.isFinite(loss));
+  if (isSound) {
     for (const { name } of statistics)
       byName.get(name)!.data.set(outputs[next({ name })]!.data as Float32Array);
     for (const { name } of parameters)
@@ -92,7 +92,7 @@ async function step(
     graph: (computed - started) / 1000,
     optimizer: (performance.now() - computed) / 1000,
   };
-  send({ type: 'stepped', tensors, sums, isFinite, seconds }, buffersOf(tensors));
+  send({ type: 'stepped', tensors, sums, isSound, seconds }, buffersOf(tensors));
 }
 
 function feeds({ tensors, features, labels, kept }: Step): Record<string, Tensor> {

@@ -96,7 +96,7 @@ export class HeadTrainer implements AsyncDisposable {
     this.#tensors = answer.tensors;
     this.seconds = answer.seconds;
     const log = stepLog(answer.sums, trainedHeads(model, train), { step: this.#step + 1, lr, labelled });
-    if (!answer.isFinite)
+    if (!answer.isSound)
       throw new BadData(
         `step ${log.step}: the loss is ${log.loss} at a learning rate of ${lr}; is the learning rate too high, or a weight not finite?`,
       );

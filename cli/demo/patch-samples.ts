@@ -1,10 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Matrix } from 'ml-matrix';
-import { decodeAnnotation, decodeImage } from '../../activities/images/decode.ts';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
-import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { SlideSegmenter } from '../../activities/evaluate/slide-segmenter.ts';
+import { decodeAnnotation, decodeImage } from '../../activities/images/decode.ts';
+import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import type { Config } from '../../core/config/config.ts';
 import { reduceZeroLabel, resizeForTest } from '../../core/image/preprocess.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';

@@ -106,7 +106,6 @@ export type PreprocessingRun = z.infer<typeof preprocessingRun>;
 export type PipelineRun = z.infer<typeof pipelineRun>;
 
 export type HeadTrainingRun = z.infer<typeof headTrainingRun>;
-export type AugmentationRun = z.infer<typeof augmentationRun>;
 
 export interface GoldenFolder {
   root: string;

@@ -1,8 +1,8 @@
 import { open, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
-import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { runSession } from '../../activities/onnx/session.ts';
+import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { GraphStep } from '../../core/model/block-graphs.ts';

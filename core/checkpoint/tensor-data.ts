@@ -61,7 +61,7 @@ export function toFloat32(bytes: Uint8Array, dtype: DType): Float32Array {
 }
 
 /** The float32 bits of a float16's bits. @see IEEE 754-2019, 3.4 */
-function widenHalf(half: number): number {
+export function widenHalf(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;

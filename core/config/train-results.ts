@@ -66,6 +66,12 @@ export const TrainResultsSchema = z.strictObject({
     total: z.number(),
     currency: z.string(),
   }),
-  artifacts: z.strictObject({ log: z.string(), checkpoints: z.string(), evaluations: z.string() }),
+  artifacts: z.strictObject({
+    report: z.string(),
+    schema: z.string(),
+    log: z.string(),
+    checkpoints: z.string(),
+    evaluations: z.string(),
+  }),
 });
 export type TrainResults = z.infer<typeof TrainResultsSchema>;

@@ -33,7 +33,7 @@ export const TrainInputSchema = z
     recompute: z.boolean().default(false),
   })
   .refine(({ resumeFrom, loadFrom }) => !(resumeFrom && loadFrom), {
-    error: 'goes with resumeFrom only, or with loadFrom only: one goes on at its step, the other begins at 0',
+    error: 'does not go with resumeFrom: one begins at step 0, the other goes on',
     path: ['loadFrom'],
   });
 export type TrainInput = z.input<typeof TrainInputSchema>;

@@ -1,8 +1,5 @@
 import { GraphBuilder, type Value } from './graph.ts';
 
-/** What AdamW keeps of one parameter, or of a piece of it. */
-export const ADAMW_STATE = ['parameter', 'first', 'second'] as const;
-
 export interface AdamWOptions {
   betas: [number, number];
   eps: number;

@@ -53,7 +53,9 @@ it.each([
       };
     },
   };
-  const gpu: GpuActivities = { evaluateShard: async ({ range }) => shardResult(run, range) };
+  const gpu: Pick<GpuActivities, 'evaluateShard'> = {
+    evaluateShard: async ({ range }) => shardResult(run, range),
+  };
   const connection = await NativeConnection.connect({ address: stack.temporalAddress });
   const options = { connection, shutdownForceTime: '1s', shutdownGraceTime: '100ms' } as const;
   const control = await Worker.create({

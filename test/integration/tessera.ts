@@ -21,8 +21,8 @@ export { ROOT };
 export interface Tessera extends Runs, AsyncDisposable {
   session: Session;
   state: string;
-  /** Pids of this instance's processes that run a program, such as `workers/gpu.ts`. */
-  pids(program: string): number[];
+  /** Pids of this instance's processes that run a program, such as `workers/gpu.ts`; or of one worker's. */
+  pids(program: string, worker?: string): number[];
 }
 
 export async function startTessera({ images }: { images: number }): Promise<Tessera> {
@@ -35,7 +35,7 @@ export async function startTessera({ images }: { images: number }): Promise<Tess
     ...runsOf(session.client, session.store, inputs),
     session,
     state,
-    pids: (program) => processesOf(state, program),
+    pids: (program, worker) => processesOf(state, program, worker),
     async [Symbol.asyncDispose]() {
       await session[Symbol.asyncDispose]();
       await rm(state, { recursive: true, force: true, maxRetries: 3 });
@@ -92,7 +92,8 @@ export async function damagedDataset(
   return { dataset, id: victim.id };
 }
 
-function processesOf(state: string, program: string): number[] {
+function processesOf(state: string, program: string, worker = ''): number[] {
+  const name = worker ? `TESSERA_WORKER=${worker}` : '';
   if (existsSync('/proc/self/environ')) {
     return readdirSync('/proc')
       .filter((entry) => /^\d+$/.test(entry))
@@ -101,7 +102,7 @@ function processesOf(state: string, program: string): number[] {
           const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
           const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
           const runsIt = command[1] === '--import' && command.some((part) => part.endsWith(program));
-          return runsIt && environment.includes(`TESSERA_STATE=${state}`);
+          return runsIt && [`TESSERA_STATE=${state}`, name].every((part) => environment.includes(part));
         } catch {
           return false;
         }
@@ -110,6 +111,6 @@ function processesOf(state: string, program: string): number[] {
   }
   const lines = execFileSync('ps', ['-Aww', '-E', '-o', 'pid=,command=']).toString().split('\n');
   return lines
-    .filter((line) => line.includes(program) && line.includes(state))
+    .filter((line) => [program, state, name].every((part) => line.includes(part)))
     .map((line) => Number.parseInt(line, 10));
 }

@@ -1,15 +1,11 @@
 import type { Results } from '../../../core/config/results.ts';
 import { Section } from './parts.tsx';
 
-/** Commands that run the same evaluation again. */
-export function Reproduce({ commands }: { commands: string[] }) {
+/** Commands that run the same again, and what they give then. */
+export function Reproduce({ commands, lead }: { commands: string[]; lead: string }) {
   if (commands.length === 0) return null;
   return (
-    <Section
-      id="reproduce"
-      title="Run it again"
-      lead="The same inputs give the same confusion matrix, byte for byte."
-    >
+    <Section id="reproduce" title="Run it again" lead={lead}>
       {commands.map((command) => (
         <pre key={command} class="card">
           {command}

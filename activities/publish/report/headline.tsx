@@ -1,6 +1,7 @@
 import type { Results } from '../../../core/config/results.ts';
 import type { Share } from '../../../core/metric/metrics.ts';
 import { count, duration, moment, percent } from './format.ts';
+import { Brand } from './html-page.tsx';
 
 /** Title, the three metrics with the original's number beside, and what the numbers cover. */
 export function Headline({ results }: { results: Results }) {
@@ -8,9 +9,7 @@ export function Headline({ results }: { results: Results }) {
   const { config } = run;
   return (
     <header>
-      <p class="brand">
-        <Mosaic /> Tessera evaluation
-      </p>
+      <Brand>Tessera evaluation</Brand>
       <h1>{config.name}</h1>
       <p class="lead">
         {inputs.dataset.name} {inputs.dataset.split}, {count(inputs.dataset.images)} images ·{' '}
@@ -35,7 +34,13 @@ export function Headline({ results }: { results: Results }) {
   );
 }
 
-function Figure(props: { name: string; share: Share; means: string; children?: preact.ComponentChildren }) {
+/** A number with its name, and what it means. */
+export function Figure(props: {
+  name: string;
+  share: Share;
+  means: string;
+  children?: preact.ComponentChildren;
+}) {
   return (
     <div class="figure card">
       <dt>{props.name}</dt>
@@ -49,7 +54,11 @@ function Figure(props: { name: string; share: Share; means: string; children?: p
   );
 }
 
-function Reference(props: { reproduces: NonNullable<Results['run']['config']['reproduces']>; mIoU: Share }) {
+/** The original's number, and how far ours is from it. */
+export function Reference(props: {
+  reproduces: NonNullable<Results['run']['config']['reproduces']>;
+  mIoU: Share;
+}) {
   const { row, mIoU: original, source } = props.reproduces;
   const difference = props.mIoU === null ? null : 100 * props.mIoU - original;
   return (
@@ -83,16 +92,5 @@ function Coverage({ results: { coverage, inputs } }: { results: Results }) {
         <code>{coverage.predictionsSha256}</code>
       </p>
     </div>
-  );
-}
-
-function Mosaic() {
-  return (
-    <svg width="18" height="18" viewBox="0 0 18 18" aria-hidden="true">
-      <rect x="0" y="0" width="8" height="8" rx="1.5" fill="var(--accent)" />
-      <rect x="10" y="0" width="8" height="8" rx="1.5" fill="var(--phase-3)" />
-      <rect x="0" y="10" width="8" height="8" rx="1.5" fill="var(--phase-1)" />
-      <rect x="10" y="10" width="8" height="8" rx="1.5" fill="var(--phase-2)" />
-    </svg>
   );
 }

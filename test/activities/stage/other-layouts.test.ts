@@ -14,8 +14,8 @@ import { parseConfig } from '../../../core/config/parse.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
 import { createRandom, jpegOf, randomCheckpoint, TINY } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
-import { pngOf } from '../images/hand-made-png.ts';
 import { openEvaluator } from '../evaluate/shard-task.ts';
+import { pngOf } from '../images/hand-made-png.ts';
 import { plannedRun } from '../plan/plan-of.ts';
 
 const HOOKS = { signal: new AbortController().signal, onProgress: () => {} };

@@ -1,0 +1,28 @@
+import { BadInput, NotFound } from '../../core/config/failures.ts';
+import type { TrainableConfig, TrainResult, TrainRun } from '../../core/config/train-run.ts';
+import { readTrainResults, trainResult } from '../../core/read-train-results.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
+
+/**
+ * The results of an earlier run of the same workflow id, if it has finished.
+ *
+ * @throws BadInput if they are of another training: nothing published is ever overwritten
+ */
+export async function finishedTraining(store: Store, run: TrainRun): Promise<TrainResult | null> {
+  const uri = joinUri(run.prefix, 'results.json');
+  const results = await readTrainResults(store, uri).catch((error) => {
+    if (error instanceof NotFound && error.what === 'object') return null;
+    throw error;
+  });
+  if (!results) return null;
+  const { inputs } = results;
+  const config = results.run.config as TrainableConfig;
+  const difference = recipeDifference(recipeOf(run), recipeOf({ ...inputs, config }));
+  if (difference)
+    throw new BadInput(
+      `${uri}: already holds the results of another training: ${difference.path} was ${difference.before}, and is ` +
+        `${difference.now} now. Choose another workflow id, or set "recompute": true to train beside it`,
+    );
+  return trainResult(results, uri);
+}

@@ -1,0 +1,153 @@
+import type { StagedObject } from '../../core/config/eval.ts';
+import { BadInput } from '../../core/config/failures.ts';
+import type { DatasetManifest } from '../../core/config/manifests.ts';
+import { parseAs } from '../../core/config/parse.ts';
+import {
+  type TrainableConfig,
+  type TrainInput,
+  TrainInputSchema,
+  type TrainPlan,
+  type TrainRun,
+  type TrainStart,
+} from '../../core/config/train-run.ts';
+import { matchWeights } from '../../core/model/match-weights.ts';
+import { backboneSpecs } from '../../core/model/tensor-specs.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import {
+  type Checkpoint,
+  checkpointFile,
+  checkpointFolder,
+  findCheckpoint,
+  listCheckpoints,
+  savedCheckpoint,
+} from '../../core/train/checkpoints.ts';
+import { matchHead, matchMoments } from '../../core/train/match-head.ts';
+import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
+import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
+import { finishedTraining } from './finished-training.ts';
+import { imageCosts } from './image-costs.ts';
+import type { PlanContext } from './plan-eval.ts';
+import { resolveConfig } from './resolve-config.ts';
+import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
+
+/**
+ * Checks everything that can be checked before a worker exists, for the evaluations as well, and finds what earlier
+ * runs of this workflow id have left. Of checkpoints only the tables of contents are read.
+ *
+ * @throws BadInput, BadData naming what is wrong
+ */
+export async function planTrain(
+  context: PlanContext,
+  request: TrainInput,
+  workflow: { workflowId: string; runId: string; taskQueue: string },
+): Promise<TrainPlan> {
+  const { store } = context;
+  const { workflowId, runId } = workflow;
+  const input = parseAs(TrainInputSchema, request, 'TrainHead input');
+  const { config: resolved, classes } = await resolveConfig(input, 'TrainHead input');
+  const { train } = resolved;
+  if (!train)
+    throw new BadInput(
+      `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
+    );
+  const config: TrainableConfig = { ...resolved, train };
+
+  const weights = await stagedWeights(store, input.weights);
+  matchWeights([await openStaged(store, weights)], config.model, backboneSpecs(config.model));
+  const training = await stagedSplit(store, input.dataset, train.data.split);
+  const evaluation = await stagedSplit(store, input.dataset, input.evaluationSplit);
+  imageCosts(evaluation.manifest, config, evaluation.object.uri);
+
+  const prefix = joinUri(input.output, workflowId, ...(input.recompute ? [runId] : []));
+  const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
+  const run: TrainRun = {
+    ...{ workflowId, runId, prefix, config, classes, weights, deadlineSeconds },
+    codeVersion: context.codeVersion,
+    imageDigest: context.imageDigest,
+    dataset: trainingSet(training, config),
+    evaluation: { dataset: input.dataset, split: input.evaluationSplit },
+    start: await findStart(store, input, config),
+    fleet: {
+      ...{ name: `train-${runId}`, launcher: context.launcher, workflowId, runId, deadlineSeconds },
+      taskQueue: `${workflow.taskQueue}-${runId}`,
+      workers: config.run.workers,
+      device: config.run.device,
+      logs: joinUri(prefix, 'logs'),
+    },
+  };
+  const result = await finishedTraining(store, run);
+  if (result) return { kind: 'finished', result };
+  const checkpoint = await ownCheckpoint(store, run, input.resume);
+  const log = upTo(await readLog(store, prefix), checkpoint?.step ?? 0);
+  return {
+    ...{ kind: 'run', run, evaluations: evaluationsOf(log) },
+    checkpoint: checkpoint ? savedCheckpoint(checkpoint) : null,
+  };
+}
+
+function trainingSet(
+  { manifest, object }: { manifest: DatasetManifest; object: StagedObject },
+  { name, train }: TrainableConfig,
+): TrainRun['dataset'] {
+  const there = manifest.images.length;
+  const images = train.data.images ?? there;
+  if (images > there)
+    throw new BadInput(`${name}: train.data.images is ${images}, but ${object.uri} has ${there} images`);
+  return { ...object, name: manifest.name, split: manifest.split, images };
+}
+
+/** @throws BadInput if what the training shall begin with is another head's */
+async function findStart(
+  store: Store,
+  { resumeFrom, loadFrom }: Pick<TrainInput, 'resumeFrom' | 'loadFrom'>,
+  config: TrainableConfig,
+): Promise<TrainStart> {
+  if (loadFrom) {
+    const head = await stagedWeights(store, loadFrom);
+    matchHead(await openStaged(store, head), config.model, config.name);
+    return { from: 'head', head };
+  }
+  if (!resumeFrom) return { from: 'scratch' };
+  const checkpoint = await findCheckpoint(store, resumeFrom);
+  await checkShapes(store, checkpoint, config);
+  const { step, uri } = checkpoint;
+  if (step >= config.train.steps)
+    throw new BadInput(
+      `${uri}: has ${step} steps, but train.steps of ${config.name} is ${config.train.steps}`,
+    );
+  return { from: 'checkpoint', uri, step };
+}
+
+/** The newest checkpoint of this workflow id, if it may be gone on from. */
+async function ownCheckpoint(
+  store: Store,
+  run: TrainRun,
+  resume: TrainInput['resume'],
+): Promise<Checkpoint | null> {
+  const { prefix, config } = run;
+  const newest = (await listCheckpoints(store, checkpointFolder(prefix))).at(-1);
+  if (!newest) return null;
+  const otherwise = 'Choose another workflow id, or set "recompute": true to train beside it';
+  if (resume === 'never')
+    throw new BadInput(
+      `${newest.uri}: a checkpoint of an earlier run, and "resume" is "never". ${otherwise}`,
+    );
+  await checkShapes(store, newest, config);
+  const difference = recipeDifference(recipeOf(run), newest.recipe);
+  if (difference)
+    throw new BadInput(
+      `${newest.uri}: cannot be gone on from by another recipe: ${difference.path} was ${difference.before}, ` +
+        `and is ${difference.now} in ${config.name}. ${otherwise}`,
+    );
+  return newest;
+}
+
+/** @throws BadInput naming the first tensor of the checkpoint that is not as the config has it */
+async function checkShapes(
+  store: Store,
+  checkpoint: Checkpoint,
+  { model, name }: TrainableConfig,
+): Promise<void> {
+  matchHead(await openStaged(store, checkpointFile(checkpoint, 'head')), model, name);
+  matchMoments(await openStaged(store, checkpointFile(checkpoint, 'optimizer')), model, name);
+}

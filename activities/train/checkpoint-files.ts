@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
+import { BadData, Unavailable } from '../../core/config/failures.ts';
+import type { WeightsManifest } from '../../core/config/manifests.ts';
+import type { HeadState } from '../../core/config/train.ts';
+import { MOMENTS } from '../../core/train/match-head.ts';
+
+/** Hashed and written in one go; between two, others get their turn. */
+const PIECE_BYTES = 4 << 20;
+/** Of a disk that has no room. */
+const FULL = ['ENOSPC', 'EDQUOT'];
+
+/** A torch file on this machine's disk, and its table of contents. */
+export interface WrittenFile {
+  file: string;
+  manifest: WeightsManifest;
+}
+
+/** Notes beside a checkpoint's weights, as mmseg's. */
+export type CheckpointMeta = NonNullable<TorchState['meta']>;
+
+/**
+ * Writes a state as two torch files, `<folder>/<name>.pth` and `<folder>/<name>.optimizer.pth`, piece by piece: the
+ * state is in memory once.
+ *
+ * @throws BadData if a weight is no number, Unavailable if the disk is full
+ */
+export async function writeCheckpointFiles(
+  folder: string,
+  name: string,
+  state: HeadState,
+  meta: CheckpointMeta,
+): Promise<{ head: WrittenFile; optimizer: WrittenFile }> {
+  await mkdir(folder, { recursive: true });
+  const digests = new Map<string, string>();
+  const tensor = (key: string, shape: number[], data: Float32Array): TensorToWrite => ({
+    ...{ name: key, dtype: 'float32', shape },
+    data: pieces(data, (sha256) => digests.set(key, sha256), finite(state.step, key)),
+  });
+  const weights = [...state.tensors].map(([key, { shape, data }]) => tensor(key, shape, data));
+  const moments = [...state.moments].flatMap(([key, moment]) => {
+    const { shape } = state.tensors.get(key)!;
+    return (['first', 'second'] as const).map((which) =>
+      tensor(`${key}.${MOMENTS[which]}`, shape, moment[which]),
+    );
+  });
+  return {
+    head: await write(path.join(folder, `${name}.pth`), { tensors: weights, meta }, digests),
+    optimizer: await write(path.join(folder, `${name}.optimizer.pth`), { tensors: moments, meta }, digests),
+  };
+}
+
+/** A tensor's bytes, hashed on their way. */
+function* pieces(
+  data: Float32Array,
+  onDigest: (sha256: string) => void,
+  check: (values: Float32Array) => void,
+): Generator<Uint8Array> {
+  const hash = createHash('sha256');
+  for (let at = 0; at < data.length; at += PIECE_BYTES / 4) {
+    const values = data.subarray(at, at + PIECE_BYTES / 4);
+    check(values);
+    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+    hash.update(bytes);
+    yield bytes;
+  }
+  onDigest(hash.digest('hex'));
+}
+
+function finite(step: number, name: string) {
+  return (values: Float32Array) => {
+    for (const value of values)
+      if (!Number.isFinite(value))
+        throw new BadData(`after step ${step} ${name} holds ${value}: the training has diverged`);
+  };
+}
+
+async function write(file: string, state: TorchState, digests: Map<string, string>): Promise<WrittenFile> {
+  const hash = createHash('sha256');
+  function* hashed() {
+    for (const chunk of torchFileChunks(state)) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  }
+  try {
+    await writeFile(file, hashed(), { mode: 0o600 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!code || !FULL.includes(code)) throw error;
+    const bytes = state.tensors.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+    throw new Unavailable(
+      `${file}: the disk is full (${code}); a checkpoint's file takes ${(bytes / 1e6).toFixed(1)} MB there`,
+      { cause: error },
+    );
+  }
+  return { file, manifest: await manifestOf(file, hash.digest('hex'), digests) };
+}
+
+async function manifestOf(
+  file: string,
+  sha256: string,
+  digests: Map<string, string>,
+): Promise<WeightsManifest> {
+  const { size: sizeBytes } = await stat(file);
+  await using handle = await open(file);
+  const { tensors } = await openTorchFile(file, sizeBytes, async (offset, length) => {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  });
+  return {
+    ...{ version: 1, kind: 'weights', file: { key: path.basename(file), sizeBytes, sha256 } },
+    tensors: [...tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
+      ...{ name, dtype, shape, offset, length, sha256: digests.get(name)! },
+    })),
+  };
+}

@@ -1,0 +1,133 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import pRetry from 'p-retry';
+import { TypedFailure } from '../../core/config/failures.ts';
+import type { HeadState } from '../../core/config/train.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import {
+  type Checkpoint,
+  type CheckpointPointer,
+  checkpointFolder,
+  removeSuperfluous,
+} from '../../core/train/checkpoints.ts';
+import { logUri } from '../../core/train/train-log.ts';
+import { type CheckpointMeta, type WrittenFile, writeCheckpointFiles } from './checkpoint-files.ts';
+
+/** A store that is away for longer ends the attempt; the next one goes on from the last checkpoint. */
+const PATIENCE_MS = 5 * 60_000;
+
+export interface CheckpointsOptions {
+  store: Store;
+  /** The run's folder. */
+  prefix: string;
+  /** On this machine, with room for one checkpoint; below it each writer has a folder of its own. */
+  scratchFolder: string;
+  /** Told of each checkpoint once it is there. */
+  onSaved(checkpoint: Checkpoint): Promise<void>;
+  patienceMs?: number;
+}
+
+/** What a pointer says beside its files. */
+export type Notes = Omit<
+  CheckpointPointer,
+  'version' | 'kind' | 'step' | 'head' | 'optimizer' | 'evaluation'
+>;
+
+/**
+ * Saves a training's checkpoints, one at a time: a state is on this disk when `save` returns, and goes to the store
+ * while the training goes on. The pointer is written last, then what it makes superfluous is removed.
+ */
+export class Checkpoints implements AsyncDisposable {
+  readonly #options: CheckpointsOptions;
+  readonly #folder: string;
+  readonly #stop = new AbortController();
+  #sending: Promise<void> = Promise.resolve();
+  /** The latest one that is there. */
+  saved: Checkpoint | null = null;
+
+  constructor(options: CheckpointsOptions) {
+    this.#options = options;
+    // Not by the run: a lost trainer that is still at work may share the disk with its successor.
+    this.#folder = path.join(options.scratchFolder, randomUUID());
+  }
+
+  /**
+   * Waits for the checkpoint before, then writes this one to disk; the state may change as soon as it returns.
+   *
+   * @param log written beside the pointer: the training's log up to this step
+   * @throws BadData if the state holds what is no number; Unavailable if the disk is full, or if the store didn't
+   *   take the checkpoint before
+   */
+  async save(state: HeadState, meta: CheckpointMeta, notes: Notes, log: Uint8Array): Promise<void> {
+    await this.#sending;
+    const { step } = state;
+    const files = await writeCheckpointFiles(this.#folder, `iter_${step}`, state, meta);
+    this.#sending = this.#send(step, files, notes, log).catch((error) => {
+      if (!(error instanceof TypedFailure)) throw error;
+      const message = `the checkpoint of step ${step} could not be sent: ${error.message}`;
+      throw new TypedFailure(error.failureClass, message, { cause: error });
+    });
+    // Its failure is seen when it is waited for; until then it must not count as unhandled.
+    this.#sending.catch(() => {});
+  }
+
+  /** Waits until all is there. @throws Unavailable if the store didn't take it */
+  settle(): Promise<void> {
+    return this.#sending;
+  }
+
+  /** Gives up what is not there yet. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new Error('the training has ended'));
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #send(
+    step: number,
+    { head, optimizer }: { head: WrittenFile; optimizer: WrittenFile },
+    notes: Notes,
+    log: Uint8Array,
+  ): Promise<void> {
+    const { store, prefix, onSaved } = this.#options;
+    const folder = checkpointFolder(prefix);
+    const uri = joinUri(folder, `iter_${step}.json`);
+    const pointer: CheckpointPointer = {
+      ...{ version: 1, kind: 'checkpoint', step },
+      head: await this.#sendFile(folder, head),
+      optimizer: await this.#sendFile(folder, optimizer),
+      ...notes,
+    };
+    await this.#patiently(() => store.write(logUri(prefix), log, JSON_TYPE));
+    await this.#patiently(() => store.write(uri, json(pointer), JSON_TYPE));
+    this.saved = { ...pointer, uri };
+    await onSaved(this.saved);
+    await this.#patiently(() => removeSuperfluous(store, folder));
+    await Promise.all([head, optimizer].map(({ file }) => rm(file, { force: true })));
+  }
+
+  async #sendFile(folder: string, { file, manifest }: WrittenFile): Promise<CheckpointPointer['head']> {
+    const { store } = this.#options;
+    const uri = joinUri(folder, manifest.file.key);
+    await this.#patiently(() => store.upload(uri, file));
+    const { versionId } = await this.#patiently(() => store.head(uri));
+    await this.#patiently(() => store.write(`${uri}.manifest.json`, json(manifest), JSON_TYPE));
+    return { ...manifest.file, ...(versionId ? { versionId } : {}) };
+  }
+
+  /** Again and again while the store is away, within reason. */
+  #patiently<T>(action: () => Promise<T>): Promise<T> {
+    return pRetry(action, {
+      retries: Number.POSITIVE_INFINITY,
+      maxRetryTime: this.#options.patienceMs ?? PATIENCE_MS,
+      ...{ minTimeout: 500, factor: 2, maxTimeout: 10_000, signal: this.#stop.signal },
+      shouldRetry: ({ error }) => error instanceof TypedFailure && error.failureClass === 'Unavailable',
+    });
+  }
+}
+
+const JSON_TYPE = { contentType: 'application/json' };
+
+function json(value: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(value, null, 1)}\n`);
+}

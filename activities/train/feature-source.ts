@@ -1,0 +1,59 @@
+import type { Config } from '../../core/config/config.ts';
+import type { StagedObject } from '../../core/config/eval.ts';
+import { BadData } from '../../core/config/failures.ts';
+import { DatasetManifestSchema } from '../../core/config/manifests.ts';
+import type { ServeTask } from '../../core/config/train-run.ts';
+import { readManifest } from '../../core/read-manifest.ts';
+import type { Store } from '../../core/store.ts';
+import { folderOf } from '../../core/train/checkpoints.ts';
+import { trainingImages } from '../../core/train/sample-order.ts';
+import { BackboneExtractor } from './features/extractor.ts';
+import type { SampleOf } from './features/group-work.ts';
+import { prepareFeatures } from './features/prepare-features.ts';
+import { loadSample } from './load-sample.ts';
+
+/** What a worker needs to make features. */
+export interface FeatureContext {
+  store: Store;
+  /** Folder of the node's cache. */
+  cacheFolder: string;
+  /** Brings what a model needs of a checkpoint into the node's cache and returns its file. */
+  fetch(object: StagedObject, options: { model: Config['model']; signal: AbortSignal }): Promise<string>;
+}
+
+/** Samples of a run and the backbone that makes features of them. */
+export interface FeatureSource extends AsyncDisposable {
+  sample: SampleOf;
+  extractor: BackboneExtractor;
+}
+
+/**
+ * Loads a run's backbone and the list of its images.
+ *
+ * @throws BadData if the dataset has changed since the plan; BadInput, OutOfMemory, Unavailable
+ */
+export async function openFeatureSource(
+  { store, cacheFolder, fetch }: FeatureContext,
+  { config, weights, dataset }: ServeTask['run'],
+  signal: AbortSignal,
+): Promise<FeatureSource> {
+  const { manifest, object } = await readManifest(
+    store,
+    dataset.uri,
+    DatasetManifestSchema,
+    'Stage it again',
+  );
+  if (object.sha256 !== dataset.sha256)
+    throw new BadData(`${dataset.uri}: changed since the run was planned; start the run again`);
+  const images = trainingImages(manifest.images, config.train);
+  const file = await fetch(weights, { model: config.model, signal });
+  const model = await prepareFeatures(cacheFolder, [{ name: weights.uri, file }], config);
+  signal.throwIfAborted();
+  const extractor = await BackboneExtractor.open({ ...model, config });
+  const context = { store, root: folderOf(dataset.uri), images, config };
+  return {
+    sample: (step, slot, stop) => loadSample(context, step, slot, stop),
+    extractor,
+    [Symbol.asyncDispose]: () => extractor[Symbol.asyncDispose](),
+  };
+}

@@ -1,0 +1,121 @@
+import { create } from '@bufbuild/protobuf';
+import { type ClientDuplexStream, credentials, Metadata, type StatusObject, status } from '@grpc/grpc-js';
+import { BadInput, REACTIONS, TypedFailure } from '../../../core/config/failures.ts';
+import { encodeFeatures } from '../../../core/train/feature-codec.ts';
+import type { Extractor } from './extractor.ts';
+import { type Computed, ComputedSchema, CropSchema, FailureSchema, type Group } from './feature-feed_pb.ts';
+import { channelOptions, FeatureClient } from './feature-service.ts';
+import { type ComputedCrop, groupPipeline, type SampleOf } from './group-work.ts';
+import type { FeaturesConfig } from './prepare-features.ts';
+
+/** How long a trainer may take to answer at all, and to take a worker's last words. */
+const ANSWER_WITHIN_MS = 5_000;
+
+export interface ServeOptions {
+  /** The trainer's, `host:port`. */
+  address: string;
+  /** Of the trainer's run. */
+  token: string;
+  config: FeaturesConfig;
+  sample: SampleOf;
+  extractor: Extractor;
+  signal: AbortSignal;
+}
+
+/** Why a worker has no more to do: the trainer said so, or is gone, or this worker was told to stop. */
+export type ServeEnd = 'finished' | 'trainer-lost' | 'stopped';
+
+/**
+ * Computes what a trainer asks for, until it asks no more. What was under way at the end is finished and dropped.
+ *
+ * @throws BadInput if the trainer refuses this worker, such as for a wrong token; whatever samples and backbone throw, of which the trainer is told where
+ *   another worker would do no better
+ */
+export async function serveFeatures(options: ServeOptions): Promise<ServeEnd> {
+  const { address, token, config, signal } = options;
+  if (signal.aborted) return 'stopped';
+  const client = new FeatureClient(address, credentials.createInsecure(), channelOptions(config));
+  const over = new AbortController();
+  try {
+    if (!(await answers(client))) return 'trainer-lost';
+    const metadata = new Metadata();
+    metadata.set('authorization', `Bearer ${token}`);
+    const call = client.serve(metadata);
+    const cancel = () => call.cancel();
+    signal.addEventListener('abort', cancel);
+    const ended = new Promise<StatusObject>((resolve) => call.once('status', resolve));
+    call.on('error', () => {}); // It is the status, once more.
+    const work = answerGroups(call, { ...options, signal: AbortSignal.any([signal, over.signal]) });
+    const failure = await Promise.race([ended.then(() => null), work.failed]);
+    over.abort();
+    if (failure) withdraw(call, failure, ended);
+    const { code, details } = await ended;
+    await work.settled();
+    signal.removeEventListener('abort', cancel);
+    if (failure) throw failure;
+    if (code === status.UNAUTHENTICATED || code === status.INVALID_ARGUMENT)
+      throw new BadInput(`the trainer at ${address} refused this worker: ${details}`);
+    if (signal.aborted) return 'stopped';
+    return code === status.OK ? 'finished' : 'trainer-lost';
+  } finally {
+    client.close();
+  }
+}
+
+function answers(client: FeatureClient): Promise<boolean> {
+  return new Promise((resolve) =>
+    client.waitForReady(Date.now() + ANSWER_WITHIN_MS, (error) => resolve(!error)),
+  );
+}
+
+type Call = ClientDuplexStream<Computed, Group>;
+
+/** Answers each group in the order of their coming. */
+function answerGroups(call: Call, options: ServeOptions) {
+  const compute = groupPipeline(options);
+  let sending: Promise<void> = Promise.resolve();
+  const failed = new Promise<Error>((resolve) => {
+    call.on('data', ({ step, group }: Group) => {
+      const crops = compute({ step, group });
+      sending = sending
+        .then(async () => {
+          for (const crop of await crops) await send(call, crop, options);
+        })
+        .catch((error) => {
+          if (!options.signal.aborted) resolve(error);
+        });
+    });
+  });
+  return { failed, settled: () => sending };
+}
+
+/** One crop at a time is encoded and on its way: a slow trainer stops its workers, not their memory. */
+async function send(call: Call, crop: ComputedCrop, { config, signal }: ServeOptions): Promise<void> {
+  signal.throwIfAborted();
+  const { step, slot, labels } = crop;
+  const features = crop.features.map((feature) => encodeFeatures(feature, config.train.features));
+  const value = create(CropSchema, { step, slot, features, labels });
+  if (call.write(create(ComputedSchema, { what: { case: 'crop', value } }))) return;
+  await new Promise<void>((resolve) => {
+    const go = () => {
+      call.off('drain', go);
+      signal.removeEventListener('abort', go);
+      resolve();
+    };
+    call.once('drain', go);
+    signal.addEventListener('abort', go);
+  });
+}
+
+/** The trainer hears of what would befall any worker; otherwise its groups go to the others. */
+function withdraw(call: Call, failure: Error, ended: Promise<unknown>): void {
+  if (!(failure instanceof TypedFailure) || REACTIONS[failure.failureClass].retry === 'backoff') {
+    call.cancel();
+    return;
+  }
+  const value = create(FailureSchema, { failureClass: failure.failureClass, message: failure.message });
+  call.write(create(ComputedSchema, { what: { case: 'failure', value } }));
+  call.end();
+  const late = setTimeout(() => call.cancel(), ANSWER_WITHIN_MS);
+  ended.finally(() => clearTimeout(late));
+}

@@ -1,0 +1,30 @@
+import type { TrainRun } from '../../core/config/train-run.ts';
+import { readResults } from '../../core/read-results.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import { checkpointFolder, readCheckpoint, removeSuperfluous } from '../../core/train/checkpoints.ts';
+import { epochAt } from '../../core/train/segments.ts';
+import { type Evaluation, evaluationLine, formatLog, logUri, readLog } from '../../core/train/train-log.ts';
+
+/**
+ * Writes an evaluation into the training's log and its checkpoint's pointer, so that it is known to whoever goes on,
+ * and removes the checkpoints that are no longer the best. Again is harmless.
+ *
+ * @throws NotFound if evaluation or checkpoint aren't there
+ */
+export async function recordEvaluation(store: Store, run: TrainRun, evaluation: Evaluation): Promise<void> {
+  const { prefix, config, dataset } = run;
+  const { step } = evaluation;
+  const { perClass } = await readResults(store, evaluation.resultsUri);
+  const log = await readLog(store, prefix);
+  const before = log.filter(({ mode, iter = 0 }) => iter <= step && !(mode === 'val' && iter === step));
+  const lr = Number(before.findLast(({ mode }) => mode === 'train')?.lr ?? 0);
+  const epoch = epochAt(step - 1, config.train.batch, dataset.images);
+  const lines = [...before, evaluationLine(evaluation, perClass, { epoch, lr })];
+  await store.write(logUri(prefix), formatLog(lines), { contentType: 'application/json' });
+
+  const folder = checkpointFolder(prefix);
+  const { uri, ...pointer } = await readCheckpoint(store, joinUri(folder, `iter_${step}.json`));
+  const evaluated = Buffer.from(`${JSON.stringify({ ...pointer, evaluation }, null, 1)}\n`);
+  await store.write(uri, evaluated, { contentType: 'application/json' });
+  await removeSuperfluous(store, folder);
+}

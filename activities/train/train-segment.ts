@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BadData, TypedFailure } from '../../core/config/failures.ts';
+import type { HeadState, StepLog } from '../../core/config/train.ts';
+import type { SegmentResult, SegmentTask, TrainHeartbeat, TrainRun } from '../../core/config/train-run.ts';
+import type { Store } from '../../core/store.ts';
+import {
+  type Checkpoint,
+  checkpointFolder,
+  listCheckpoints,
+  readCheckpoint,
+  savedCheckpoint,
+} from '../../core/train/checkpoints.ts';
+import { recipeOf } from '../../core/train/recipe.ts';
+import { isCheckpoint } from '../../core/train/segments.ts';
+import type { TrainRecord } from '../../core/train/train-log.ts';
+import { Checkpoints } from './checkpoints.ts';
+import { readCheckpointState, withHead } from './head-state.ts';
+import { openTrainingLog, type TrainingLog } from './training-log.ts';
+
+/** So long a run that is cancelled, or has lost a service, waits for its last checkpoint. */
+const LAST_WORDS_MS = 10_000;
+
+/** Features of a step, in order, whoever computed them. */
+export interface Feed<Batch> extends AsyncDisposable {
+  next(): Promise<Batch>;
+  /** Other workers that bring features now. */
+  readonly workers: number;
+}
+
+/** Takes steps, one after the other. */
+export interface Trainer<Batch> extends AsyncDisposable {
+  step(batch: Batch): Promise<StepLog>;
+  /** A view, valid until the next step. */
+  state(): HeadState;
+}
+
+/** What a worker brings along for a segment. */
+export interface SegmentContext<Batch> {
+  store: Store;
+  worker: string;
+  scratchFolder: string;
+  /** A head as it is before the first step. */
+  initialState(run: TrainRun): Promise<HeadState>;
+  openTrainer(run: TrainRun, state: HeadState): Promise<Trainer<Batch>>;
+  /** @param steps the first one, and the one behind the last */
+  openFeed(run: TrainRun, steps: { first: number; end: number }, hooks: FeedHooks): Promise<Feed<Batch>>;
+  /** How long a store that is away is waited for. */
+  patienceMs?: number;
+}
+
+export interface FeedHooks {
+  signal: AbortSignal;
+  /** Called if other workers may bring features. */
+  onReady(address: string, token: string): void;
+}
+
+/** How a segment tells how it gets on, and hears that it shall stop. */
+export interface SegmentBeat {
+  signal: AbortSignal;
+  stopReason(): string | null;
+  heartbeat(details: TrainHeartbeat): void;
+  onReady(address: string, token: string): void;
+  onLog(record: TrainRecord): void;
+  onSaved(checkpoint: Checkpoint): Promise<void>;
+}
+
+/**
+ * Trains from the newest checkpoint, or from the start, to the segment's end, and leaves a checkpoint there. Whoever
+ * does it again after a loss does the same steps, bit for bit.
+ *
+ * @throws BadData if the loss is no number any more, or for a damaged image or checkpoint; Unavailable; whatever
+ *   happens, the checkpoints that are there stay as they are
+ */
+export async function trainSegment<Batch>(
+  context: SegmentContext<Batch>,
+  task: SegmentTask,
+  beat: SegmentBeat,
+): Promise<SegmentResult> {
+  const { store, worker } = context;
+  const { run, until } = task;
+  const steps = run.config.train.steps;
+  // The first heartbeat names the worker, should it be lost before the first step.
+  const idle = { loss: null, lr: null, accuracy: null, samplesPerSecond: null, etaSeconds: null };
+  beat.heartbeat({ worker, step: 0, steps, ...idle });
+
+  const earlier = await listCheckpoints(store, checkpointFolder(run.prefix));
+  const newest = earlier.findLast(({ step }) => step <= until) ?? null;
+  if (newest?.step === until)
+    return { checkpoint: savedCheckpoint(newest), worker, steps: 0, seconds: 0, dataSeconds: 0 };
+
+  const { state, from } = await firstState(context, run, newest);
+  const first = state.step;
+  const log = await openTrainingLog(store, run, from);
+  await using checkpoints = new Checkpoints({
+    ...{ store, prefix: run.prefix, scratchFolder: context.scratchFolder, onSaved: beat.onSaved },
+    ...(context.patienceMs === undefined ? {} : { patienceMs: context.patienceMs }),
+  });
+  await using trainer = await context.openTrainer(run, state);
+  const { signal, onReady } = beat;
+  await using feed = await context.openFeed(run, { first, end: until }, { signal, onReady });
+
+  const segment: Segment<Batch> = { context, task, beat, log, checkpoints, trainer, feed, dataSeconds: 0 };
+  const began = performance.now();
+  try {
+    await takeSteps(segment, first);
+    await checkpoints.settle();
+  } catch (error) {
+    // The checkpoint that is on its way is good, whatever came after it.
+    if (!beat.signal.aborted) await (isUnavailable(error) ? soon : ended)(checkpoints.settle());
+    else if (beat.stopReason() === 'run-cancelled') await soon(saveLast(segment));
+    throw error;
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const checkpoint = savedCheckpoint(checkpoints.saved!);
+  return { checkpoint, worker, steps: until - first, seconds, dataSeconds: segment.dataSeconds };
+}
+
+interface Segment<Batch> {
+  context: SegmentContext<Batch>;
+  task: SegmentTask;
+  beat: SegmentBeat;
+  log: TrainingLog;
+  checkpoints: Checkpoints;
+  trainer: Trainer<Batch>;
+  feed: Feed<Batch>;
+  dataSeconds: number;
+}
+
+/** Where the segment begins, and the checkpoint that it goes on from, if it does. */
+async function firstState<Batch>(
+  { store, initialState }: SegmentContext<Batch>,
+  run: TrainRun,
+  newest: Checkpoint | null,
+): Promise<{ state: HeadState; from: Checkpoint | null }> {
+  const { start, config } = run;
+  const from = newest ?? (start.from === 'checkpoint' ? await readCheckpoint(store, start.uri) : null);
+  if (from) return { state: await readCheckpointState(store, from, config), from };
+  const state = await initialState(run);
+  return { state: start.from === 'head' ? await withHead(store, state, start.head, config) : state, from };
+}
+
+async function takeSteps<Batch>(segment: Segment<Batch>, first: number): Promise<void> {
+  const { task, beat, log, trainer, feed } = segment;
+  const { until, run } = task;
+  for (let step = first + 1; step <= until; step++) {
+    beat.signal.throwIfAborted();
+    const began = performance.now();
+    const batch = await feed.next();
+    const fed = performance.now();
+    const figures = await trainer.step(batch);
+    if (!Number.isFinite(figures.loss))
+      throw new BadData(
+        `step ${step}: the loss is ${figures.loss} at a learning rate of ${figures.lr}: the training has diverged, ` +
+          'and nothing is saved of it; try a lower train.optimizer.lr, or a longer warm-up',
+      );
+    const dataSeconds = (fed - began) / 1000;
+    segment.dataSeconds += dataSeconds;
+    const seconds = { time: (performance.now() - began) / 1000, data_time: dataSeconds };
+    const record = log.add(figures, seconds, feed.workers);
+    if (record) beat.onLog(record);
+    beat.heartbeat(heartbeatOf(segment, figures));
+    if (isCheckpoint(step, until, run.config.train)) await save(segment);
+  }
+}
+
+function heartbeatOf<Batch>({ context, task, log }: Segment<Batch>, figures: StepLog): TrainHeartbeat {
+  const { batch, steps } = task.run.config.train;
+  const secondsPerStep = log.secondsPerStep();
+  return {
+    ...{ worker: context.worker, step: figures.step, steps, loss: figures.loss, lr: figures.lr },
+    accuracy: figures.parts['decode.acc_seg'] ?? null,
+    samplesPerSecond: batch / secondsPerStep,
+    etaSeconds: (steps - figures.step) * secondsPerStep,
+  };
+}
+
+async function save<Batch>({ context, task, trainer, checkpoints, log }: Segment<Batch>): Promise<void> {
+  const { run } = task;
+  const { workflowId, runId, config, classes, codeVersion } = run;
+  const state = trainer.state();
+  const { seed } = config.train;
+  const meta = {
+    ...{ iter: state.step, epoch: log.epoch() - 1, seed },
+    ...{ config: config.name, tessera_version: codeVersion },
+    CLASSES: classes.classes.map(({ name }) => name),
+    PALETTE: classes.classes.map(({ color }) => color),
+  };
+  const writer = { workflowId, runId, worker: context.worker };
+  const notes = { seed, logWindow: log.window(), recipe: recipeOf(run), writer };
+  await checkpoints.save(state, meta, notes, log.bytes());
+}
+
+/** Of a cancelled run: where it stands. It may be no further than the last checkpoint. */
+async function saveLast<Batch>(segment: Segment<Batch>): Promise<void> {
+  const { trainer, checkpoints, log } = segment;
+  await checkpoints.settle();
+  const { step } = trainer.state();
+  // A step that was cut off has changed the state, but is in no log.
+  if (step !== log.step() || step === (checkpoints.saved?.step ?? log.firstStep())) return;
+  await save(segment);
+  await checkpoints.settle();
+}
+
+async function ended(work: Promise<void>): Promise<void> {
+  await work.catch(() => {});
+}
+
+/** Waits for what will end soon, or not at all; then it is given up with the segment. */
+async function soon(work: Promise<void>): Promise<void> {
+  const timer = new AbortController();
+  const late = sleep(LAST_WORDS_MS, undefined, { signal: timer.signal }).catch(() => {});
+  await Promise.race([ended(work), late]);
+  timer.abort();
+}
+
+function isUnavailable(error: unknown): boolean {
+  return error instanceof TypedFailure && error.failureClass === 'Unavailable';
+}

@@ -1,0 +1,84 @@
+import os from 'node:os';
+import type { StepLog } from '../../core/config/train.ts';
+import type { TrainRun } from '../../core/config/train-run.ts';
+import type { Store } from '../../core/store.ts';
+import type { Checkpoint } from '../../core/train/checkpoints.ts';
+import { epochAt } from '../../core/train/segments.ts';
+import {
+  addToWindow,
+  EMPTY_WINDOW,
+  formatLog,
+  type LogLine,
+  type LogWindow,
+  readLog,
+  type TrainRecord,
+  trainRecord,
+  upTo,
+} from '../../core/train/train-log.ts';
+
+/** Steps whose time tells how fast the training is now. */
+const SPEED_STEPS = 20;
+
+type StepSeconds = Parameters<typeof addToWindow>[2];
+
+/** A training's log, as it will be written beside the next checkpoint. */
+export interface TrainingLog {
+  /** Takes a step in. @returns the line that it completes, if it does */
+  add(figures: StepLog, seconds: StepSeconds, featureWorkers: number): TrainRecord | null;
+  /** Steps that it began with, and that it has now. */
+  firstStep(): number;
+  step(): number;
+  epoch(): number;
+  /** Mean of the latest steps. */
+  secondsPerStep(): number;
+  /** What no line has yet. */
+  window(): LogWindow;
+  bytes(): Uint8Array;
+}
+
+/** The log of the run so far, up to the checkpoint that it goes on from. */
+export async function openTrainingLog(
+  store: Store,
+  run: TrainRun,
+  from: Checkpoint | null,
+): Promise<TrainingLog> {
+  const { config, dataset } = run;
+  const { train } = config;
+  const firstStep = from?.step ?? 0;
+  const earlier = upTo(await readLog(store, run.prefix), firstStep);
+  const lines: LogLine[] = earlier.length > 0 ? earlier : [header(run)];
+  const times: number[] = [];
+  let window = from?.logWindow ?? EMPTY_WINDOW;
+  let step = firstStep;
+  // The epoch of a step is that of its first sample.
+  const epoch = () => epochAt(Math.max(0, step - 1), train.batch, dataset.images);
+  return {
+    add(figures, seconds, featureWorkers) {
+      step = figures.step;
+      times.push(seconds.time);
+      if (times.length > SPEED_STEPS) times.shift();
+      window = addToWindow(window, figures, seconds);
+      if (step % train.logEvery !== 0) return null;
+      const record = trainRecord(window, figures, { epoch: epoch(), feature_workers: featureWorkers });
+      window = EMPTY_WINDOW;
+      lines.push(record);
+      return record;
+    },
+    firstStep: () => firstStep,
+    step: () => step,
+    epoch,
+    secondsPerStep: () => times.reduce((sum, time) => sum + time, 0) / times.length,
+    window: () => window,
+    bytes: () => formatLog(lines),
+  };
+}
+
+function header({ config, codeVersion }: TrainRun): LogLine {
+  return {
+    env_info: `Node ${process.versions.node}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} threads`,
+    seed: config.train.seed,
+    exp_name: config.name,
+    tessera_version: codeVersion,
+    config: JSON.stringify(config),
+  };
+}

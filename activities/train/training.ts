@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import os from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import type { HeadState } from '../../core/config/train.ts';
+import type { ServeTask, TrainRun } from '../../core/config/train-run.ts';
+import { headAtStart, initialTensors } from '../../core/train/initial-head.ts';
+import { type FeatureContext, openFeatureSource } from './feature-source.ts';
+import { featureEndpoint } from './features/endpoint.ts';
+import { openFeatureFeed } from './features/feature-feed.ts';
+import type { FeatureBatch } from './features/feature-window.ts';
+import { type ServeEnd, serveFeatures } from './features/serve-features.ts';
+import { HeadTrainer } from './head-trainer.ts';
+import type { Feed, FeedHooks, SegmentContext } from './train-segment.ts';
+
+/** What a worker does of a training: all of a segment, or features for who does. */
+export interface TrainingWork {
+  segments: SegmentContext<FeatureBatch>;
+  /** Brings features to a trainer until it has enough or is gone, or the signal says so. */
+  serve(task: ServeTask, signal: AbortSignal): Promise<ServeEnd>;
+}
+
+export function trainingWork(
+  context: FeatureContext & { worker: string; scratchFolder: string },
+): TrainingWork {
+  const { store, worker, scratchFolder } = context;
+  return {
+    segments: {
+      ...{ store, worker, scratchFolder },
+      initialState,
+      openTrainer: ({ config }, state) => HeadTrainer.open({ config, state, threads: threadsOf(config) }),
+      openFeed: (run, steps, hooks) => openFeed(context, run, steps, hooks),
+    },
+    async serve({ run, trainer: { address, token } }, signal) {
+      const { config } = run;
+      await using source = await openFeatureSource(context, run, signal);
+      const { sample, extractor } = source;
+      return await serveFeatures({ address, token, config, sample, extractor, signal });
+    },
+  };
+}
+
+/** Heartbeats go on between one tensor and the next. */
+async function initialState({ config }: TrainRun): Promise<HeadState> {
+  const tensors: HeadState['tensors'] = new Map();
+  for (const [name, tensor] of initialTensors(config.model, config.train.seed)) {
+    tensors.set(name, tensor);
+    await setImmediate();
+  }
+  return headAtStart(tensors);
+}
+
+/** The run's features: of this worker alone, or of all its workers. It ends when the signal says so. */
+async function openFeed(
+  context: FeatureContext,
+  run: TrainRun,
+  { first, end }: { first: number; end: number },
+  { signal, onReady }: FeedHooks,
+): Promise<Feed<FeatureBatch>> {
+  const { config, fleet } = run;
+  const token = randomBytes(32).toString('hex');
+  const serve = fleet.workers > 1 ? { ...featureEndpoint(), token } : null;
+  const source = await openFeatureSource(context, run, signal);
+  try {
+    const { sample, extractor } = source;
+    const feed = await openFeatureFeed({ config, first, end, sample, extractor, serve });
+    if (feed.address) onReady(feed.address, token);
+    const close = () => feed[Symbol.asyncDispose]();
+    const stop = () => void close();
+    signal.addEventListener('abort', stop, { once: true });
+    return {
+      next: () => feed.next(),
+      get workers() {
+        return feed.workers;
+      },
+      async [Symbol.asyncDispose]() {
+        signal.removeEventListener('abort', stop);
+        await close();
+        await source[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await source[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** ONNX Runtime's own default counts cores of the machine, not those that this process may use. */
+function threadsOf({ run }: TrainRun['config']): number {
+  return run.threads || os.availableParallelism();
+}

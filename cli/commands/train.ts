@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import { readTrainResults } from '../../core/read-train-results.ts';
+import { runTraining, trainingText } from '../run-training.ts';
+import { openSession } from '../session.ts';
+import { terminal } from '../terminal.ts';
+import { timestamp } from './run.ts';
+
+interface TrainOptions {
+  weights: string;
+  dataset: string;
+  evaluationSplit: string;
+  output?: string;
+  workflowId?: string;
+  cfgOptions?: string[];
+  resumeFrom?: string;
+  loadFrom?: string;
+  resume: boolean;
+  deadline: string;
+  recompute?: true;
+}
+
+export function trainCommand(program: Command): void {
+  program
+    .command('train')
+    .description('train a config’s head on a frozen backbone: starts TrainHead, shows its progress')
+    .argument('<config>', 'a name from `tessera configs`, or a YAML file, with a train section')
+    .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
+    .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
+    .option('--evaluation-split <name>', 'split that checkpoints are evaluated on', 'validation')
+    .option('--output <s3-uri>', 'results go to <output>/<workflow id>/ (default: s3://<bucket>/runs)')
+    .option('--workflow-id <id>', 'the same id goes on where it was (default: config name and time)')
+    .option('--cfg-options <key=value...>', 'override fields of the config, as mmseg does: train.steps=400')
+    .option('--resume-from <s3-uri>', "another run's checkpoint: weights, optimizer and step go on")
+    .option('--load-from <s3-uri>', 'a staged head: its weights only, from step 0 on')
+    .option('--no-resume', 'refuse to go on from a checkpoint of this workflow id')
+    .option('--deadline <minutes>', 'cancel the run after so long', '10080')
+    .option('--recompute', 'train again although the workflow id has results')
+    .action(async (config: string, options: TrainOptions) => {
+      const screen = terminal();
+      await using session = await openSession(screen);
+      const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;
+      const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
+      const result = await runTraining(
+        session,
+        workflowId,
+        {
+          ...{ config, overrides: options.cfgOptions ?? [], weights, dataset, evaluationSplit },
+          output: options.output ?? `s3://${session.bucket}/runs`,
+          ...(resumeFrom ? { resumeFrom } : {}),
+          ...(loadFrom ? { loadFrom } : {}),
+          resume: options.resume ? 'auto' : 'never',
+          deadlineMinutes: Number(options.deadline),
+          recompute: options.recompute ?? false,
+        },
+        screen,
+      );
+      console.log(trainingText(await readTrainResults(session.store, result.resultsUri)));
+      console.log(`\nhead     ${result.head}\nlog      ${result.logUri}\nresults  ${result.resultsUri}`);
+    });
+}

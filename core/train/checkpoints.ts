@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import type { StagedObject } from '../config/eval.ts';
+import { BadInput } from '../config/failures.ts';
+import { parseAs } from '../config/parse.ts';
+import { parseJson } from '../config/parse-json.ts';
+import type { SavedCheckpoint } from '../config/train-run.ts';
+import { joinUri, type Store } from '../store.ts';
+import { RecipeSchema } from './recipe.ts';
+import { bestOf, EvaluationSchema, LogWindowSchema } from './train-log.ts';
+
+const file = z.strictObject({
+  /** Relative to the pointer. */
+  key: z.string().regex(/^[^/]+$/),
+  sizeBytes: z.int().positive(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  versionId: z.string().optional(),
+});
+
+/** A checkpoint's pointer, `iter_<step>.json`: written last, so that a checkpoint is there when this is. */
+export const CheckpointSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('checkpoint'),
+  /** Steps done. Samples and dropout are functions of seed and step, so this is the generators' state as well. */
+  step: z.int().nonnegative(),
+  seed: z.int().nonnegative(),
+  /** As mmseg loads it: `iter_<step>.pth`. */
+  head: file,
+  /** AdamW's moments: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`. */
+  optimizer: file,
+  /** Figures of the steps that no line of the log has yet. */
+  logWindow: LogWindowSchema,
+  recipe: RecipeSchema,
+  /** Who wrote it. */
+  writer: z.strictObject({ workflowId: z.string(), runId: z.string(), worker: z.string() }),
+  /** Added when it has been evaluated. */
+  evaluation: EvaluationSchema.optional(),
+});
+export type CheckpointPointer = z.infer<typeof CheckpointSchema>;
+
+/** A pointer and where it lies. */
+export interface Checkpoint extends CheckpointPointer {
+  uri: string;
+}
+
+/** Newest checkpoints that are kept, beside the best one. */
+const KEPT = 2;
+
+/** Where a run's checkpoints lie. */
+export function checkpointFolder(prefix: string): string {
+  return joinUri(prefix, 'checkpoints');
+}
+
+/** The checkpoints of a folder, by step. @throws BadInput or BadData for a pointer that is none */
+export async function listCheckpoints(store: Store, folder: string): Promise<Checkpoint[]> {
+  const where = folder.replace(/\/+$/, '');
+  const objects = await store.list(`${where}/`);
+  const pointers = objects.filter(({ uri }) => folderOf(uri) === where && /\/iter_\d+\.json$/.test(uri));
+  const found = await Promise.all(pointers.map(({ uri }) => readCheckpoint(store, uri)));
+  return found.sort((a, b) => a.step - b.step);
+}
+
+/** @throws NotFound if there is none, BadInput or BadData if it is no pointer */
+export async function readCheckpoint(store: Store, uri: string): Promise<Checkpoint> {
+  return { ...parseAs(CheckpointSchema, parseJson(await store.read(uri), uri), uri), uri };
+}
+
+/** The checkpoint that a pointer's URI names, or the newest of a folder or of a run. @throws BadInput if there is none */
+export async function findCheckpoint(store: Store, uri: string): Promise<Checkpoint> {
+  if (uri.endsWith('.json')) return readCheckpoint(store, uri);
+  for (const folder of [uri, checkpointFolder(uri)]) {
+    const newest = (await listCheckpoints(store, folder)).at(-1);
+    if (newest) return newest;
+  }
+  throw new BadInput(
+    `${uri}: no checkpoint lies here; expected an iter_<step>.json, a folder of them, or a run's folder`,
+  );
+}
+
+/** One of a checkpoint's files as an object of the store. */
+export function checkpointFile({ uri, ...pointer }: Checkpoint, which: 'head' | 'optimizer'): StagedObject {
+  const { key, ...rest } = pointer[which];
+  const { versionId, ...object } = rest;
+  return { uri: joinUri(folderOf(uri), key), ...object, ...(versionId ? { versionId } : {}) };
+}
+
+export function savedCheckpoint(checkpoint: Checkpoint): SavedCheckpoint {
+  return { step: checkpoint.step, uri: checkpoint.uri, head: checkpointFile(checkpoint, 'head') };
+}
+
+/** Those that need not be kept: all but the last two and the best one. */
+export function superfluous(checkpoints: Checkpoint[]): Checkpoint[] {
+  const best = bestOf(checkpoints.flatMap(({ evaluation }) => evaluation ?? []));
+  return checkpoints.slice(0, -KEPT).filter(({ step }) => step !== best?.step);
+}
+
+/** Removes superfluous checkpoints of a folder: the pointer first, since what it names is there while it is. */
+export async function removeSuperfluous(store: Store, folder: string): Promise<void> {
+  for (const checkpoint of superfluous(await listCheckpoints(store, folder))) {
+    await store.remove(checkpoint.uri);
+    for (const which of ['head', 'optimizer'] as const) {
+      const { uri } = checkpointFile(checkpoint, which);
+      await store.remove(`${uri}.manifest.json`);
+      await store.remove(uri);
+    }
+  }
+}
+
+export function folderOf(uri: string): string {
+  return uri.slice(0, uri.lastIndexOf('/'));
+}

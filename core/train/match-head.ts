@@ -1,0 +1,47 @@
+import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
+import type { Config } from '../config/config.ts';
+import { BadInput } from '../config/failures.ts';
+import { headSpecs } from '../model/head.ts';
+import type { TensorSpec } from '../model/tensor-spec.ts';
+import { isParameter } from './parameter-groups.ts';
+
+/** AdamW's moments of a parameter, as torch names them in its state. */
+export const MOMENTS = { first: 'exp_avg', second: 'exp_avg_sq' } as const;
+
+/**
+ * Finds each tensor of a config's heads in a checkpoint of heads, or of everything.
+ *
+ * @param where names the config in messages
+ * @throws BadInput naming the tensor, both shapes, and both files
+ */
+export function matchHead(file: TorchFile, model: Config['model'], where: string): Map<string, TorchTensor> {
+  return match(file, headSpecs(model), where);
+}
+
+/** As `matchHead`, for the moments of all that is trained: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq`. */
+export function matchMoments(
+  file: TorchFile,
+  model: Config['model'],
+  where: string,
+): Map<string, TorchTensor> {
+  const trained = headSpecs(model).filter(isParameter);
+  const specs = trained.flatMap(({ name, shape }) =>
+    Object.values(MOMENTS).map((moment) => ({ name: `${name}.${moment}`, shape })),
+  );
+  return match(file, specs, where);
+}
+
+function match(file: TorchFile, specs: TensorSpec[], where: string): Map<string, TorchTensor> {
+  const found = new Map<string, TorchTensor>();
+  for (const { name, shape } of specs) {
+    const tensor = file.tensors.get(name);
+    if (!tensor)
+      throw new BadInput(`${file.name}: lacks ${name} [${shape.join(', ')}], which ${where} trains`);
+    if (tensor.shape.join() !== shape.join())
+      throw new BadInput(
+        `${file.name}: ${name} has shape [${tensor.shape.join(', ')}], but in ${where} it is [${shape.join(', ')}]`,
+      );
+    found.set(name, tensor);
+  }
+  return found;
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import type { TrainableConfig } from '../config/train-run.ts';
+
+/**
+ * All that decides what a training computes. Not in it: how often it is logged, saved and evaluated, and on how many
+ * workers; these may be other ones when it goes on.
+ */
+export const RecipeSchema = z.record(z.string(), z.json());
+export type Recipe = z.infer<typeof RecipeSchema>;
+
+export function recipeOf({
+  config,
+  weights,
+  dataset,
+}: {
+  config: TrainableConfig;
+  weights: { sha256: string };
+  dataset: { sha256: string };
+}): Recipe {
+  const { test: _, ...model } = config.model;
+  const { logEvery: _l, checkpointEvery: _c, evaluateEvery: _e, ...train } = config.train;
+  const { mean, std } = config.pipeline;
+  const { reduceZeroLabel, ignoreIndex } = config.dataset;
+  return RecipeSchema.parse(
+    // What is undefined is absent, as it is in the checkpoint's JSON.
+    JSON.parse(
+      JSON.stringify({
+        ...{ model, train, pipeline: { mean, std }, dataset: { reduceZeroLabel, ignoreIndex } },
+        run: { precision: config.run.precision },
+        ...{ weights: { sha256: weights.sha256 }, images: { sha256: dataset.sha256 } },
+      }),
+    ),
+  );
+}
+
+/** The first thing in which a recipe differs from the one that a checkpoint was made by; null if nothing does. */
+export function recipeDifference(
+  now: Recipe,
+  before: Recipe,
+): { path: string; now: string; before: string } | null {
+  const [flatNow, flatBefore] = [leaves(now), leaves(before)];
+  for (const path of new Set([...flatNow.keys(), ...flatBefore.keys()])) {
+    const [a, b] = [flatNow.get(path) ?? 'nothing', flatBefore.get(path) ?? 'nothing'];
+    if (a !== b) return { path, now: a, before: b };
+  }
+  return null;
+}
+
+/** Each value by its path: `train.optimizer.lr` → `0.00004`. */
+function leaves(value: z.core.util.JSONType, path = ''): Map<string, string> {
+  const isBranch = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isBranch) return new Map([[path, JSON.stringify(value)]]);
+  return new Map(
+    Object.entries(value).flatMap(([key, part]) => [...leaves(part, path === '' ? key : `${path}.${key}`)]),
+  );
+}

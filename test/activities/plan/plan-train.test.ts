@@ -1,0 +1,157 @@
+import { describe, expect, test } from 'vitest';
+import { planTrain } from '../../../activities/plan/plan-train.ts';
+import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import { BadInput } from '../../../core/config/failures.ts';
+import type { TrainInput, TrainRun } from '../../../core/config/train-run.ts';
+import { backboneSpecs } from '../../../core/model/tensor-specs.ts';
+import { checkpointFolder } from '../../../core/train/checkpoints.ts';
+import { randomTensors, stagedSet, tinyConfig } from '../../builders.ts';
+import { segment, trainable } from '../train/training-run.ts';
+
+/** The staged set with its images as the training's split, too; the checkpoint holds a backbone alone. */
+async function trainingSet() {
+  const { model } = tinyConfig();
+  const names = new Set(backboneSpecs(model).map(({ name }) => name));
+  const tensors = randomTensors(model).filter(({ name }) => names.has(name));
+  const set = await stagedSet({ checkpoint: Buffer.from(writeTorchFile({ tensors })) });
+  const { objects, input } = set;
+  const training = { ...set.manifest, split: 'training' };
+  objects.set('s3://bucket/data/training.manifest.json', Buffer.from(JSON.stringify(training)));
+  const request: TrainInput = { ...input, config: trainable() };
+  return { ...set, request };
+}
+
+type Set = Awaited<ReturnType<typeof trainingSet>>;
+
+async function plan({ store }: Set, request: TrainInput, workflowId = 'train-1') {
+  const context = { store, launcher: 'local', codeVersion: '0.1.0+abc', imageDigest: null };
+  const plan = await planTrain(context, request, { workflowId, runId: 'run-1', taskQueue: 'tessera' });
+  if (plan.kind === 'finished') throw new Error('already finished');
+  return plan;
+}
+
+/** Trains up to a step as workflow `train-1`. */
+async function trainedSet(until: number): Promise<Set & { run: TrainRun }> {
+  const set = await trainingSet();
+  const { run } = await plan(set, set.request);
+  await segment(set.store, { run, until });
+  return { ...set, run };
+}
+
+describe('a plan', () => {
+  test('has all that a training needs, and nothing of an earlier one', async () => {
+    const set = await trainingSet();
+    const { run, checkpoint, evaluations } = await plan(set, set.request);
+    expect({ checkpoint, evaluations }).toEqual({ checkpoint: null, evaluations: [] });
+    expect(run).toMatchObject({
+      prefix: 's3://bucket/runs/train-1',
+      start: { from: 'scratch' },
+      dataset: { split: 'training', images: 8 },
+      evaluation: { dataset: 's3://bucket/data', split: 'validation' },
+      fleet: { name: 'train-run-1', taskQueue: 'tessera-run-1', workers: 2 },
+    });
+  });
+
+  test('goes on from the newest checkpoint of its workflow id, however many workers there are now', async () => {
+    const set = await trainedSet(10);
+    const { checkpoint } = await plan(set, {
+      ...set.request,
+      overrides: ['run.workers=7', 'train.logEvery=1'],
+    });
+    expect(checkpoint).toMatchObject({ step: 10, uri: 's3://bucket/runs/train-1/checkpoints/iter_10.json' });
+  });
+
+  test('takes as few images as the config says', async () => {
+    const set = await trainingSet();
+    const { run } = await plan(set, { ...set.request, overrides: ['train.data.images=3'] });
+    expect(run.dataset.images).toBe(3);
+  });
+
+  test('begins with another run’s checkpoint or head, as told', async () => {
+    const set = await trainedSet(10);
+    const folder = checkpointFolder(set.run.prefix);
+    const resumed = await plan(set, { ...set.request, resumeFrom: folder }, 'train-2');
+    expect(resumed.run.start).toEqual({ from: 'checkpoint', uri: `${folder}/iter_10.json`, step: 10 });
+    expect(resumed.checkpoint).toBeNull();
+    const loaded = await plan(set, { ...set.request, loadFrom: `${folder}/iter_5.pth` }, 'train-2');
+    expect(loaded.run.start).toMatchObject({ from: 'head', head: { uri: `${folder}/iter_5.pth` } });
+  });
+});
+
+describe('a training is refused', () => {
+  async function refused(set: Set, changes: Partial<TrainInput>, message: string | RegExp, id = 'train-1') {
+    const before = new Map(set.objects);
+    const refusal = plan(set, { ...set.request, ...changes }, id);
+    await expect(refusal).rejects.toThrow(BadInput);
+    await expect(refusal).rejects.toThrow(message);
+    expect(set.objects).toEqual(before);
+  }
+
+  test('without a train section, or without the split that it names', async () => {
+    const set = await trainingSet();
+    await refused(set, { config: tinyConfig() }, /test: has no section 'train'/);
+    await refused(
+      set,
+      { overrides: ['train.data.split=extra'] },
+      /data\/extra\.manifest\.json: does not exist\. Stage it first: .* --split extra/,
+    );
+    await refused(set, { evaluationSplit: 'test' }, /data\/test\.manifest\.json: does not exist/);
+    await refused(
+      set,
+      { overrides: ['train.data.images=9'] },
+      /train\.data\.images is 9, but .* has 8 images/,
+    );
+  });
+
+  test('that shall never go on, where there is something to go on from', async () => {
+    const set = await trainedSet(5);
+    await refused(
+      set,
+      { resume: 'never' },
+      /iter_5\.json: a checkpoint of an earlier run, and "resume" is "never"/,
+    );
+  });
+
+  test('that would go on from a checkpoint by another recipe: what differs is named', async () => {
+    const set = await trainedSet(5);
+    await refused(
+      set,
+      { overrides: ['train.optimizer.lr=0.5'] },
+      /iter_5\.json: cannot be gone on from by another recipe: train\.optimizer\.lr was 0\.01, and is 0\.5 in test/,
+    );
+    const images = JSON.parse((await set.store.read('s3://bucket/data/training.manifest.json')).toString());
+    images.images.pop();
+    await set.store.write('s3://bucket/data/training.manifest.json', Buffer.from(JSON.stringify(images)));
+    await refused(set, {}, /images\.sha256 was "[0-9a-f]{64}", and is/);
+  });
+
+  test('that begins with another head’s checkpoint: tensor, both shapes and both files are named', async () => {
+    const set = await trainedSet(5);
+    const classes = [
+      { name: 'a', color: [1, 2, 3] },
+      { name: 'b', color: [4, 5, 6] },
+    ];
+    const overrides = ['model.head.classes=2', `dataset.classes=${JSON.stringify(classes)}`];
+    const folder = checkpointFolder(set.run.prefix);
+    const message = `${folder}/iter_5.pth: decode_head.conv_seg.weight has shape [150, 16, 1, 1], but in test it is [2, 16, 1, 1]`;
+    await refused(set, { overrides }, message);
+    await refused(set, { overrides, resumeFrom: folder }, message, 'train-2');
+    await refused(set, { overrides, loadFrom: `${folder}/iter_5.pth` }, message, 'train-2');
+  });
+
+  test('that would go on and begin anew at once, or go on beyond its end', async () => {
+    const set = await trainedSet(10);
+    const folder = checkpointFolder(set.run.prefix);
+    await refused(
+      set,
+      { resumeFrom: folder, loadFrom: `${folder}/iter_5.pth` },
+      /loadFrom: does not go with resumeFrom/,
+    );
+    await refused(
+      set,
+      { resumeFrom: folder, overrides: ['train.steps=10'] },
+      /iter_10\.json: has 10 steps, but train\.steps of test is 10/,
+      'train-2',
+    );
+  });
+});

@@ -1,0 +1,198 @@
+import { existsSync, readdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { memoryStore } from '../../../activities/deliver/memory-store.ts';
+import { createPublish } from '../../../activities/publish/publish-results.ts';
+import { writeCheckpointFiles } from '../../../activities/train/checkpoint-files.ts';
+import { readCheckpointState } from '../../../activities/train/head-state.ts';
+import { recordEvaluation } from '../../../activities/train/record-evaluation.ts';
+import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
+import { BadData, BadInput, Unavailable } from '../../../core/config/failures.ts';
+import { WeightsManifestSchema } from '../../../core/config/manifests.ts';
+import type { Store } from '../../../core/store.ts';
+import { findCheckpoint, listCheckpoints } from '../../../core/train/checkpoints.ts';
+import { initialHead } from '../../../core/train/initial-head.ts';
+import { readLog } from '../../../core/train/train-log.ts';
+import { sha256 } from '../../builders.ts';
+import { temporaryFolder } from '../../infra/observe.ts';
+import { FINISHED_MS, publishInput } from '../publish/publish-input.ts';
+import { segment, tensorNames, trainable, trainRun } from './training-run.ts';
+
+const folder = 's3://bucket/runs/train-1/checkpoints';
+
+async function trained(until: number, objects = new Map<string, Buffer>()) {
+  await segment(memoryStore(objects), { until });
+  return { objects, store: memoryStore(objects) };
+}
+
+/** A store that is away for some calls of a method. */
+function withOutage(
+  store: Store,
+  method: 'upload' | 'write' | 'head',
+  isAway: (uri: string) => boolean,
+): Store {
+  const call = store[method] as (uri: string, ...rest: unknown[]) => Promise<unknown>;
+  return {
+    ...store,
+    [method]: async (uri: string, ...rest: unknown[]) => {
+      if (isAway(uri)) throw new Unavailable(`${uri}: S3 did not answer`);
+      return call(uri, ...rest);
+    },
+  };
+}
+
+describe('a checkpoint', () => {
+  test('is a head that mmseg loads, with the names and colours of its classes, beside the moments', async () => {
+    const { objects, store } = await trained(5);
+    const names = tensorNames(trainRun());
+    for (const [kind, key] of [
+      ['head', 'iter_5.pth'],
+      ['optimizer', 'iter_5.optimizer.pth'],
+    ] as const) {
+      const bytes = objects.get(`${folder}/${key}`)!;
+      const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
+      const file = await openTorchFile(key, bytes.length, read);
+      expect([...file.tensors.keys()]).toEqual(names[kind]);
+      expect(file.topLevelKeys).toEqual(['meta', 'state_dict']);
+      expect(file.meta).toMatchObject({
+        iter: 5,
+        seed: 0,
+        config: 'test',
+        CLASSES: ['wall'],
+        PALETTE: [[1, 2, 3]],
+      });
+      const manifest = WeightsManifestSchema.parse(
+        JSON.parse((await store.read(`${folder}/${key}.manifest.json`)).toString()),
+      );
+      expect(manifest.file).toEqual({ key, sizeBytes: bytes.length, sha256: sha256(bytes) });
+      for (const tensor of manifest.tensors)
+        expect(sha256(bytes.subarray(tensor.offset, tensor.offset + tensor.length))).toBe(tensor.sha256);
+      const [first] = file.tensors.values();
+      const values = toFloat32(await readTensor(file, first!, read), 'float32');
+      expect(values.every(Number.isFinite)).toBe(true);
+    }
+  });
+
+  test('is found by its pointer, its folder or its run; nowhere else', async () => {
+    const { store } = await trained(10);
+    const prefix = 's3://bucket/runs/train-1';
+    expect((await findCheckpoint(store, `${folder}/iter_5.json`)).step).toBe(5);
+    for (const uri of [folder, `${folder}/`, prefix, `${prefix}/`])
+      expect((await findCheckpoint(store, uri)).step).toBe(10);
+    await expect(findCheckpoint(store, 's3://bucket/runs')).rejects.toThrow(BadInput);
+  });
+
+  test('that was damaged is not gone on from: the tensor is named', async () => {
+    const { objects, store } = await trained(5);
+    const damaged = Buffer.from(objects.get(`${folder}/iter_5.optimizer.pth`)!);
+    const manifest = JSON.parse(
+      (await store.read(`${folder}/iter_5.optimizer.pth.manifest.json`)).toString(),
+    );
+    const victim = manifest.tensors[2];
+    damaged[victim.offset + 1]! ^= 1;
+    objects.set(`${folder}/iter_5.optimizer.pth`, damaged);
+    const [checkpoint] = await listCheckpoints(store, folder);
+    const reading = readCheckpointState(store, checkpoint!, trainable());
+    await expect(reading).rejects.toThrow(BadData);
+    await expect(reading).rejects.toThrow(`SHA-256 of ${victim.name}`);
+  });
+
+  test('of another head is refused by the tensor, both shapes and both files', async () => {
+    const { store } = await trained(5);
+    const [checkpoint] = await listCheckpoints(store, folder);
+    const other = trainable('model.backbone.embedDim=32', 'model.head.channels=32');
+    await expect(readCheckpointState(store, checkpoint!, other)).rejects.toThrow(
+      `${folder}/iter_5.pth: decode_head.norm.weight has shape [16], but in test it is [32]`,
+    );
+  });
+});
+
+describe('the last two checkpoints and the best one', () => {
+  test('are kept, each with all its files, and nothing else', async () => {
+    const objects = new Map<string, Buffer>();
+    const store = memoryStore(objects);
+    const run = trainRun();
+    const mIoU = { 5: 0.2, 10: 0.9, 15: 0.5, 20: 0.4 };
+    for (const [until, value] of Object.entries(mIoU)) {
+      const step = Number(until);
+      await segment(store, { until: step, run });
+      const outputPrefix = `s3://bucket/evaluations/${step}`;
+      const publish = createPublish(store, () => FINISHED_MS);
+      const { resultsUri } = await publish.publishResults(publishInput({ outputPrefix }));
+      const evaluation = { step, mIoU: value, mAcc: 0.5, aAcc: 0.5, resultsUri };
+      await recordEvaluation(store, run, evaluation);
+      await recordEvaluation(store, run, evaluation);
+    }
+    const kept = (await store.list(`${folder}/`)).map(({ uri }) => uri.slice(folder.length + 1));
+    expect(kept.filter((key) => /^iter_\d+\.json$/.test(key))).toEqual([
+      'iter_10.json',
+      'iter_15.json',
+      'iter_20.json',
+    ]);
+    expect(kept).toHaveLength(15);
+    const log = await readLog(store, run.prefix);
+    expect(log.filter(({ mode }) => mode === 'val').map((line) => [line.iter, line.mIoU])).toEqual(
+      Object.entries(mIoU).map(([step, value]) => [Number(step), value]),
+    );
+    expect(log.at(-1)).toMatchObject({
+      mode: 'val',
+      'IoU.wall': expect.any(Number),
+      'Acc.wall': expect.any(Number),
+    });
+  });
+});
+
+describe('a store that is away', () => {
+  test('for a while costs nothing: the training goes on meanwhile, and the checkpoint comes after', async () => {
+    const objects = new Map<string, Buffer>();
+    let refused = 0;
+    let stepsMeanwhile = 0;
+    const store = withOutage(memoryStore(objects), 'upload', () => refused++ < 1);
+    await segment(store, { until: 10, onNext: () => void (refused === 1 && stepsMeanwhile++) });
+    expect(refused).toBeGreaterThan(1);
+    expect(stepsMeanwhile).toBeGreaterThan(2);
+    expect((await listCheckpoints(store, folder)).map(({ step }) => step)).toEqual([5, 10]);
+  });
+
+  test('for too long ends the segment: says which checkpoint, and the one before stays', async () => {
+    const { objects, store } = await trained(5);
+    const away = withOutage(store, 'upload', () => true);
+    const training = segment(away, { until: 15, context: { patienceMs: 300 } });
+    await expect(training).rejects.toMatchObject({ failureClass: 'Unavailable' });
+    await expect(training).rejects.toThrow(
+      /^the checkpoint of step 10 could not be sent: .*S3 did not answer/,
+    );
+    expect((await listCheckpoints(memoryStore(objects), folder)).map(({ step }) => step)).toEqual([5]);
+  });
+
+  test('when the pointer is due leaves no checkpoint that is not whole', async () => {
+    const objects = new Map<string, Buffer>();
+    const away = withOutage(memoryStore(objects), 'write', (uri) => uri.endsWith('iter_5.json'));
+    await expect(segment(away, { until: 5, context: { patienceMs: 300 } })).rejects.toMatchObject({
+      failureClass: 'Unavailable',
+    });
+    expect(await listCheckpoints(memoryStore(objects), folder)).toEqual([]);
+    expect(objects.has(`${folder}/iter_5.pth`)).toBe(true);
+  });
+});
+
+describe('the disk', () => {
+  test('is left as it was', async () => {
+    const scratchFolder = temporaryFolder();
+    await segment(memoryStore(), { until: 10, context: { scratchFolder } });
+    expect(readdirSync(scratchFolder)).toEqual([]);
+  });
+
+  test.skipIf(!existsSync('/dev/full'))(
+    'that is full is named, with what a checkpoint takes there',
+    async () => {
+      const full = temporaryFolder();
+      symlinkSync('/dev/full', join(full, 'iter_0.pth'));
+      const writing = writeCheckpointFiles(full, 'iter_0', initialHead(trainable(), 0), {});
+      await expect(writing).rejects.toThrow(Unavailable);
+      await expect(writing).rejects.toThrow(
+        /iter_0\.pth: the disk is full \(ENOSPC\); .* takes 0\.0 MB there/,
+      );
+    },
+  );
+});

@@ -1,0 +1,115 @@
+import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
+import type { TrainOutcome } from '../activities/publish/publish-training.ts';
+import { TypedFailure } from '../core/config/failures.ts';
+import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
+import { isStop, nextStop } from '../core/train/segments.ts';
+import { control } from './activities.ts';
+import { evaluateCheckpoint } from './evaluate-checkpoint.ts';
+import { asRunFailure, classify } from './failure.ts';
+import { type FleetView, watchFleet } from './fleet-view.ts';
+import { beforeDeadline, launchFleet } from './launch-fleet.ts';
+import { reproduceTraining } from './reproduce-training.ts';
+import { checkpointText, type TrainTracker, trackTraining } from './train-progress.ts';
+import { type Training, trainUntil } from './train-segments.ts';
+import { type TrainingView, watchTraining } from './training-view.ts';
+
+/**
+ * Trains a head on a frozen backbone: from checkpoint to checkpoint, with an evaluation in between, on whatever
+ * workers there are. Whatever was lost, the steps are the same, bit for bit.
+ */
+export async function TrainHead(input: TrainInput): Promise<TrainResult> {
+  const fleet = watchFleet();
+  const view = watchTraining();
+  const progress = trackTraining(fleet, view);
+  let isPlanned = false;
+  try {
+    const plan = await control.planTrain(input);
+    if (plan.kind === 'finished') return plan.result;
+    isPlanned = true;
+    if (plan.checkpoint) view.knowCheckpoint(plan.checkpoint);
+    progress.plan(plan.run, plan.evaluations);
+    return await train(plan, input, { fleet, view, progress });
+  } catch (error) {
+    if (isCancellation(error) || !isPlanned) throw asRunFailure(error);
+    const { class: failureClass, message } = classify(error);
+    const told = `${message}${checkpointText(view.checkpoint())}`;
+    throw asRunFailure(new TypedFailure(failureClass, told, { cause: error }));
+  }
+}
+
+interface Watched {
+  fleet: FleetView;
+  view: TrainingView;
+  progress: TrainTracker;
+}
+
+async function train(
+  plan: TrainPlan & { kind: 'run' },
+  input: TrainInput,
+  watched: Watched,
+): Promise<TrainResult> {
+  const { run } = plan;
+  const { fleet, progress } = watched;
+  const planned = Date.now();
+  // A cancelled run needs its trainer until that has saved where it is.
+  const launched = await CancellationScope.nonCancellable(async () => launchFleet(run.fleet));
+  try {
+    const work = () => Promise.race([trainAndEvaluate(run, watched), launched.failed]);
+    const done = await beforeDeadline(run.deadlineSeconds, fleet, work);
+    // As they are now: that they go from here on is no news.
+    const { workers } = fleet.state();
+    const started = workflowInfo().startTime.getTime();
+    const ended = launched.end();
+    progress.enter('publishing');
+    const result = await control.publishTraining({
+      run,
+      resumedFrom: plan.checkpoint?.step ?? null,
+      evaluations: progress.evaluations(),
+      failures: progress.failures(),
+      segments: done.segments,
+      workers,
+      reproduce: reproduceTraining(run, input),
+      times: { started, planned, trained: Date.now(), evaluateSeconds: done.evaluateSeconds },
+    });
+    await ended;
+    progress.enter('done');
+    return result;
+  } catch (error) {
+    await launched.end();
+    throw error;
+  }
+}
+
+/** From stop to stop: evaluate where that is to be done, train to the next one. */
+async function trainAndEvaluate(
+  run: TrainRun,
+  { fleet, view, progress }: Watched,
+): Promise<{ segments: TrainOutcome['segments']; evaluateSeconds: number }> {
+  const { train } = run.config;
+  const training: Training = { run, fleet, view, attempts: 0, onFailure: progress.failed };
+  const segments: TrainOutcome['segments'] = [];
+  let evaluateSeconds = 0;
+  let step = firstStep(run, view);
+  for (;;) {
+    const checkpoint = view.checkpoint();
+    const isEvaluated = progress.evaluations().some((evaluation) => evaluation.step === step);
+    if (checkpoint?.step === step && isStop(step, train) && !isEvaluated) {
+      progress.enter('evaluating');
+      const began = Date.now();
+      const evaluation = await evaluateCheckpoint(run, checkpoint, fleet);
+      await control.recordEvaluation(run, evaluation);
+      progress.evaluated(evaluation);
+      evaluateSeconds += (Date.now() - began) / 1000;
+    }
+    if (step >= train.steps) return { segments, evaluateSeconds };
+    progress.enter('training');
+    step = nextStop(step, train);
+    const { worker, steps, seconds, dataSeconds } = await trainUntil(training, step);
+    segments.push({ until: step, worker, steps, seconds, dataSeconds });
+  }
+}
+
+/** Steps that are done already. */
+function firstStep({ start }: TrainRun, view: TrainingView): number {
+  return view.checkpoint()?.step ?? (start.from === 'checkpoint' ? start.step : 0);
+}

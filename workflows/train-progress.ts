@@ -1,0 +1,84 @@
+import { defineQuery, setHandler } from '@temporalio/workflow';
+import { causeText } from '../core/config/fleet.ts';
+import type { SavedCheckpoint, TrainProgress, TrainRun } from '../core/config/train-run.ts';
+import { bestOf, type Evaluation } from '../core/train/train-log.ts';
+import type { Classified } from './failure.ts';
+import type { FleetView } from './fleet-view.ts';
+import type { TrainingView } from './training-view.ts';
+
+const trainProgressQuery = defineQuery<TrainProgress>('progress');
+
+/** Failures that are kept, the latest ones: a long run on pre-emptible machines has many. */
+const MAX_FAILURES = 200;
+
+export interface TrainTracker {
+  enter(phase: TrainProgress['phase']): void;
+  plan(run: TrainRun, evaluations: Evaluation[]): void;
+  evaluated(evaluation: Evaluation): void;
+  failed(failure: Classified): void;
+  evaluations(): Evaluation[];
+  failures(): Classified[];
+}
+
+/** Keeps what `progress` answers of a training, and answers it. */
+export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracker {
+  let run: TrainRun | null = null;
+  let phase: TrainProgress['phase'] = 'planning';
+  let evaluations: Evaluation[] = [];
+  const failures: Classified[] = [];
+
+  setHandler(trainProgressQuery, () => {
+    const { steps = 0, batch = 0 } = run?.config.train ?? {};
+    const log = view.log();
+    const checkpoint = view.checkpoint();
+    const step = Math.max(log?.iter ?? 0, checkpoint?.step ?? 0);
+    const samplesPerSecond = log ? batch / log.time : null;
+    const { workers, trouble } = fleet.state();
+    // Nobody has to tell that the launch is over: it is when a worker is at work.
+    const isLaunching = phase === 'training' && !workers.some(({ state }) => state === 'running');
+    return {
+      phase: isLaunching ? 'launching' : phase,
+      ...{ step, steps, log, samplesPerSecond },
+      etaSeconds: samplesPerSecond === null ? null : ((steps - step) * batch) / samplesPerSecond,
+      last: evaluations.at(-1) ?? null,
+      best: bestOf(evaluations),
+      ...{ checkpoint, trouble, failures },
+      workers: Object.fromEntries(
+        workers.map(({ name, state, cause, node }) => [
+          name,
+          {
+            state: cause ? `${state}: ${causeText(cause)}` : state,
+            ...(node ? { node } : {}),
+            ...(view.trainer()?.worker === name && state !== 'gone' ? { role: 'trainer' as const } : {}),
+          },
+        ]),
+      ),
+    };
+  });
+
+  return {
+    enter(next) {
+      phase = next;
+    },
+    plan(planned, earlier) {
+      run = planned;
+      evaluations = [...earlier];
+    },
+    evaluated(evaluation) {
+      evaluations = [...evaluations, evaluation];
+    },
+    failed(failure) {
+      failures.push(failure);
+      if (failures.length > MAX_FAILURES) failures.shift();
+    },
+    evaluations: () => evaluations,
+    failures: () => failures,
+  };
+}
+
+/** What a failure adds for who wants to go on: where the last checkpoint is. */
+export function checkpointText(checkpoint: SavedCheckpoint | null): string {
+  return checkpoint
+    ? ` (the last good checkpoint is that of step ${checkpoint.step}: ${checkpoint.uri})`
+    : ' (no checkpoint was written)';
+}

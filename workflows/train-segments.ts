@@ -1,0 +1,99 @@
+import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
+import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import type { SegmentResult, SegmentTask, TrainRun } from '../core/config/train-run.ts';
+import { trainActivities } from './activities.ts';
+import { withCause } from './cause.ts';
+import type { Classified } from './failure.ts';
+import type { FleetView } from './fleet-view.ts';
+import type { TrainingView } from './training-view.ts';
+
+/** Attempts that come no further than the one before, as counted by checkpoints; more would not either. */
+const MAX_ATTEMPTS_IN_PLACE = 6;
+/** A service that is away comes back within a minute or not soon. */
+const FIRST_BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 20_000;
+
+/** What the segments of a run share. */
+export interface Training {
+  run: TrainRun;
+  fleet: FleetView;
+  view: TrainingView;
+  /** Of the whole run so far. */
+  attempts: number;
+  onFailure(failure: Classified): void;
+}
+
+/**
+ * Trains until so many steps are done. A lost trainer costs the steps since its last checkpoint, and as long as each
+ * one gets further, any number may be lost.
+ */
+export async function trainUntil(training: Training, until: number): Promise<SegmentResult> {
+  const { fleet, view, run } = training;
+  let furthest = view.checkpoint()?.step ?? 0;
+  for (let inPlace = 1; ; inPlace++) {
+    training.attempts++;
+    try {
+      const result = await trainSegment(training, { run, until, attempt: training.attempts });
+      view.knowCheckpoint(result.checkpoint);
+      return result;
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      const failure = await withCause(error, fleet);
+      training.onFailure(failure);
+      const reached = view.checkpoint()?.step ?? 0;
+      if (reached > furthest) inPlace = 1;
+      furthest = Math.max(furthest, reached);
+      if (REACTIONS[failure.class].retry !== 'backoff' || inPlace >= MAX_ATTEMPTS_IN_PLACE)
+        throw new TypedFailure(failure.class, failure.message + advice(failure), { cause: error });
+      await sleep(backoff(inPlace));
+    }
+  }
+}
+
+/** One attempt: a worker trains; the others bring it features as soon as it is ready for them, and as long as it is. */
+async function trainSegment(training: Training, task: SegmentTask): Promise<SegmentResult> {
+  const { run } = training;
+  const gpu = trainActivities(run.fleet);
+  const serving = new CancellationScope();
+  const served = serving.run(() => serveFeatures(training, task));
+  served.catch(() => {});
+  try {
+    return await gpu.trainSegment(task);
+  } finally {
+    serving.cancel();
+  }
+}
+
+/** Until it is cancelled, all workers but the trainer's bring features. That they can't is no reason to end. */
+async function serveFeatures(training: Training, { attempt, run }: SegmentTask): Promise<void> {
+  const { view } = training;
+  await condition(() => view.trainer()?.attempt === attempt);
+  const trainer = view.trainer()!;
+  const gpu = trainActivities(run.fleet);
+  const { config, weights, dataset } = run;
+  const lane = async () => {
+    for (let failures = 0; ; ) {
+      try {
+        const end = await gpu.serveFeatures({ run: { config, weights, dataset }, trainer });
+        if (end === 'finished') return;
+        // Out of reach, or gone: that a trainer is lost, the segment will tell.
+        await sleep(backoff(++failures));
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        const failure = await withCause(error, training.fleet);
+        training.onFailure(failure);
+        if (REACTIONS[failure.class].retry !== 'backoff') return;
+        await sleep(backoff(++failures));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: run.fleet.workers - 1 }, lane));
+}
+
+function backoff(failures: number): number {
+  return Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
+}
+
+function advice({ class: failureClass }: Classified): string {
+  return failureClass === 'OutOfMemory' ? '. Give the workers more memory, or set run.batch lower' : '';
+}
