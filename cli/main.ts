@@ -14,6 +14,7 @@ import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
 import { runCommand } from './commands/run.ts';
+import { simulateTrainingCommand } from './commands/simulate-training.ts';
 import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
@@ -36,6 +37,7 @@ for (const command of [
   benchScaleCommand,
   benchTrainCommand,
   benchFeaturesCommand,
+  simulateTrainingCommand,
   smokeCommand,
 ])
   command(program);

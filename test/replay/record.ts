@@ -1,34 +1,49 @@
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { WorkflowHandle } from '@temporalio/client';
 import { ensureServer } from '../../infra/local/servers.mjs';
 import { REPOSITORY } from '../../workers/environment.ts';
-import { startTessera, until } from '../integration/tessera.ts';
+import { until } from '../integration/tessera.ts';
+import { SHORT, startTrainings, untilTraining } from '../integration/training.ts';
 
 /*
- * Records histories for replay.test.ts: node --import tsx test/replay/record.ts
+ * Records histories for replay.test.ts: node --import tsx test/replay/record.ts [NAME …]
  * To be run when a change to a workflow is meant to break runs that are under way.
  */
 const temporal = await ensureServer('temporal');
-await using tessera = await startTessera({ images: 8 });
+await using trainings = await startTrainings({ images: 8 });
+const { tessera } = trainings;
 const overrides = ['run.shards=3', 'run.overlays=1'];
-const done = await tessera.start('recorded', tessera.input({ overrides }));
-await done.result();
-const cancelled = await tessera.start(
-  'recorded-cancel',
-  tessera.input({ overrides: [...overrides, 'run.batch=1'] }),
-);
-await until(cancelled, ({ shards }) => shards.done > 0);
-await cancelled.cancel();
-await cancelled.result().catch(() => {});
-const failed = await tessera.start('recorded-failure', tessera.input({ config: 'tinny' }));
-await failed.result().catch(() => {});
-for (const handle of [done, cancelled, failed]) {
+const training = trainings.input({ overrides: [...SHORT, 'run.workers=2', 'train.evaluateEvery=10'] });
+
+const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
+  recorded: (id) => tessera.start(id, tessera.input({ overrides })),
+  async 'recorded-cancel'(id) {
+    const handle = await tessera.start(id, tessera.input({ overrides: [...overrides, 'run.batch=1'] }));
+    await until(handle, ({ shards }) => shards.done > 0);
+    await handle.cancel();
+    return handle;
+  },
+  'recorded-failure': (id) => tessera.start(id, tessera.input({ config: 'tinny' })),
+  'recorded-training': (id) => trainings.start(id, training),
+  async 'recorded-training-cancel'(id) {
+    const handle = await trainings.start(id, training);
+    await untilTraining(handle, ({ step }) => step > 2);
+    await handle.cancel();
+    return handle;
+  },
+};
+
+const wanted = process.argv.slice(2);
+for (const [id, run] of Object.entries(histories)) {
+  if (wanted.length > 0 && !wanted.includes(id)) continue;
+  const handle = await run(id);
+  await handle.result().catch(() => {});
   // Temporal's own command writes the form that replays anywhere.
   const show = ['workflow', 'show', '--workflow-id', handle.workflowId, '--output', 'json'];
-  const history = execFileSync(temporal, [...show, '--address', process.env.TEMPORAL_ADDRESS!]).toString();
-  await writeFile(
-    path.join(import.meta.dirname, `${handle.workflowId}.json`),
-    history.replaceAll(REPOSITORY, '/tessera/'),
-  );
+  const history = execFileSync(temporal, [...show, '--address', process.env.TEMPORAL_ADDRESS!], {
+    maxBuffer: 64 << 20,
+  }).toString();
+  await writeFile(path.join(import.meta.dirname, `${id}.json`), history.replaceAll(REPOSITORY, '/tessera/'));
 }

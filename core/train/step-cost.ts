@@ -1,0 +1,72 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import type { Config } from '../config/config.ts';
+import type { TrainConfig } from '../config/train.ts';
+import { buildHead, headSpecs } from '../model/head.ts';
+import { gridSide } from '../model/tensor-spec.ts';
+import { lossOutput, parameterSpecs, trainedHeads, trainingGraph } from '../model/training-graph.ts';
+import { GraphBuilder, type Value } from '../onnx/graph.ts';
+import { type GraphProto, ModelProtoSchema, type NodeProto } from '../onnx/onnx_pb.ts';
+import { count, inferShapes, type Shape } from '../onnx/shapes.ts';
+
+/** What a step of a head's training consists of, whoever runs it. */
+export interface StepCost {
+  parameters: number;
+  /** Floating-point operations of the heads for one crop, forward; a multiplication and an addition count as two. */
+  forwardFlops: number;
+  /** Nodes that run in a step, those in the loss's loops as often as they do: each launches a kernel at least. */
+  nodes: number;
+}
+
+export function stepCost({ model, train }: { model: Config['model']; train: TrainConfig }): StepCost {
+  return {
+    parameters: parameterSpecs(model).reduce((sum, { shape }) => sum + count(shape), 0),
+    forwardFlops: headFlops(model),
+    nodes: nodesOfStep(model, train),
+  };
+}
+
+/** Convolutions and matrix products alone: the rest is below a per cent of them. */
+function headFlops(model: Config['model']): number {
+  const { embedDim, imageSizePx, patchSizePx, taps: blocks } = model.backbone;
+  const grid = gridSide(imageSizePx, patchSizePx);
+  const graph = new GraphBuilder('head');
+  const taps = blocks.map((_, i) => graph.input(`tap_${i}`, 'float32', [1, embedDim, grid, grid]));
+  for (const { name, shape } of headSpecs(model)) graph.input(name, 'float32', shape);
+  const training = { running: new Map<string, Value>(), kept: new Map<string, Value>() };
+  buildHead(graph, (_, name) => name as Value, model, 1, taps, training);
+  const shapeOf = inferShapes(graph);
+  return graph.calls.reduce((sum, { op, inputs, outputs }) => {
+    const rule = FLOPS[op];
+    return rule ? sum + rule(shapeOf(inputs[0]!), shapeOf(inputs[1]!), shapeOf(outputs[0]!)) : sum;
+  }, 0);
+}
+
+const FLOPS: Record<string, (a: Shape, b: Shape, y: Shape) => number> = {
+  Conv: (_, w, y) => (2 * count(y) * count(w)) / w[0]!,
+  ConvTranspose: (x, w) => (2 * count(x) * count(w)) / w[0]!,
+  MatMul: (a, _, y) => 2 * count(y) * a.at(-1)!,
+};
+
+function nodesOfStep(model: Config['model'], train: TrainConfig): number {
+  const { graph } = fromBinary(ModelProtoSchema, trainingGraph({ model, train }));
+  const losses = trainedHeads(model, train).map(lossOutput);
+  return graph!.node.reduce((sum, node) => {
+    const body = bodyOf(node);
+    if (!body) return sum + 1;
+    // A loss goes over images, and over tiles of each: its first output is [images, tiles].
+    const name = losses.find((loss) => node.output.includes(loss));
+    const [images, tiles] = dimsOf(graph!, name ?? '');
+    const tile = body.node.map(bodyOf).find((inner) => inner !== undefined)!;
+    return sum + images! * (body.node.length + tiles! * tile.node.length);
+  }, 0);
+}
+
+function bodyOf({ attribute }: NodeProto): GraphProto | undefined {
+  return attribute.find(({ name }) => name === 'body')?.g;
+}
+
+function dimsOf({ output }: GraphProto, name: string): number[] {
+  const type = output.find((value) => value.name === name)!.type!.value;
+  if (type.case !== 'tensorType') throw new Error(`${name} is no tensor`);
+  return type.value.shape!.dim.map(({ value }) => Number(value.case === 'dimValue' ? value.value : 0));
+}
