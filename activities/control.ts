@@ -4,6 +4,7 @@ import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
+import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
 import type { Evaluation } from '../core/train/train-log.ts';
 import { asActivity, type Beat } from './as-activity.ts';
@@ -11,10 +12,12 @@ import { isRunOpen } from './is-run-open.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
+import { planTable } from './plan/plan-table.ts';
 import { planTrain } from './plan/plan-train.ts';
 import { discardUnpublished } from './publish/discard-unpublished.ts';
 import { createPublish, type Published, type PublishInput } from './publish/publish-results.ts';
 import { publishTraining, type TrainOutcome } from './publish/publish-training.ts';
+import { publishTable, type TableOutcome } from './publish/table/publish-table.ts';
 import type { CopyObject } from './stage/s3-copy.ts';
 import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
@@ -88,6 +91,15 @@ export function controlActivities(context: ControlContext) {
 
     publishTraining(outcome: TrainOutcome): Promise<TrainResult> {
       return asActivity(() => publishTraining(store, outcome, Date.now()));
+    },
+
+    planTable(request: TableInput): Promise<TablePlan> {
+      const { workflowExecution } = Context.current().info;
+      return asActivity(() => planTable(context, request, workflowExecution!));
+    },
+
+    publishTable(outcome: TableOutcome): Promise<TableResult> {
+      return asActivity(() => publishTable(store, outcome, Date.now()));
     },
 
     discardUnpublished(prefix: string): Promise<void> {

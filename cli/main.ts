@@ -13,6 +13,7 @@ import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
+import { reproduceCommand } from './commands/reproduce.ts';
 import { runCommand } from './commands/run.ts';
 import { simulateTrainingCommand } from './commands/simulate-training.ts';
 import { smokeCommand } from './commands/smoke.ts';
@@ -25,6 +26,7 @@ const program = new Command('tessera').description(description).version(version)
 for (const command of [
   runCommand,
   trainCommand,
+  reproduceCommand,
   demoCommand,
   stackCommands,
   stageCommands,

@@ -1,0 +1,120 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Config } from '../../core/config/config.ts';
+import { BadInput, NotFound } from '../../core/config/failures.ts';
+import { parseAs } from '../../core/config/parse.ts';
+import {
+  SUITES,
+  type Suite,
+  type TableInput,
+  TableInputSchema,
+  type TablePlan,
+  type TableRequest,
+  type TableResult,
+  type TableRowInput,
+  type TableRun,
+} from '../../core/config/table.ts';
+import { readTable, tableResult } from '../../core/read-table.ts';
+import { joinUri, type Store } from '../../core/store.ts';
+import { listConfigs, loadConfig } from './load-config.ts';
+import type { PlanContext } from './plan-eval.ts';
+import { resolveConfig } from './resolve-config.ts';
+
+/**
+ * Resolves the rows of a table and what is to be started for each. What their weights and datasets hold, the rows'
+ * own plans look at: one that is wrong costs its own row.
+ *
+ * @throws BadInput naming what is wrong, or if this workflow id has a table of something else
+ */
+export async function planTable(
+  { store, codeVersion }: PlanContext,
+  request: TableInput,
+  { workflowId, runId }: { workflowId: string; runId: string },
+): Promise<TablePlan> {
+  const input = parseAs(TableInputSchema, request, 'ReproduceTable input');
+  const prefix = joinUri(input.output, workflowId, ...(input.recompute ? [runId] : []));
+  const result = await finishedTable(store, joinUri(prefix, 'table.json'), input);
+  if (result) return { kind: 'finished', result };
+  const taken = new Set<string>();
+  const rows: TableRun['rows'] = [];
+  for (const row of await rowsOf(input)) {
+    const overrides = [...input.overrides, ...row.overrides];
+    const { config } = await resolveConfig({ config: row.config, overrides }, 'ReproduceTable input: row');
+    const name = unused(config.name, taken);
+    rows.push(plannedRow({ ...row, overrides }, { config, name, input, workflowId }));
+  }
+  return { kind: 'run', run: { workflowId, runId, prefix, codeVersion, rows, request: input } };
+}
+
+function plannedRow(
+  row: TableRowInput,
+  context: { config: Config; name: string; input: TableRequest; workflowId: string },
+): TableRun['rows'][number] {
+  const { config, name, input, workflowId } = context;
+  const isTrained = row.train ?? (row.head === undefined && config.train !== undefined);
+  if (isTrained && !config.train)
+    throw new BadInput(
+      `${config.name}: has no section 'train', so there is no head to train; give one, or set train to false`,
+    );
+  const common = {
+    ...{ config: row.config, overrides: row.overrides },
+    ...{ weights: row.weights ?? input.weights, dataset: row.dataset ?? input.dataset },
+    // By the table's id alone: a table that is made again finds its rows' results there.
+    output: joinUri(input.output, workflowId, 'rows'),
+  };
+  return {
+    ...{ name, workflowId: `${workflowId}-${name}`, reproduces: config.reproduces ?? null },
+    ...(isTrained
+      ? { kind: 'train', input: { ...common, evaluationSplit: input.evaluationSplit } }
+      : {
+          kind: 'evaluate',
+          input: { ...common, ...(row.head ? { head: row.head } : {}), split: input.evaluationSplit },
+        }),
+  };
+}
+
+/** The suite's rows, each in place of which another of the same config may be given, then the others. */
+async function rowsOf({ suite, rows }: TableRequest): Promise<TableRowInput[]> {
+  const names = suite ? await suiteConfigs(suite) : [];
+  const isOf = (row: TableRowInput, name: string) =>
+    typeof row.config === 'string' && (name === row.config || name.endsWith(`/${row.config}`));
+  return [
+    ...names.map((name) => rows.find((row) => isOf(row, name)) ?? { config: name, overrides: [] }),
+    ...rows.filter((row) => !names.some((name) => isOf(row, name))),
+  ];
+}
+
+/** In the order of the folders, short trainings first. */
+async function suiteConfigs(suite: Suite): Promise<string[]> {
+  const all = await listConfigs();
+  const folders = SUITES[suite].map(async (folder) => {
+    const names = all.filter((name) => name.startsWith(`${folder}/`));
+    const steps = await Promise.all(names.map(async (name) => (await loadConfig(name)).train?.steps ?? 0));
+    return names.toSorted((a, b) => steps[names.indexOf(a)]! - steps[names.indexOf(b)]!);
+  });
+  return (await Promise.all(folders)).flat();
+}
+
+async function finishedTable(store: Store, uri: string, input: TableRequest): Promise<TableResult | null> {
+  const table = await readTable(store, uri).catch((error) => {
+    if (error instanceof NotFound && error.what === 'object') return null;
+    throw error;
+  });
+  if (!table) return null;
+  if (!isDeepStrictEqual(whatIsAsked(table.request), whatIsAsked(input)))
+    throw new BadInput(
+      `${uri}: already holds another table. Choose another workflow id, or set "recompute": true to make it again`,
+    );
+  return tableResult(table, uri);
+}
+
+/** What a table's numbers depend on. */
+function whatIsAsked({ recompute, concurrency, deadlineMinutes, ...asked }: TableRequest) {
+  return asked;
+}
+
+function unused(name: string, taken: Set<string>): string {
+  let found = name;
+  for (let i = 2; taken.has(found); i++) found = `${name}-${i}`;
+  taken.add(found);
+  return found;
+}

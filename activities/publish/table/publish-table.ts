@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import type { Config } from '../../../core/config/config.ts';
+import { BadData } from '../../../core/config/failures.ts';
+import {
+  type DoneRow,
+  type RowOutcome,
+  type Table,
+  type TableResult,
+  type TableRow,
+  type TableRun,
+  TableSchema,
+} from '../../../core/config/table.ts';
+import { readResults } from '../../../core/read-results.ts';
+import { readTable, tableResult } from '../../../core/read-table.ts';
+import { readTrainResults } from '../../../core/read-train-results.ts';
+import { joinUri, type Store } from '../../../core/store.ts';
+import { renderTable } from './render-table.tsx';
+import { tableText } from './table-text.ts';
+
+/** A table whose rows have ended. */
+export interface TableOutcome {
+  run: TableRun;
+  /** In the order of the rows. */
+  outcomes: RowOutcome[];
+  /** On the workflow's clock, ms since the epoch. */
+  started: number;
+}
+
+/**
+ * Puts the rows' published results together: table.md, table.html, and last of all table.json, once.
+ *
+ * @throws BadData, BadInput if a row's results are damaged
+ */
+export async function publishTable(store: Store, outcome: TableOutcome, nowMs: number): Promise<TableResult> {
+  const uri = joinUri(outcome.run.prefix, 'table.json');
+  const checked = TableSchema.safeParse(await tableOf(store, outcome, nowMs));
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    throw new BadData(`${uri}: ${issue?.path.join('.')}: ${issue?.message}`);
+  }
+  const table = checked.data;
+  const { markdown, page, schema } = table.artifacts;
+  const write = (at: string, text: string, contentType: string) =>
+    store.write(at, Buffer.from(text), { contentType });
+  await write(markdown, `${tableText(table)}\n`, 'text/markdown; charset=utf-8');
+  await write(page, renderTable(table), 'text/html; charset=utf-8');
+  await write(schema, tableJsonSchema(), 'application/schema+json');
+  const body = Buffer.from(`${JSON.stringify(table, null, 2)}\n`);
+  const status = await store.writeOnce(uri, body, { contentType: 'application/json' });
+  // Another attempt may have been faster: then its table is the published one.
+  return tableResult(status === 'written' ? table : await readTable(store, uri), uri);
+}
+
+/** @returns the JSON Schema of table.json as text */
+export function tableJsonSchema(): string {
+  const schema = { title: 'Tessera table.json, version 1', ...z.toJSONSchema(TableSchema) };
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}
+
+async function tableOf(
+  store: Store,
+  { run, outcomes, started }: TableOutcome,
+  nowMs: number,
+): Promise<Table> {
+  const { workflowId, runId, codeVersion, prefix, request } = run;
+  const rows = await Promise.all(
+    run.rows.map(async ({ name, workflowId, kind, reproduces }, i): Promise<TableRow> => {
+      const outcome = outcomes[i]!;
+      if (outcome.kind === 'failed') return { name, workflowId, reproduces, outcome };
+      const read = kind === 'train' ? trained : evaluated;
+      return {
+        ...{ name, workflowId, reproduces },
+        outcome: await read(store, outcome.resultsUri, reproduces),
+      };
+    }),
+  );
+  const endMs = Math.max(nowMs, started);
+  return {
+    ...{ version: 1, kind: 'table' },
+    run: {
+      ...{ workflowId, runId, codeVersion },
+      startedAt: new Date(started).toISOString(),
+      finishedAt: new Date(endMs).toISOString(),
+      seconds: (endMs - started) / 1000,
+    },
+    ...{ request, rows },
+    artifacts: {
+      markdown: joinUri(prefix, 'table.md'),
+      page: joinUri(prefix, 'table.html'),
+      schema: joinUri(prefix, 'table.schema.json'),
+    },
+  };
+}
+
+type Reproduces = NonNullable<Config['reproduces']> | null;
+
+async function trained(store: Store, uri: string, reproduces: Reproduces): Promise<DoneRow> {
+  const { run, inputs, evaluations, best, steps, cost, artifacts } = await readTrainResults(store, uri);
+  const last = evaluations.at(-1)!;
+  const evaluation = await readResults(store, last.resultsUri);
+  return {
+    kind: 'trained',
+    ...measured(last.mIoU, reproduces),
+    ...{ best, steps, trainingImages: inputs.dataset.images },
+    images: evaluation.inputs.dataset.images,
+    ...{ seconds: run.seconds, workerSeconds: cost.workerSeconds },
+    device: evaluation.environment.deviceName,
+    cost: { total: cost.total, currency: cost.currency },
+    ...{ resultsUri: uri, reportUri: artifacts.report },
+  };
+}
+
+async function evaluated(store: Store, uri: string, reproduces: Reproduces): Promise<DoneRow> {
+  const { run, inputs, metrics, environment, cost, artifacts } = await readResults(store, uri);
+  return {
+    kind: 'evaluated',
+    ...measured(metrics.mIoU, reproduces),
+    ...{ best: null, steps: null, trainingImages: null, images: inputs.dataset.images },
+    ...{ seconds: run.seconds, workerSeconds: cost.workerSeconds, device: environment.deviceName },
+    cost: { total: cost.total, currency: cost.currency },
+    ...{ resultsUri: uri, reportUri: artifacts.report },
+  };
+}
+
+function measured(mIoU: number | null, reproduces: Reproduces): Pick<DoneRow, 'mIoU' | 'difference'> {
+  return { mIoU, difference: mIoU === null || !reproduces ? null : 100 * mIoU - reproduces.mIoU };
+}

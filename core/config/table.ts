@@ -1,0 +1,169 @@
+import { z } from 'zod';
+import { EvaluationSchema } from '../train/train-log.ts';
+import { ConfigSchema } from './config.ts';
+import { type EvalInput, s3Uri } from './eval.ts';
+import { FAILURE_CLASSES } from './failures.ts';
+import type { TrainInput } from './train-run.ts';
+
+/** Rows that belong together, by the folders of their configs. */
+export const SUITES = {
+  'few-shot': ['few_shot'],
+  all: ['linear_probing', 'head_tuning', 'full_tuning', 'few_shot'],
+} as const;
+export type Suite = keyof typeof SUITES;
+
+const config = z.union([z.string().min(1), ConfigSchema]);
+
+const TableRowInputSchema = z
+  .strictObject({
+    /** Name of a file in configs/ (its folder may be left out), or a config itself. */
+    config,
+    /** After those of the whole table. */
+    overrides: z.array(z.string()).default([]),
+    /** Staged checkpoint and dataset, in place of the table's. */
+    weights: s3Uri.optional(),
+    dataset: s3Uri.optional(),
+    /** A staged head: it is evaluated, and nothing is trained. */
+    head: s3Uri.optional(),
+    /** Whether a head is trained; if nothing is said, where the config says how and no head is given. */
+    train: z.boolean().optional(),
+  })
+  .refine(({ head, train }) => !(head && train), {
+    error: 'expected false or nothing where a head is given: that one is evaluated',
+    path: ['train'],
+  });
+
+/** What `ReproduceTable` is started with. */
+export const TableInputSchema = z
+  .strictObject({
+    version: z.literal(1).default(1),
+    suite: z.enum(Object.keys(SUITES) as [Suite, ...Suite[]]).optional(),
+    /** Beside the suite's, or in place of that of the same config. */
+    rows: z.array(TableRowInputSchema).max(64).default([]),
+    /** `key.path=value`, applied to every row's config. */
+    overrides: z.array(z.string()).default([]),
+    /** A staged checkpoint: the backbone's. */
+    weights: s3Uri,
+    /** A staged dataset, with the split to train on and the one to evaluate on. */
+    dataset: s3Uri,
+    evaluationSplit: z.string().default('validation'),
+    /** The table goes to `<output>/<workflow id>/`, its rows' runs below it. */
+    output: s3Uri,
+    /** Rows at a time: each has a fleet of its own. */
+    concurrency: z.int().positive().max(16).default(1),
+    /** The whole is cancelled after so long, and fails; what its rows have done stays. */
+    deadlineMinutes: z.number().positive().max(43_200).default(20_160),
+    /** Make the table again although this workflow id has one: rows that are done are taken as they are. */
+    recompute: z.boolean().default(false),
+  })
+  .refine(({ suite, rows }) => suite !== undefined || rows.length > 0, {
+    error: 'expected at least one row, or a suite',
+    path: ['rows'],
+  });
+export type TableInput = z.input<typeof TableInputSchema>;
+export type TableRequest = z.infer<typeof TableInputSchema>;
+export type TableRowInput = z.infer<typeof TableRowInputSchema>;
+
+/** A row as planned: what is started for it, under which workflow id. */
+export type PlannedRow = { name: string; workflowId: string } & (
+  | { kind: 'train'; input: TrainInput }
+  | { kind: 'evaluate'; input: EvalInput }
+);
+
+export interface TableRun {
+  workflowId: string;
+  runId: string;
+  prefix: string;
+  codeVersion: string;
+  /** With the config of each row, as it is resolved. */
+  rows: (PlannedRow & { reproduces: z.infer<typeof reproduces> })[];
+  request: TableRequest;
+}
+
+export type TablePlan = { kind: 'run'; run: TableRun } | { kind: 'finished'; result: TableResult };
+
+/** How a row ended. */
+export type RowOutcome =
+  | { kind: 'done'; resultsUri: string }
+  | { kind: 'failed'; class: (typeof FAILURE_CLASSES)[number]; message: string };
+
+/** What `ReproduceTable` returns. */
+export interface TableResult {
+  rows: number;
+  failed: number;
+  tableUri: string;
+  markdownUri: string;
+  pageUri: string;
+}
+
+/** Where a table is: what its `progress` answers. A row's own progress is asked of its own workflow. */
+export interface TableProgress {
+  phase: 'planning' | 'running' | 'publishing' | 'done';
+  rows: {
+    name: string;
+    workflowId: string;
+    kind: PlannedRow['kind'];
+    state: 'waiting' | 'running' | 'done' | 'failed';
+    /** Of the last evaluation; null if there is none. */
+    mIoU: number | null;
+    message: string | null;
+  }[];
+}
+
+const reproduces = ConfigSchema.shape.reproduces.unwrap().nullable();
+const share = z.number().min(0).max(1).nullable();
+const seconds = z.number().nonnegative();
+
+const done = z.strictObject({
+  kind: z.enum(['trained', 'evaluated']),
+  /** Of the last step, as the original reports it, or of the head that was given. */
+  mIoU: share,
+  /** In points: per cent of ours minus those of the original. */
+  difference: z.number().nullable(),
+  /** Of a training: the best evaluation, its steps, and the images that it learnt from. */
+  best: EvaluationSchema.nullable(),
+  steps: z.int().positive().nullable(),
+  trainingImages: z.int().positive().nullable(),
+  /** Evaluated. */
+  images: z.int().positive(),
+  seconds,
+  workerSeconds: seconds,
+  device: z.string(),
+  cost: z.strictObject({ total: z.number().nonnegative(), currency: z.string() }),
+  resultsUri: z.string(),
+  reportUri: z.string(),
+});
+
+const failed = z.strictObject({
+  kind: z.literal('failed'),
+  class: z.enum(FAILURE_CLASSES),
+  message: z.string(),
+});
+
+/** table.json: the original's numbers and ours. */
+export const TableSchema = z.strictObject({
+  version: z.literal(1),
+  kind: z.literal('table'),
+  run: z.strictObject({
+    workflowId: z.string(),
+    runId: z.string(),
+    startedAt: z.iso.datetime(),
+    finishedAt: z.iso.datetime(),
+    seconds,
+    codeVersion: z.string(),
+  }),
+  /** What was asked for. */
+  request: TableInputSchema,
+  rows: z.array(
+    z.strictObject({
+      name: z.string(),
+      workflowId: z.string(),
+      reproduces,
+      outcome: z.discriminatedUnion('kind', [done, failed]),
+    }),
+  ),
+  artifacts: z.strictObject({ markdown: z.string(), page: z.string(), schema: z.string() }),
+});
+export type Table = z.infer<typeof TableSchema>;
+export type TableRow = Table['rows'][number];
+export type DoneRow = z.infer<typeof done>;
