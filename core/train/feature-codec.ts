@@ -9,14 +9,20 @@ export const FEATURE_BYTES: Record<FeatureType, number> = { float32: 4, float16:
 /**
  * Features in the bytes of their type, little-endian. They must be rounded to it already, as the features graph
  * does: what doesn't fit is cut off.
+ *
+ * @param out where to, for types of two bytes; as many elements as `features` has
+ * @returns the memory of `out`, or of `features` themselves
  */
-export function encodeFeatures(features: Float32Array, type: FeatureType): Uint8Array {
+export function encodeFeatures(
+  features: Float32Array,
+  type: FeatureType,
+  out = new Uint16Array(features.length),
+): Uint8Array {
   const { buffer, byteOffset, byteLength, length } = features;
   if (type === 'float32') return new Uint8Array(buffer, byteOffset, byteLength);
-  const out = new Uint16Array(length);
   if (type === 'bfloat16') upperHalves(new Uint16Array(buffer, byteOffset, 2 * length), out);
   else halves(new Int32Array(buffer, byteOffset, length), out);
-  return new Uint8Array(out.buffer);
+  return new Uint8Array(out.buffer, out.byteOffset, out.byteLength);
 }
 
 /**

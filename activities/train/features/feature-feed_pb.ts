@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file feature-feed.proto.
  */
 export const file_feature_feed: GenFile = /*@__PURE__*/
-  fileDesc("ChJmZWF0dXJlLWZlZWQucHJvdG8SDXRlc3NlcmEudHJhaW4iJAoFR3JvdXASDAoEc3RlcBgBIAEoDRINCgVncm91cBgCIAEoDSJiCghDb21wdXRlZBIjCgRjcm9wGAEgASgLMhMudGVzc2VyYS50cmFpbi5Dcm9wSAASKQoHZmFpbHVyZRgCIAEoCzIWLnRlc3NlcmEudHJhaW4uRmFpbHVyZUgAQgYKBHdoYXQiRAoEQ3JvcBIMCgRzdGVwGAEgASgNEgwKBHNsb3QYAiABKA0SEAoIZmVhdHVyZXMYAyADKAwSDgoGbGFiZWxzGAQgASgMIjEKB0ZhaWx1cmUSFQoNZmFpbHVyZV9jbGFzcxgBIAEoCRIPCgdtZXNzYWdlGAIgASgJMkkKC0ZlYXR1cmVGZWVkEjoKBVNlcnZlEhcudGVzc2VyYS50cmFpbi5Db21wdXRlZBoULnRlc3NlcmEudHJhaW4uR3JvdXAoATABYgZwcm90bzM");
+  fileDesc("ChJmZWF0dXJlLWZlZWQucHJvdG8SDXRlc3NlcmEudHJhaW4iJAoFR3JvdXASDAoEc3RlcBgBIAEoDRINCgVncm91cBgCIAEoDSJxCghDb21wdXRlZBIMCgRzdGVwGAEgASgNEgwKBHNsb3QYAiABKA0SEAoIZmVhdHVyZXMYAyADKAwSDgoGbGFiZWxzGAQgASgMEicKB2ZhaWx1cmUYBSABKAsyFi50ZXNzZXJhLnRyYWluLkZhaWx1cmUiMQoHRmFpbHVyZRIVCg1mYWlsdXJlX2NsYXNzGAEgASgJEg8KB21lc3NhZ2UYAiABKAkySQoLRmVhdHVyZUZlZWQSOgoFU2VydmUSFy50ZXNzZXJhLnRyYWluLkNvbXB1dGVkGhQudGVzc2VyYS50cmFpbi5Hcm91cCgBMAFiBnByb3RvMw");
 
 /**
  * Crops that are computed together: slots [group · b, (group + 1) · b) of a step, b = run.batch.
@@ -39,38 +39,11 @@ export const GroupSchema: GenMessage<Group> = /*@__PURE__*/
   messageDesc(file_feature_feed, 0);
 
 /**
+ * One crop. (Not a message within a message: its bytes would be copied once more.)
+ *
  * @generated from message tessera.train.Computed
  */
 export type Computed = Message<"tessera.train.Computed"> & {
-  /**
-   * @generated from oneof tessera.train.Computed.what
-   */
-  what: {
-    /**
-     * @generated from field: tessera.train.Crop crop = 1;
-     */
-    value: Crop;
-    case: "crop";
-  } | {
-    /**
-     * @generated from field: tessera.train.Failure failure = 2;
-     */
-    value: Failure;
-    case: "failure";
-  } | { case: undefined; value?: undefined };
-};
-
-/**
- * Describes the message tessera.train.Computed.
- * Use `create(ComputedSchema)` to create a new message.
- */
-export const ComputedSchema: GenMessage<Computed> = /*@__PURE__*/
-  messageDesc(file_feature_feed, 1);
-
-/**
- * @generated from message tessera.train.Crop
- */
-export type Crop = Message<"tessera.train.Crop"> & {
   /**
    * @generated from field: uint32 step = 1;
    */
@@ -94,18 +67,23 @@ export type Crop = Message<"tessera.train.Crop"> & {
    * @generated from field: bytes labels = 4;
    */
   labels: Uint8Array;
+
+  /**
+   * Instead of all that: what ends the training whoever computes, such as a damaged image.
+   *
+   * @generated from field: tessera.train.Failure failure = 5;
+   */
+  failure?: Failure | undefined;
 };
 
 /**
- * Describes the message tessera.train.Crop.
- * Use `create(CropSchema)` to create a new message.
+ * Describes the message tessera.train.Computed.
+ * Use `create(ComputedSchema)` to create a new message.
  */
-export const CropSchema: GenMessage<Crop> = /*@__PURE__*/
-  messageDesc(file_feature_feed, 2);
+export const ComputedSchema: GenMessage<Computed> = /*@__PURE__*/
+  messageDesc(file_feature_feed, 1);
 
 /**
- * What ends the training whoever computes, such as a damaged image.
- *
  * @generated from message tessera.train.Failure
  */
 export type Failure = Message<"tessera.train.Failure"> & {
@@ -125,7 +103,7 @@ export type Failure = Message<"tessera.train.Failure"> & {
  * Use `create(FailureSchema)` to create a new message.
  */
 export const FailureSchema: GenMessage<Failure> = /*@__PURE__*/
-  messageDesc(file_feature_feed, 3);
+  messageDesc(file_feature_feed, 2);
 
 /**
  * @generated from service tessera.train.FeatureFeed

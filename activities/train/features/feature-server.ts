@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { BadInput, FAILURE_CLASSES, TypedFailure } from '../../../core/config/failures.ts';
 import { decodeFeatures, FEATURE_BYTES } from '../../../core/train/feature-codec.ts';
-import { type Computed, type Crop, type Failure, type Group, GroupSchema } from './feature-feed_pb.ts';
+import { type Computed, type Failure, type Group, GroupSchema } from './feature-feed_pb.ts';
 import { channelOptions, SERVE } from './feature-service.ts';
 import { cropSizes, type FeatureWindow, slotsOf } from './feature-window.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
@@ -94,9 +94,15 @@ export class FeatureServer implements AsyncDisposable {
     clearInterval(this.#watch);
     for (const { call } of this.#sessions) call.end();
     this.#sessions.clear();
-    const late = setTimeout(() => this.#server.forceShutdown(), SHUTDOWN_MS);
-    await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
-    clearTimeout(late);
+    await new Promise<void>((resolve) => {
+      // A connection that was given up for want of an answer counts as open for ever: then nothing is called back.
+      const late = setTimeout(resolve, SHUTDOWN_MS);
+      this.#server.tryShutdown(() => {
+        clearTimeout(late);
+        resolve();
+      });
+    });
+    this.#server.forceShutdown();
   }
 
   #admit(call: Session['call']): void {
@@ -114,14 +120,14 @@ export class FeatureServer implements AsyncDisposable {
       leave();
       call.end();
     });
-    call.on('data', ({ what }: Computed) => {
-      if (what.case === 'crop') this.#receive(session, what.value);
-      else if (what.case === 'failure') this.#options.onFailure(asError(what.value));
+    call.on('data', (computed: Computed) => {
+      if (computed.failure) this.#options.onFailure(asError(computed.failure));
+      else this.#receive(session, computed);
     });
     this.#options.onChange();
   }
 
-  #receive(session: Session, crop: Crop): void {
+  #receive(session: Session, crop: Computed): void {
     if (!this.#sessions.has(session)) return;
     const { config, window, onChange } = this.#options;
     const group = session.groups.find(({ step, missing }) => step === crop.step && missing.has(crop.slot));
@@ -171,7 +177,7 @@ function isOverdue({ groups }: Session): boolean {
   return groups.some((group) => group.isOverdue);
 }
 
-function hasItsSizes({ features, labels }: Crop, config: FeaturesConfig): boolean {
+function hasItsSizes({ features, labels }: Computed, config: FeaturesConfig): boolean {
   const sizes = cropSizes(config);
   const bytes = sizes.feature * FEATURE_BYTES[config.train.features];
   const isRight = features.length === config.model.backbone.taps.length && labels.length === sizes.labels;

@@ -3,8 +3,9 @@ import { type ClientDuplexStream, credentials, Metadata, type StatusObject, stat
 import { BadInput, REACTIONS, TypedFailure } from '../../../core/config/failures.ts';
 import { encodeFeatures } from '../../../core/train/feature-codec.ts';
 import type { Extractor } from './extractor.ts';
-import { type Computed, ComputedSchema, CropSchema, FailureSchema, type Group } from './feature-feed_pb.ts';
+import { type Computed, ComputedSchema, type Group } from './feature-feed_pb.ts';
 import { channelOptions, FeatureClient } from './feature-service.ts';
+import { cropSizes } from './feature-window.ts';
 import { type ComputedCrop, groupPipeline, type SampleOf } from './group-work.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
@@ -73,13 +74,14 @@ type Call = ClientDuplexStream<Computed, Group>;
 /** Answers each group in the order of their coming. */
 function answerGroups(call: Call, options: ServeOptions) {
   const compute = groupPipeline(options);
+  const send = cropSender(call, options);
   let sending: Promise<void> = Promise.resolve();
   const failed = new Promise<Error>((resolve) => {
     call.on('data', ({ step, group }: Group) => {
       const crops = compute({ step, group });
       sending = sending
         .then(async () => {
-          for (const crop of await crops) await send(call, crop, options);
+          for (const crop of await crops) await send(crop);
         })
         .catch((error) => {
           if (!options.signal.aborted) resolve(error);
@@ -89,22 +91,24 @@ function answerGroups(call: Call, options: ServeOptions) {
   return { failed, settled: () => sending };
 }
 
-/** One crop at a time is encoded and on its way: a slow trainer stops its workers, not their memory. */
-async function send(call: Call, crop: ComputedCrop, { config, signal }: ServeOptions): Promise<void> {
-  signal.throwIfAborted();
-  const { step, slot, labels } = crop;
-  const features = crop.features.map((feature) => encodeFeatures(feature, config.train.features));
-  const value = create(CropSchema, { step, slot, features, labels });
-  if (call.write(create(ComputedSchema, { what: { case: 'crop', value } }))) return;
-  await new Promise<void>((resolve) => {
-    const go = () => {
-      call.off('drain', go);
-      signal.removeEventListener('abort', go);
-      resolve();
-    };
-    call.once('drain', go);
-    signal.addEventListener('abort', go);
-  });
+/** One crop at a time is encoded and on its way: a slow trainer stops its workers, and their memory is one crop's. */
+function cropSender(call: Call, { config, signal }: ServeOptions): (crop: ComputedCrop) => Promise<void> {
+  const { features: type } = config.train;
+  const encoded = config.model.backbone.taps.map(() => new Uint16Array(cropSizes(config).feature));
+  return async ({ step, slot, labels, features: taps }) => {
+    signal.throwIfAborted();
+    const features = taps.map((feature, tap) => encodeFeatures(feature, type, encoded[tap]!));
+    const computed = create(ComputedSchema, { step, slot, features, labels });
+    await new Promise<void>((resolve) => {
+      const go = () => {
+        signal.removeEventListener('abort', go);
+        resolve();
+      };
+      signal.addEventListener('abort', go);
+      // Called when the trainer has made room, not when there is room in a queue here.
+      call.write(computed, go);
+    });
+  };
 }
 
 /** The trainer hears of what would befall any worker; otherwise its groups go to the others. */
@@ -113,8 +117,8 @@ function withdraw(call: Call, failure: Error, ended: Promise<unknown>): void {
     call.cancel();
     return;
   }
-  const value = create(FailureSchema, { failureClass: failure.failureClass, message: failure.message });
-  call.write(create(ComputedSchema, { what: { case: 'failure', value } }));
+  const { failureClass, message } = failure;
+  call.write(create(ComputedSchema, { failure: { failureClass, message } }));
   call.end();
   const late = setTimeout(() => call.cancel(), ANSWER_WITHIN_MS);
   ended.finally(() => clearTimeout(late));

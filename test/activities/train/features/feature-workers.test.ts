@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
+import type { Extractor } from '../../../../activities/train/features/extractor.ts';
 import { openFeatureFeed } from '../../../../activities/train/features/feature-feed.ts';
 import { serveFeatures } from '../../../../activities/train/features/serve-features.ts';
 import { startNode, temporaryFolder, until } from '../../../infra/observe.ts';
@@ -9,45 +10,65 @@ const TOKEN = 'a-secret';
 const STEPS = 24;
 
 /** All batches of a feed with a real backbone, taken when so many worker processes are there. */
-async function batchesWith(workers: number, { killOneAt }: { killOneAt?: number } = {}) {
-  const folder = temporaryFolder();
-  const extractor = await openTinyBackbone(folder, config);
+async function batchesWith(workers: number, killOneAt?: number) {
+  await using backbone = await openTinyBackbone(temporaryFolder(), config);
+  let own = 0;
+  const extractor: Extractor = {
+    extract(images) {
+      own++;
+      return backbone.extract(images);
+    },
+  };
   await using feed = await openFeatureFeed({
     ...{ config, first: 0, end: STEPS, sample: noise(config), extractor },
     serve: { host: '127.0.0.1', port: 0, token: TOKEN },
     window: { steps: 2, bytes: 1e9 },
   });
-  const start = () =>
-    startNode([
-      ...['--import', 'tsx', 'test/infra/programs/feature-worker.ts'],
-      ...[temporaryFolder(), feed.address!, TOKEN],
-    ]);
-  const programs = Array.from({ length: workers }, start);
+  const programs = Array.from({ length: workers }, () => startWorker(feed.address!));
   await until(`${workers} workers`, () => feed.workers === workers);
   const batches = [];
   for (let step = 0; step < STEPS; step++) {
     if (step === killOneAt) programs[0]!.child.kill('SIGKILL');
     batches.push(bitsOf(await feed.next()));
   }
-  const present = feed.workers;
   await feed[Symbol.asyncDispose]();
-  await extractor[Symbol.asyncDispose]();
   const ends = await Promise.all(
-    programs.map(async ({ exited, output }) => /end: (.*)/.exec(output())?.[1] ?? (await exited)),
+    programs.map(async ({ exited, output }) => `${await exited} ${output()}`.trim()),
   );
-  return { batches, present, ends: await Promise.all(programs.map(({ exited }) => exited)), said: ends };
+  return { batches, own, ends };
+}
+
+function startWorker(address: string) {
+  const program = ['--import', 'tsx', 'test/infra/programs/feature-worker.ts'];
+  return startNode([...program, temporaryFolder(), address, TOKEN]);
 }
 
 test('0, 1 and 3 worker processes, one of them killed in the middle, give the same batches bit for bit', async () => {
   const none = await batchesWith(0);
   expect(none.batches.map(({ step }) => step)).toEqual([...Array(STEPS).keys()]);
+  expect(none.own).toBe(STEPS * 3);
   const one = await batchesWith(1);
-  expect(one).toMatchObject({ present: 1, ends: ['0'] });
-  const three = await batchesWith(3, { killOneAt: 8 });
-  expect(three).toMatchObject({ present: 2, ends: ['SIGKILL', '0', '0'] });
+  // Before the worker came, the window was filled without it.
+  expect(one).toMatchObject({ own: 2 * 3, ends: ['0 end: finished'] });
+  const three = await batchesWith(3, 8);
+  expect(three).toMatchObject({ own: 2 * 3, ends: ['SIGKILL', '0 end: finished', '0 end: finished'] });
   expect(one.batches).toEqual(none.batches);
   expect(three.batches).toEqual(none.batches);
 }, 60_000);
+
+test('a worker that stands still without a word is taken for gone, and its groups are computed', async () => {
+  const sample = noise(config);
+  await using feed = await openFeatureFeed({
+    ...{ config, first: 0, end: STEPS, sample, extractor: quickBackbone(config) },
+    serve: { host: '127.0.0.1', port: 0, token: TOKEN },
+    window: { steps: 1, bytes: 1e9 },
+  });
+  const { child } = startWorker(feed.address!);
+  await until('the worker', () => feed.workers === 1);
+  child.kill('SIGSTOP');
+  for (let step = 0; step < STEPS; step++) expect((await feed.next()).step).toBe(step);
+  expect(feed.workers).toBe(0);
+});
 
 test.each([
   // Its connection is closed at once; one that only stands still is found out by its silence.
