@@ -2,10 +2,11 @@ import { CancellationScope, workflowInfo } from '@temporalio/workflow';
 import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import type { FleetSpec } from '../core/config/fleet.ts';
 import { control } from './activities.ts';
+import { beforeDeadline } from './deadline.ts';
 import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
-import { beforeDeadline, borrowedFleet, type LaunchedFleet, launchFleet } from './launch-fleet.ts';
+import { borrowedFleet, type LaunchedFleet, launchFleet, notDone } from './launch-fleet.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
 import { publishInput } from './publish-input.ts';
 import { reduceShards } from './reduce.ts';
@@ -46,7 +47,7 @@ async function evaluate(
   try {
     progress.enter('evaluating');
     const work = () => Promise.race([evaluateShards(run, fleet, progress), launched.failed]);
-    const shards = await beforeDeadline(run.deadlineSeconds, fleet, work);
+    const shards = await beforeDeadline(run.deadlineSeconds * 1000, work, () => notDone(fleet));
     // As they are now: that they go from here on is no news.
     const { workers } = fleet.state();
     const times = { started: workflowInfo().startTime.getTime(), planned, evaluated: Date.now() };

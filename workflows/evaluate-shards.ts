@@ -3,6 +3,7 @@ import type { EvalRun, ShardResult } from '../core/config/eval.ts';
 import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
 import type { ShardRange } from '../core/shard/cut-shards.ts';
 import { shardActivities } from './activities.ts';
+import { backoff } from './backoff.ts';
 import { withCause } from './cause.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
@@ -10,9 +11,6 @@ import type { ProgressTracker } from './progress.ts';
 
 /** Attempts of one shard in all; a run on pre-emptible machines needs a few more than one. */
 const MAX_ATTEMPTS = 8;
-/** A service that is away comes back within a minute or not soon. */
-const FIRST_BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 20_000;
 
 export interface EvaluatedShard {
   result: ShardResult;
@@ -77,8 +75,7 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
       if (retry === 'halve-batch' && batch > 1) shared.batch = Math.min(shared.batch, Math.floor(batch / 2));
       const isMended = retry === 'backoff' || shared.batch < batch;
       if (failures.length >= MAX_ATTEMPTS || !isMended) throw final(failure, batch, error);
-      if (retry === 'backoff')
-        await sleep(Math.min(FIRST_BACKOFF_MS * 2 ** (failures.length - 1), MAX_BACKOFF_MS));
+      if (retry === 'backoff') await sleep(backoff(failures.length));
     }
   }
 }

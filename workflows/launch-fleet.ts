@@ -1,5 +1,4 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import { Unavailable } from '../core/config/failures.ts';
 import { type FleetSpec, fleetText } from '../core/config/fleet.ts';
 import { control, fleetActivities } from './activities.ts';
 import type { FleetView } from './fleet-view.ts';
@@ -43,25 +42,8 @@ export function borrowedFleet(): LaunchedFleet {
   return { failed: new Promise<never>(() => {}), end: async () => {} };
 }
 
-/** If the deadline passes, the work is given up. @throws Unavailable then, with what held the workers back */
-export async function beforeDeadline<T>(
-  deadlineSeconds: number,
-  fleet: FleetView,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await CancellationScope.withTimeout(deadlineSeconds * 1000, work);
-  } catch (error) {
-    if (isCancellation(error) && !CancellationScope.current().consideredCancelled)
-      throw new Unavailable(
-        `the deadline of ${deadlineSeconds / 60} minutes passed before the run was done${why(fleet)}`,
-      );
-    throw error;
-  }
-}
-
-/** What held workers back, if something did. */
-function why(fleet: FleetView): string {
+/** What is said of a run whose deadline passes: what held its workers back, if something did. */
+export function notDone(fleet: FleetView): string {
   const text = fleetText(fleet.state());
-  return text ? `: ${text}` : '';
+  return `before the run was done${text ? `: ${text}` : ''}`;
 }

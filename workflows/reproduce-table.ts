@@ -1,7 +1,7 @@
 import { CancellationScope, executeChild, isCancellation, workflowInfo } from '@temporalio/workflow';
-import { Unavailable } from '../core/config/failures.ts';
 import type { PlannedRow, RowOutcome, TableInput, TableResult, TableRun } from '../core/config/table.ts';
 import { control } from './activities.ts';
+import { beforeDeadline } from './deadline.ts';
 import type { EvalMIoU } from './eval-miou.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type TableTracker, trackTable } from './table-progress.ts';
@@ -18,7 +18,13 @@ export async function ReproduceTable(input: TableInput): Promise<TableResult> {
     if (plan.kind === 'finished') return plan.result;
     const { run } = plan;
     progress.plan(run.rows);
-    const outcomes = await beforeDeadline(run, progress, () => reproduceRows(run, progress));
+    const outcomes = await beforeDeadline(
+      run.request.deadlineMinutes * 60_000,
+      () => reproduceRows(run, progress),
+      // Rows keep what they have, and nothing is published.
+      () =>
+        `with ${progress.done()} rows done; what the others have done stays: the same workflow id goes on from there`,
+    );
     progress.enter('publishing');
     const started = workflowInfo().startTime.getTime();
     const result = await control.publishTable({ run, outcomes, started });
@@ -76,24 +82,5 @@ async function reproduceRow(row: PlannedRow, onMeasured: (mIoU: number | null) =
         message: `${row.workflowId} is running already, by itself`,
       };
     return { kind: 'failed', ...classify(error) };
-  }
-}
-
-/** @throws Unavailable if the deadline passes: rows keep what they have, and nothing is published */
-async function beforeDeadline<T>(
-  { request }: TableRun,
-  progress: TableTracker,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { deadlineMinutes } = request;
-  try {
-    return await CancellationScope.withTimeout(deadlineMinutes * 60_000, work);
-  } catch (error) {
-    if (isCancellation(error) && !CancellationScope.current().consideredCancelled)
-      throw new Unavailable(
-        `the deadline of ${deadlineMinutes} minutes passed with ${progress.done()} rows done; what the others have ` +
-          'done stays: the same workflow id goes on from there',
-      );
-    throw error;
   }
 }

@@ -4,10 +4,11 @@ import { TypedFailure } from '../core/config/failures.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
 import { isStop, nextStop } from '../core/train/segments.ts';
 import { control } from './activities.ts';
+import { beforeDeadline } from './deadline.ts';
 import { evaluateCheckpoint } from './evaluate-checkpoint.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
-import { beforeDeadline, launchFleet } from './launch-fleet.ts';
+import { launchFleet, notDone } from './launch-fleet.ts';
 import { reproduceTraining } from './reproduce-training.ts';
 import { checkpointText, type TrainTracker, trackTraining } from './train-progress.ts';
 import { type Training, trainUntil } from './train-segments.ts';
@@ -55,7 +56,7 @@ async function train(
   const launched = await CancellationScope.nonCancellable(async () => launchFleet(run.fleet));
   try {
     const work = () => Promise.race([trainAndEvaluate(run, watched), launched.failed]);
-    const done = await beforeDeadline(run.deadlineSeconds, fleet, work);
+    const done = await beforeDeadline(run.deadlineSeconds * 1000, work, () => notDone(fleet));
     // As they are now: that they go from here on is no news.
     const { workers } = fleet.state();
     const started = workflowInfo().startTime.getTime();

@@ -2,6 +2,7 @@ import { CancellationScope, condition, isCancellation, sleep } from '@temporalio
 import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
 import type { SegmentResult, SegmentTask, TrainRun } from '../core/config/train-run.ts';
 import { trainActivities } from './activities.ts';
+import { backoff } from './backoff.ts';
 import { withCause } from './cause.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
@@ -9,9 +10,6 @@ import type { TrainingView } from './training-view.ts';
 
 /** Attempts that come no further than the one before, as counted by checkpoints; more would not either. */
 const MAX_ATTEMPTS_IN_PLACE = 6;
-/** A service that is away comes back within a minute or not soon. */
-const FIRST_BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 20_000;
 
 /** What the segments of a run share. */
 export interface Training {
@@ -88,10 +86,6 @@ async function serveFeatures(training: Training, { attempt, run }: SegmentTask):
     }
   };
   await Promise.all(Array.from({ length: run.fleet.workers - 1 }, lane));
-}
-
-function backoff(failures: number): number {
-  return Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
 }
 
 function advice({ class: failureClass }: Classified): string {

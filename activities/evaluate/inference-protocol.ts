@@ -1,7 +1,7 @@
 import type { Config } from '../../core/config/config.ts';
-import type { FailureClass } from '../../core/config/failures.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
+import type { ThreadFailure } from '../onnx/thread-failure.ts';
 
 /** What the inference thread is started with. */
 export interface InferenceOptions {
@@ -21,7 +21,7 @@ export type ToInference =
 export type FromInference =
   | { type: 'ready'; buildSeconds: number; warmUpSeconds: number }
   | { type: 'labels'; id: string; labels: Uint8Array; phases: InferencePhases }
-  | { type: 'failed'; failureClass: FailureClass | null; message: string };
+  | ThreadFailure;
 
 /** Seconds that the thread has spent since its start. */
 export interface InferencePhases {

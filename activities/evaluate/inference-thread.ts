@@ -1,8 +1,8 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { TypedFailure } from '../../core/config/failures.ts';
 import { viewKinds } from '../../core/image/views.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
+import { threadFailure } from '../onnx/thread-failure.ts';
 import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
 import { SlideSegmenter } from './slide-segmenter.ts';
 import { Stitcher } from './stitcher.ts';
@@ -19,8 +19,7 @@ function send(message: FromInference, transfer: ArrayBuffer[] = []): void {
 }
 
 function fail(error: unknown): void {
-  const failureClass = error instanceof TypedFailure ? error.failureClass : null;
-  send({ type: 'failed', failureClass, message: error instanceof Error ? error.message : String(error) });
+  send(threadFailure(error));
 }
 
 async function main(): Promise<void> {

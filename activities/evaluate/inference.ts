@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
-import { type FailureClass, TypedFailure } from '../../core/config/failures.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
+import { errorOf } from '../onnx/thread-failure.ts';
 import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
 
 interface Waiting {
@@ -85,7 +85,7 @@ export class Inference implements AsyncDisposable {
           this.#waiting.get(message.id)?.resolve(message.labels);
           this.#waiting.delete(message.id);
         } else {
-          this.#fail(asError(message.failureClass, message.message));
+          this.#fail(errorOf(message));
           reject(this.#failure);
         }
       });
@@ -105,10 +105,6 @@ export class Inference implements AsyncDisposable {
     for (const { reject } of this.#waiting.values()) reject(this.#failure);
     this.#waiting.clear();
   }
-}
-
-function asError(failureClass: FailureClass | null, message: string): Error {
-  return failureClass ? new TypedFailure(failureClass, message) : new Error(message);
 }
 
 /** Bytes whose buffer is ours alone: what is moved away must not be part of a pool, or a library's own memory. */

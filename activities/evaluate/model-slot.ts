@@ -1,4 +1,3 @@
-import os from 'node:os';
 import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
 import { Inference } from './inference.ts';
@@ -29,7 +28,7 @@ export class ModelSlot implements AsyncDisposable {
 
   /** The task's model, loaded if it isn't. */
   async load({ run, batch }: Pick<ShardTask, 'run' | 'batch'>, signal: AbortSignal): Promise<LoadedModel> {
-    const config = withThreads({ ...run.config, run: { ...run.config.run, batch } });
+    const config = { ...run.config, run: { ...run.config.run, batch } };
     const key = JSON.stringify([
       config.model,
       config.pipeline,
@@ -70,10 +69,4 @@ export class ModelSlot implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.unload();
   }
-}
-
-/** ONNX Runtime's own default counts cores of the machine, not those that this process may use. */
-function withThreads(config: ShardTask['run']['config']): ShardTask['run']['config'] {
-  const threads = config.run.threads || os.availableParallelism();
-  return { ...config, run: { ...config.run, threads } };
 }

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import os from 'node:os';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Device } from '../../core/config/config.ts';
 import { BadInput, OutOfMemory } from '../../core/config/failures.ts';
@@ -29,7 +30,8 @@ export async function openSession(
   const { device, threads, dataFolder } = options;
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
-    intraOpNumThreads: threads,
+    // ONNX Runtime's own default counts cores of the machine, not those that this process may use.
+    intraOpNumThreads: threads || os.availableParallelism(),
     logSeverityLevel: 3,
     extra: { session: { ...(device === 'cuda' ? ON_CUDA : ON_CPU), ...dataIn(dataFolder) } },
   };

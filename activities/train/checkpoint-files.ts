@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
 import { BadData, Unavailable } from '../../core/config/failures.ts';
@@ -91,7 +92,7 @@ async function write(file: string, state: TorchState, digests: Map<string, strin
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (!code || !FULL.includes(code)) throw error;
-    const bytes = state.tensors.reduce((sum, { shape }) => sum + 4 * shape.reduce((a, b) => a * b, 1), 0);
+    const bytes = state.tensors.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
     throw new Unavailable(
       `${file}: the disk is full (${code}); a checkpoint's file takes ${(bytes / 1e6).toFixed(1)} MB there`,
       { cause: error },

@@ -1,6 +1,7 @@
 import type { Config } from '../../core/config/config.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
 import type { AdamWFactors } from '../../core/onnx/adamw.ts';
+import type { ThreadFailure } from '../onnx/thread-failure.ts';
 
 /** What the training thread is started with. */
 export interface HeadThreadOptions {
@@ -15,6 +16,13 @@ export interface MovingTensor {
   data: Float32Array<ArrayBuffer>;
   first?: Float32Array<ArrayBuffer>;
   second?: Float32Array<ArrayBuffer>;
+}
+
+/** What is moved with them. */
+export function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
+  return tensors.flatMap(({ data, first, second }) =>
+    [data, first, second].flatMap((array) => (array ? [array.buffer] : [])),
+  );
 }
 
 /** To the thread. All buffers are moved; the tensors come back. */
@@ -44,4 +52,4 @@ export type FromHead =
       isSound: boolean;
       seconds: { graph: number; optimizer: number };
     }
-  | { type: 'failed'; failureClass: string | null; message: string };
+  | ThreadFailure;

@@ -5,11 +5,11 @@ import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { WeightsManifestSchema } from '../../core/config/manifests.ts';
 import type { HeadState, HeadTensor } from '../../core/config/train.ts';
+import { isParameter } from '../../core/model/head.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import type { Store } from '../../core/store.ts';
 import { type Checkpoint, checkpointFile } from '../../core/train/checkpoints.ts';
 import { MOMENTS, matchHead, matchMoments } from '../../core/train/match-head.ts';
-import { isParameter } from '../../core/train/parameter-groups.ts';
 
 /**
  * A head's state as a checkpoint has kept it, read tensor by tensor: 5.8 GB of UperNet's are in memory once.

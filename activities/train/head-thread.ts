@@ -1,21 +1,29 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { TypedFailure } from '../../core/config/failures.ts';
+import { elementCount } from '../../core/checkpoint/dtypes.ts';
+import { parameterSpecs, runningSpecs } from '../../core/model/head.ts';
+import { gridSide } from '../../core/model/tensor-spec.ts';
 import {
   correctOutput,
   gradientOutput,
   LABELS,
   lossOutput,
-  parameterSpecs,
   runningOutput,
-  runningSpecs,
   tapInput,
   trainedHeads,
   trainingGraph,
 } from '../../core/model/training-graph.ts';
 import { adamwGraph } from '../../core/onnx/adamw.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
-import type { FromHead, HeadSums, HeadThreadOptions, MovingTensor, ToHead } from './head-protocol.ts';
+import { threadFailure } from '../onnx/thread-failure.ts';
+import {
+  buffersOf,
+  type FromHead,
+  type HeadSums,
+  type HeadThreadOptions,
+  type MovingTensor,
+  type ToHead,
+} from './head-protocol.ts';
 
 /*
  * The training thread: one session for losses and gradients, one for the optimizer. ONNX Runtime's binding keeps
@@ -40,7 +48,7 @@ async function main(): Promise<void> {
   const session = await openSession(trainingGraph({ model, train }), options);
   const optimizer = await openSession(adamwGraph(train.optimizer), { device: 'cpu', threads });
   const gradients = new Map(
-    parameters.map(({ name, shape }) => [name, tensor(new Float32Array(elements(shape)), shape)]),
+    parameters.map(({ name, shape }) => [name, tensor(new Float32Array(elementCount(shape)), shape)]),
   );
   let queue = Promise.resolve();
   port.on('message', (message: ToHead) => {
@@ -98,7 +106,7 @@ async function step(
 function feeds({ tensors, features, labels, kept }: Step): Record<string, Tensor> {
   const { batch } = train;
   const { imageSizePx: size, patchSizePx, embedDim } = model.backbone;
-  const grid = Math.floor(size / patchSizePx);
+  const grid = gridSide(size, patchSizePx);
   return {
     [LABELS]: tensor(labels, [batch, size, size]),
     ...Object.fromEntries(
@@ -143,23 +151,12 @@ function sum({ data }: Tensor): number {
   return (data as Float32Array).reduce((total, part) => total + part, 0);
 }
 
-function elements(shape: number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
-}
-
-function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
-  return tensors.flatMap(({ data, first, second }) =>
-    [data, first, second].flatMap((array) => (array ? [array.buffer] : [])),
-  );
-}
-
 function send(message: FromHead, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
 
 function fail(error: unknown): void {
-  const failureClass = error instanceof TypedFailure ? error.failureClass : null;
-  send({ type: 'failed', failureClass, message: error instanceof Error ? error.message : String(error) });
+  send(threadFailure(error));
 }
 
 main().catch(fail);

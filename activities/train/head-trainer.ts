@@ -1,23 +1,24 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { BadData, FAILURE_CLASSES, TypedFailure } from '../../core/config/failures.ts';
+import { BadData } from '../../core/config/failures.ts';
 import type { HeadState, StepLog } from '../../core/config/train.ts';
+import { IGNORED_LABEL } from '../../core/image/label-map.ts';
 import { headSpecs } from '../../core/model/head.ts';
-import { IGNORED_LABEL } from '../../core/model/segmentation-loss.ts';
 import { keptInput, type TrainedHead, trainedHeads } from '../../core/model/training-graph.ts';
 import { type AdamWFactors, adamwFactors } from '../../core/onnx/adamw.ts';
 import { drawsAt } from '../../core/train/draws.ts';
 import { type ParameterGroup, parameterGroups } from '../../core/train/parameter-groups.ts';
 import { learningRate } from '../../core/train/schedule.ts';
-import type { FromHead, HeadSums, HeadThreadOptions, MovingTensor, ToHead } from './head-protocol.ts';
-
-/** What one step learns from. Its buffers are used up by the step. */
-export interface TrainBatch {
-  /** By tap, `[B, C, g, g]`. */
-  features: Float32Array<ArrayBuffer>[];
-  /** `[B, S, S]` */
-  labels: Uint8Array<ArrayBuffer>;
-}
+import { errorOf } from '../onnx/thread-failure.ts';
+import type { FeatureBatch } from './features/feature-window.ts';
+import {
+  buffersOf,
+  type FromHead,
+  type HeadSums,
+  type HeadThreadOptions,
+  type MovingTensor,
+  type ToHead,
+} from './head-protocol.ts';
 
 export interface HeadTrainerOptions extends HeadThreadOptions {
   /** Is used up: from now on `state()` has it. */
@@ -62,12 +63,12 @@ export class HeadTrainer implements AsyncDisposable {
   }
 
   /**
-   * One optimizer step.
+   * One optimizer step. The batch's buffers are used up by it.
    *
    * @returns the figures of the step, as mmseg logs them
    * @throws BadData if the loss is not finite: the state is then as it was before the step
    */
-  async step({ features, labels }: TrainBatch): Promise<StepLog> {
+  async step({ features, labels }: Pick<FeatureBatch, 'features' | 'labels'>): Promise<StepLog> {
     const { train, model } = this.#config;
     const lr = this.#learningRate(this.#step, 1);
     const labelled = countLabelled(labels);
@@ -142,7 +143,7 @@ export class HeadTrainer implements AsyncDisposable {
         reject(error);
       };
       const onMessage = (message: FromHead) => {
-        if (message.type === 'failed') return end(asError(message.failureClass, message.message));
+        if (message.type === 'failed') return end(errorOf(message));
         settle();
         resolve(message);
       };
@@ -168,12 +169,6 @@ function own(array: Float32Array): Float32Array<ArrayBuffer> {
   return isWhole ? (array as Float32Array<ArrayBuffer>) : new Float32Array(array);
 }
 
-function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
-  return tensors.flatMap(({ data, first, second }) =>
-    [data, first, second].flatMap((array) => (array ? [array.buffer] : [])),
-  );
-}
-
 function countLabelled(labels: Uint8Array): number {
   let labelled = 0;
   for (const label of labels) if (label !== IGNORED_LABEL) labelled++;
@@ -195,9 +190,4 @@ function stepLog(
     loss += mean * lossWeight;
   }
   return { step, lr, loss, parts };
-}
-
-function asError(failureClass: string | null, message: string): Error {
-  const known = FAILURE_CLASSES.find((name) => name === failureClass);
-  return known ? new TypedFailure(known, message) : new Error(message);
 }

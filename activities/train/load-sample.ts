@@ -1,6 +1,7 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
+import { IGNORED_LABEL } from '../../core/image/label-map.ts';
 import { normalize, padImage, padLabels } from '../../core/image/normalize.ts';
 import type { Store } from '../../core/store.ts';
 import { augment } from '../../core/train/augment.ts';
@@ -55,6 +56,6 @@ export async function loadSample(
 
 /** What a dataset ignores becomes what padding and the loss ignore. */
 function ignore(labels: Uint8Array, ignoreIndex: number): void {
-  if (ignoreIndex === 255) return;
-  for (let i = 0; i < labels.length; i++) if (labels[i] === ignoreIndex) labels[i] = 255;
+  if (ignoreIndex === IGNORED_LABEL) return;
+  for (let i = 0; i < labels.length; i++) if (labels[i] === ignoreIndex) labels[i] = IGNORED_LABEL;
 }

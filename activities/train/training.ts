@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import os from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { HeadState } from '../../core/config/train.ts';
 import type { ServeTask, TrainRun } from '../../core/config/train-run.ts';
@@ -27,7 +26,7 @@ export function trainingWork(
     segments: {
       ...{ store, worker, scratchFolder },
       initialState,
-      openTrainer: ({ config }, state) => HeadTrainer.open({ config, state, threads: threadsOf(config) }),
+      openTrainer: ({ config }, state) => HeadTrainer.open({ config, state, threads: config.run.threads }),
       openFeed: (run, steps, hooks) => openFeed(context, run, steps, hooks),
     },
     async serve({ run, trainer: { address, token } }, signal) {
@@ -82,9 +81,4 @@ async function openFeed(
     await source[Symbol.asyncDispose]();
     throw error;
   }
-}
-
-/** ONNX Runtime's own default counts cores of the machine, not those that this process may use. */
-function threadsOf({ run }: TrainRun['config']): number {
-  return run.threads || os.availableParallelism();
 }

@@ -10,14 +10,10 @@ import type { Config } from '../../core/config/config.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type HeadState, type TrainConfig, TrainSchema } from '../../core/config/train.ts';
 import { featureOf, IMAGES } from '../../core/model/features-graph.ts';
-import { headSpecs } from '../../core/model/head.ts';
-import {
-  gradientOutput,
-  LABELS,
-  parameterSpecs,
-  tapInput,
-  trainingGraph,
-} from '../../core/model/training-graph.ts';
+import { headSpecs, parameterSpecs } from '../../core/model/head.ts';
+import { gridSide } from '../../core/model/tensor-spec.ts';
+import { gradientOutput, LABELS, tapInput, trainingGraph } from '../../core/model/training-graph.ts';
+import { headAtStart } from '../../core/train/initial-head.ts';
 import { compareNumber, type Row } from './compare.ts';
 import type { GoldenFolder, HeadTrainingRun } from './manifest.ts';
 import { fromMmcv } from './mmcv-config.ts';
@@ -143,7 +139,7 @@ async function firstStep(
   const stages = features.map((_, level) => `feat${level}`);
   const session = await openSession(trainingGraph({ model, train }, stages), OPTIONS);
   const state = await initialState(golden.path(run.checkpoint), config);
-  const grid = run.crop / model.backbone.patchSizePx;
+  const grid = gridSide(run.crop, model.backbone.patchSizePx);
   const outputs = await runSession(
     session,
     {
@@ -181,14 +177,11 @@ async function initialState(file: string, { model }: TrainingConfig): Promise<He
   const bytes = readFileSync(file);
   const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
   const torch = await openTorchFile(file, bytes.length, read);
-  const state: HeadState = { step: 0, tensors: new Map(), moments: new Map() };
-  const trained = new Set(parameterSpecs(model).map(({ name }) => name));
+  const tensors: HeadState['tensors'] = new Map();
   for (const { name, shape } of headSpecs(model)) {
     const stored = torch.tensors.get(name)!;
     const data = Float32Array.from(toFloat32(await readTensor(torch, stored, read), stored.dtype));
-    state.tensors.set(name, { shape, data });
-    const zeros = () => new Float32Array(data.length);
-    if (trained.has(name)) state.moments.set(name, { first: zeros(), second: zeros() });
+    tensors.set(name, { shape, data });
   }
-  return state;
+  return headAtStart(tensors);
 }

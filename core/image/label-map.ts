@@ -1,6 +1,9 @@
 import type { Window } from './resize.ts';
 import type { Size } from './test-size.ts';
 
+/** Label of pixels whose class isn't known: of padding, and of what a dataset ignores. */
+export const IGNORED_LABEL = 255;
+
 /** A class for each pixel, 255 where it is not known: `data` is `[height, width]`. */
 export interface LabelMap {
   width: number;

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import type { LabelMap } from './label-map.ts';
+import { IGNORED_LABEL, type LabelMap } from './label-map.ts';
 import type { RgbImage } from './resize.ts';
 
 /**
@@ -45,5 +45,5 @@ export function padImage(image: Float32Array, width: number, side: number): Floa
 
 /** Pads a label map below and to the right with labels to ignore. @returns `[side, side]` */
 export function padLabels({ width, data }: LabelMap, side: number): Uint8Array {
-  return padRows(data, width, new Uint8Array(side * side).fill(255), side);
+  return padRows(data, width, new Uint8Array(side * side).fill(IGNORED_LABEL), side);
 }

@@ -18,6 +18,20 @@ export function headSpecs({ backbone, head, auxiliaryHead: auxiliary }: Model): 
   return auxiliary ? [...main, ...auxiliarySpecs(auxiliary, backbone.embedDim)] : main;
 }
 
+/** Whether a tensor is trained by its gradient, and not a running statistic. */
+export function isParameter({ name }: { name: string }): boolean {
+  return !/\.running_(mean|var)$/.test(name);
+}
+
+/** What an optimizer changes: everything that the heads read but BatchNorm's running statistics. */
+export function parameterSpecs(model: Model): TensorSpec[] {
+  return headSpecs(model).filter(isParameter);
+}
+
+export function runningSpecs(model: Model): TensorSpec[] {
+  return headSpecs(model).filter((spec) => !isParameter(spec));
+}
+
 /** Side of a crop's logits: the patch grid's, or four times that for UperNet's finest level. */
 export function logitsSide({ backbone, head }: Model): number {
   const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);

@@ -1,8 +1,6 @@
+import { IGNORED_LABEL } from '../image/label-map.ts';
 import { bilinearMatrix } from '../onnx/bilinear.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
-
-/** Label of pixels that teach nothing. They count in the mean all the same, as in the original. */
-export const IGNORED_LABEL = 255;
 
 /** A tile's probabilities should stay in a core's cache. */
 const TILE_BYTES = 2_000_000;
@@ -26,7 +24,11 @@ export interface Targets {
   weights: Value;
 }
 
-/** @param labels `[B, S, S]` uint8 */
+/**
+ * Ignored pixels teach nothing. They count in the mean all the same, as in the original.
+ *
+ * @param labels `[B, S, S]` uint8
+ */
 export function lossTargets(graph: GraphBuilder, labels: Value): Targets {
   const numbers = graph.cast(labels, 'int64');
   const isIgnored = graph.node('Equal', [numbers, graph.ints([IGNORED_LABEL])]);

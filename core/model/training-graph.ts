@@ -3,9 +3,9 @@ import type { TrainConfig } from '../config/train.ts';
 import { differentiate } from '../onnx/differentiate.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { inferShapes } from '../onnx/shapes.ts';
-import { buildHead, headSpecs, levelSides, logitsSide } from './head.ts';
+import { buildHead, headSpecs, levelSides, logitsSide, parameterSpecs, runningSpecs } from './head.ts';
 import { lossTargets, segmentationLoss } from './segmentation-loss.ts';
-import { gridSide, type TensorSpec } from './tensor-spec.ts';
+import { gridSide } from './tensor-spec.ts';
 
 /** A head of a model, as training sees it. */
 export interface TrainedHead {
@@ -35,19 +35,6 @@ export function trainedHeads(model: Model, train: TrainConfig): TrainedHead[] {
   if (!auxiliary) return [decode];
   const lossWeight = train.auxiliaryLossWeight;
   return [decode, { key: 'auxiliary_head', name: 'aux', lossWeight, channels: auxiliary.channels }];
-}
-
-/** What an optimizer changes: everything that the heads read but BatchNorm's running statistics. */
-export function parameterSpecs(model: Model): TensorSpec[] {
-  return headSpecs(model).filter(({ name }) => !isRunning(name));
-}
-
-export function runningSpecs(model: Model): TensorSpec[] {
-  return headSpecs(model).filter(({ name }) => isRunning(name));
-}
-
-function isRunning(name: string): boolean {
-  return /\.running_(mean|var)$/.test(name);
 }
 
 /**

@@ -1,6 +1,7 @@
+import { elementCount } from '../checkpoint/dtypes.ts';
 import { bilinearMatrix } from './bilinear.ts';
 import type { Attribute, Call, GraphBuilder, Value } from './graph.ts';
-import { count, type Shape, window } from './shapes.ts';
+import { type Shape, window } from './shapes.ts';
 
 /**
  * What a rule has at hand: the call that is differentiated (`y = op(a, b, …)`), the gradient of the loss with
@@ -158,7 +159,7 @@ export const GRADIENTS: Record<string, Rule> = {
     const [x, scale] = pair(ctx);
     const [, , inverse, centred] = call.outputs as [Value, Value, Value, Value];
     const channels = shape(scale)[0]!;
-    const pixels = count(shape(x)) / channels;
+    const pixels = elementCount(shape(x)) / channels;
     const sum = (value: Value) => graph.node('ReduceSum', [value, graph.ints([0, 2, 3])], { keepdims: 0 });
     const perChannel = (value: Value) => graph.reshape(value, [1, channels, 1, 1]);
     const dBias = once(() => sum(dy));

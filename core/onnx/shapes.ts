@@ -1,3 +1,4 @@
+import { elementCount } from '../checkpoint/dtypes.ts';
 import type { Call, GraphBuilder, Value } from './graph.ts';
 
 export type Shape = number[];
@@ -48,7 +49,7 @@ const RULES: Record<string, (context: ShapeContext) => Shape[]> = {
     return [[x![0]!, x![1]!, side(2, height!), side(3, width!)]];
   },
   Resize: ({ integers }) => [integers(3)],
-  Reshape: ({ shapes: [x], integers }) => [filled(integers(1), count(x!))],
+  Reshape: ({ shapes: [x], integers }) => [filled(integers(1), elementCount(x!))],
   Transpose: ({ shapes: [x], call: { attributes } }) => [
     (attributes.perm as number[]).map((axis) => x![axis]!),
   ],
@@ -89,10 +90,6 @@ export function window({ strides, pads }: Call['attributes']): { strides: number
   return { strides: (strides as number[]) ?? [1, 1], pads: (pads as number[]) ?? [0, 0, 0, 0] };
 }
 
-export function count(shape: Shape): number {
-  return shape.reduce((product, dim) => product * dim, 1);
-}
-
 function broadcast(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   return Array.from({ length: rank }, (_, i) =>
@@ -101,7 +98,7 @@ function broadcast(a: Shape, b: Shape): Shape {
 }
 
 function filled(shape: Shape, total: number): Shape {
-  const rest = count(shape.filter((dim) => dim !== -1));
+  const rest = elementCount(shape.filter((dim) => dim !== -1));
   return shape.map((dim) => (dim === -1 ? total / rest : dim));
 }
 

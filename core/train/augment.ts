@@ -1,5 +1,5 @@
 import type { TrainConfig } from '../config/train.ts';
-import { cropLabels, flipLabels, type LabelMap, resizeNearest } from '../image/label-map.ts';
+import { cropLabels, flipLabels, IGNORED_LABEL, type LabelMap, resizeNearest } from '../image/label-map.ts';
 import { flipHorizontally } from '../image/preprocess.ts';
 import { type RgbImage, resizeWindow, type Window } from '../image/resize.ts';
 import { rescale, type Size } from '../image/test-size.ts';
@@ -16,7 +16,6 @@ type Augmentation = TrainConfig['augmentation'];
 
 /** How often a crop is drawn again for its classes. */
 const CROP_TRIES = 10;
-const IGNORED = 255;
 
 /**
  * One random view of an image for training: resized, cropped, mirrored, its colours changed.
@@ -75,7 +74,7 @@ function isVaried({ width, data }: LabelMap, window: Window, catMaxRatio: number
     const start = y * width + window.left;
     for (let i = start; i < start + window.width; i++) counts[data[i]!]!++;
   }
-  const known = counts.filter((count, label) => count > 0 && label !== IGNORED);
+  const known = counts.filter((count, label) => count > 0 && label !== IGNORED_LABEL);
   const total = known.reduce((sum, count) => sum + count, 0);
   return known.length > 1 && Math.max(...known) / total < catMaxRatio;
 }

@@ -1,10 +1,9 @@
 import { elementCount } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { HeadState, HeadTensor } from '../config/train.ts';
-import { headSpecs } from '../model/head.ts';
+import { headSpecs, isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 import { drawsAt } from './draws.ts';
-import { isParameter } from './parameter-groups.ts';
 
 /**
  * A head as it is before its first step. Each tensor is a function of the seed and its own name, so that it doesn't

@@ -1,9 +1,8 @@
 import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
-import { headSpecs } from '../model/head.ts';
+import { headSpecs, parameterSpecs } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
-import { isParameter } from './parameter-groups.ts';
 
 /** AdamW's moments of a parameter, as torch names them in its state. */
 export const MOMENTS = { first: 'exp_avg', second: 'exp_avg_sq' } as const;
@@ -24,8 +23,7 @@ export function matchMoments(
   model: Config['model'],
   where: string,
 ): Map<string, TorchTensor> {
-  const trained = headSpecs(model).filter(isParameter);
-  const specs = trained.flatMap(({ name, shape }) =>
+  const specs = parameterSpecs(model).flatMap(({ name, shape }) =>
     Object.values(MOMENTS).map((moment) => ({ name: `${name}.${moment}`, shape })),
   );
   return match(file, specs, where);

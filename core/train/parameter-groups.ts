@@ -1,4 +1,5 @@
 import type { TrainConfig } from '../config/train.ts';
+import { isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 
 /** How one parameter is optimised. */
@@ -37,11 +38,6 @@ export function parameterGroups(
       return [spec.name, group];
     }),
   );
-}
-
-/** Whether a tensor is trained by its gradient, and not a running statistic. */
-export function isParameter({ name }: { name: string }): boolean {
-  return !/\.running_(mean|var)$/.test(name);
 }
 
 /**

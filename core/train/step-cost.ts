@@ -1,12 +1,13 @@
 import { fromBinary } from '@bufbuild/protobuf';
+import { elementCount } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
-import { buildHead, headSpecs } from '../model/head.ts';
+import { buildHead, headSpecs, parameterSpecs } from '../model/head.ts';
 import { gridSide } from '../model/tensor-spec.ts';
-import { lossOutput, parameterSpecs, trainedHeads, trainingGraph } from '../model/training-graph.ts';
+import { lossOutput, trainedHeads, trainingGraph } from '../model/training-graph.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../onnx/onnx_pb.ts';
-import { count, inferShapes, type Shape } from '../onnx/shapes.ts';
+import { inferShapes, type Shape } from '../onnx/shapes.ts';
 
 /** What a step of a head's training consists of, whoever runs it. */
 export interface StepCost {
@@ -19,7 +20,7 @@ export interface StepCost {
 
 export function stepCost({ model, train }: { model: Config['model']; train: TrainConfig }): StepCost {
   return {
-    parameters: parameterSpecs(model).reduce((sum, { shape }) => sum + count(shape), 0),
+    parameters: parameterSpecs(model).reduce((sum, { shape }) => sum + elementCount(shape), 0),
     forwardFlops: headFlops(model),
     nodes: nodesOfStep(model, train),
   };
@@ -42,9 +43,9 @@ function headFlops(model: Config['model']): number {
 }
 
 const FLOPS: Record<string, (a: Shape, b: Shape, y: Shape) => number> = {
-  Conv: (_, w, y) => (2 * count(y) * count(w)) / w[0]!,
-  ConvTranspose: (x, w) => (2 * count(x) * count(w)) / w[0]!,
-  MatMul: (a, _, y) => 2 * count(y) * a.at(-1)!,
+  Conv: (_, w, y) => (2 * elementCount(y) * elementCount(w)) / w[0]!,
+  ConvTranspose: (x, w) => (2 * elementCount(x) * elementCount(w)) / w[0]!,
+  MatMul: (a, _, y) => 2 * elementCount(y) * a.at(-1)!,
 };
 
 function nodesOfStep(model: Config['model'], train: TrainConfig): number {

@@ -1,4 +1,4 @@
-import type { FailureClass } from '../../../core/config/failures.ts';
+import type { ThreadFailure } from '../../onnx/thread-failure.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
 /** What the extractor's thread is started with. */
@@ -16,4 +16,4 @@ export type ToExtractor = { type: 'extract'; images: Float32Array } | { type: 'c
 export type FromExtractor =
   | { type: 'ready' }
   | { type: 'features'; features: Float32Array[] }
-  | { type: 'failed'; failureClass: FailureClass | null; message: string };
+  | ThreadFailure;

@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { TypedFailure } from '../../../core/config/failures.ts';
 import { featureOf, IMAGES } from '../../../core/model/features-graph.ts';
 import { openSession, runSession, tensor } from '../../onnx/session.ts';
+import { threadFailure } from '../../onnx/thread-failure.ts';
 import type { ExtractorOptions, FromExtractor, ToExtractor } from './extractor-protocol.ts';
 
 /* The backbone's thread: ONNX Runtime blocks the thread it is called on. Normalised crops in, features out. */
@@ -13,8 +13,7 @@ function send(message: FromExtractor, transfer: ArrayBuffer[] = []): void {
 }
 
 function fail(error: unknown): void {
-  const failureClass = error instanceof TypedFailure ? error.failureClass : null;
-  send({ type: 'failed', failureClass, message: error instanceof Error ? error.message : String(error) });
+  send(threadFailure(error));
 }
 
 async function main(): Promise<void> {

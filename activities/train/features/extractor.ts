@@ -1,6 +1,5 @@
-import os from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { TypedFailure } from '../../../core/config/failures.ts';
+import { errorOf } from '../../onnx/thread-failure.ts';
 import type { ExtractorOptions, FromExtractor, ToExtractor } from './extractor-protocol.ts';
 
 /** Computes features of one group of crops after the other. */
@@ -30,11 +29,8 @@ export class BackboneExtractor implements Extractor, AsyncDisposable {
   }
 
   /** Loads a backbone. @throws BadInput if the device isn't there, OutOfMemory if the model doesn't fit */
-  static async open({ config, ...files }: ExtractorOptions): Promise<BackboneExtractor> {
-    // ONNX Runtime's own default counts cores of the machine, not those that this process may use.
-    const run = { ...config.run, threads: config.run.threads || os.availableParallelism() };
-    const workerData: ExtractorOptions = { ...files, config: { ...config, run } };
-    const thread = new Worker(new URL('./extractor-thread.mjs', import.meta.url), { workerData });
+  static async open(options: ExtractorOptions): Promise<BackboneExtractor> {
+    const thread = new Worker(new URL('./extractor-thread.mjs', import.meta.url), { workerData: options });
     const extractor = new BackboneExtractor(thread);
     await extractor.#ready();
     return extractor;
@@ -64,14 +60,10 @@ export class BackboneExtractor implements Extractor, AsyncDisposable {
       this.#thread.on('message', (message: FromExtractor) => {
         if (message.type === 'ready') resolve();
         else if (message.type === 'features') this.#waiting.shift()?.resolve(message.features);
-        else end(asError(message));
+        else end(errorOf(message));
       });
       this.#thread.on('error', end);
       this.#thread.on('exit', (code) => end(new Error(`the extractor's thread ended (exit code ${code})`)));
     });
   }
-}
-
-function asError({ failureClass, message }: Extract<FromExtractor, { type: 'failed' }>): Error {
-  return failureClass ? new TypedFailure(failureClass, message) : new Error(message);
 }

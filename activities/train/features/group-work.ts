@@ -1,14 +1,7 @@
+import type { Sample } from '../load-sample.ts';
 import type { Extractor } from './extractor.ts';
 import { cropSizes, type Group, slotsOf } from './feature-window.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
-
-/** One training sample. */
-export interface Sample {
-  /** `[S, S, 3]` normalised RGB, padded with 0. */
-  image: Float32Array;
-  /** `[S, S]`, padded with 255. */
-  labels: Uint8Array;
-}
 
 /** Makes sample (step, slot): a pure function, whoever calls it. */
 export type SampleOf = (step: number, slot: number, signal: AbortSignal) => Promise<Sample>;

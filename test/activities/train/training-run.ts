@@ -7,10 +7,9 @@ import {
 } from '../../../activities/train/train-segment.ts';
 import type { HeadState } from '../../../core/config/train.ts';
 import type { SegmentTask, TrainRun, TrainStart } from '../../../core/config/train-run.ts';
-import { headSpecs } from '../../../core/model/head.ts';
+import { headSpecs, isParameter } from '../../../core/model/head.ts';
 import type { Store } from '../../../core/store.ts';
 import { initialHead } from '../../../core/train/initial-head.ts';
-import { isParameter } from '../../../core/train/parameter-groups.ts';
 import { tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
