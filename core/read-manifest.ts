@@ -2,7 +2,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import type { z } from 'zod';
 import type { StagedObject } from './config/eval.ts';
-import { BadInput, NotFound } from './config/failures.ts';
+import { BadData, BadInput, NotFound } from './config/failures.ts';
+import { type DatasetManifest, DatasetManifestSchema } from './config/manifests.ts';
 import { parseAs } from './config/parse.ts';
 import { parseJson } from './config/parse-json.ts';
 import type { Store } from './store.ts';
@@ -25,4 +26,19 @@ export async function readManifest<T extends z.ZodType>(
     manifest: parseAs(schema, parseJson(bytes, uri), uri),
     object: { uri, sha256: digest, sizeBytes: bytes.length, ...(versionId ? { versionId } : {}) },
   };
+}
+
+/**
+ * A dataset's manifest as a run was planned with it.
+ *
+ * @throws BadData if it has changed since; as `readManifest`
+ */
+export async function readPlannedDataset(
+  store: Store,
+  { uri, sha256 }: Pick<StagedObject, 'uri' | 'sha256'>,
+): Promise<DatasetManifest> {
+  const { manifest, object } = await readManifest(store, uri, DatasetManifestSchema, 'Stage it again');
+  if (object.sha256 !== sha256)
+    throw new BadData(`${uri}: changed since the run was planned; start the run again`);
+  return manifest;
 }

@@ -39,3 +39,8 @@ export type ReadAt = (offset: number, length: number) => Promise<Uint8Array>;
 export function joinUri(prefix: string, ...parts: string[]): string {
   return [prefix.replace(/\/+$/, ''), ...parts].join('/');
 }
+
+/** Where an object lies: its URI up to the last slash. */
+export function folderOf(uri: string): string {
+  return uri.slice(0, uri.lastIndexOf('/'));
+}

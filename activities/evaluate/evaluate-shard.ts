@@ -6,16 +6,11 @@ import type {
   StagedObject,
   WorkerPhases,
 } from '../../core/config/eval.ts';
-import { BadData } from '../../core/config/failures.ts';
-import {
-  type DatasetManifest,
-  DatasetManifestSchema,
-  type ManifestImage,
-} from '../../core/config/manifests.ts';
+import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
 import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
-import { readManifest } from '../../core/read-manifest.ts';
-import type { Store } from '../../core/store.ts';
+import { readPlannedDataset } from '../../core/read-manifest.ts';
+import { folderOf, type Store } from '../../core/store.ts';
 import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
 import type { Inference } from './inference.ts';
 import type { InferencePhases } from './inference-protocol.ts';
@@ -166,7 +161,7 @@ export class ShardEvaluator implements AsyncDisposable {
     beat: ShardBeat,
   ): Promise<void> {
     const { store } = this.#context;
-    const root = task.run.dataset.uri.slice(0, task.run.dataset.uri.lastIndexOf('/'));
+    const root = folderOf(task.run.dataset.uri);
     const load = (entry: ManifestImage) => loadImage(store, root, entry, task.run.config);
     const heartbeat = () =>
       beat.heartbeat({ worker: this.worker, imagesDone: tally.evidence.length, images: images.length });
@@ -217,14 +212,10 @@ export class ShardEvaluator implements AsyncDisposable {
   }
 
   /** The dataset's manifest, read once; it must be the one that was planned with. */
-  async #dataset({ uri, sha256 }: StagedObject): Promise<DatasetManifest> {
-    if (this.#manifest?.sha256 !== sha256) {
-      const { store } = this.#context;
-      const { manifest, object } = await readManifest(store, uri, DatasetManifestSchema, 'Stage it again');
-      if (object.sha256 !== sha256)
-        throw new BadData(`${uri}: changed since the run was planned; start the run again`);
-      this.#manifest = { sha256, manifest };
-    }
+  async #dataset(planned: StagedObject): Promise<DatasetManifest> {
+    const { sha256 } = planned;
+    if (this.#manifest?.sha256 !== sha256)
+      this.#manifest = { sha256, manifest: await readPlannedDataset(this.#context.store, planned) };
     return this.#manifest.manifest;
   }
 }

@@ -1,11 +1,8 @@
 import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
-import { BadData } from '../../core/config/failures.ts';
-import { DatasetManifestSchema } from '../../core/config/manifests.ts';
 import type { ServeTask } from '../../core/config/train-run.ts';
-import { readManifest } from '../../core/read-manifest.ts';
-import type { Store } from '../../core/store.ts';
-import { folderOf } from '../../core/train/checkpoints.ts';
+import { readPlannedDataset } from '../../core/read-manifest.ts';
+import { folderOf, type Store } from '../../core/store.ts';
 import { trainingImages } from '../../core/train/sample-order.ts';
 import { BackboneExtractor } from './features/extractor.ts';
 import type { SampleOf } from './features/group-work.ts';
@@ -37,14 +34,7 @@ export async function openFeatureSource(
   { config, weights, dataset }: ServeTask['run'],
   signal: AbortSignal,
 ): Promise<FeatureSource> {
-  const { manifest, object } = await readManifest(
-    store,
-    dataset.uri,
-    DatasetManifestSchema,
-    'Stage it again',
-  );
-  if (object.sha256 !== dataset.sha256)
-    throw new BadData(`${dataset.uri}: changed since the run was planned; start the run again`);
+  const manifest = await readPlannedDataset(store, dataset);
   const images = trainingImages(manifest.images, config.train);
   const file = await fetch(weights, { model: config.model, signal });
   const model = await prepareFeatures(cacheFolder, [{ name: weights.uri, file }], config);

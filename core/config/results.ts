@@ -8,7 +8,8 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 /** A share in 0…1, or null where it is not defined (mmseg's nan: a class that occurs nowhere). */
 const share = z.number().min(0).max(1).nullable();
 
-const object = z.strictObject({
+/** An object that a run has read or written. */
+export const ObjectReportSchema = z.strictObject({
   uri: z.string(),
   sha256,
   sizeBytes: z.int().nonnegative(),
@@ -16,13 +17,16 @@ const object = z.strictObject({
   versionId: z.string().optional(),
 });
 
+/** What went wrong on the way, and was mended. */
+export const FailureReportSchema = z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() });
+
 export const ShardReportSchema = z.strictObject({
   shard: z.int().nonnegative(),
   images: z.int().positive(),
   worker: z.string(),
   attempts: z.int().positive(),
   seconds: z.number().nonnegative(),
-  failures: z.array(z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() })),
+  failures: z.array(FailureReportSchema),
 });
 export type ShardReport = z.infer<typeof ShardReportSchema>;
 
@@ -39,22 +43,25 @@ export const WorkerReportSchema = z.strictObject({
 /** Seconds that one phase took: on the clock, or summed over workers for worker phases. */
 const seconds = z.number().nonnegative();
 
+/** Which run it was, of which code. */
+export const RunReportSchema = z.strictObject({
+  workflowId: z.string(),
+  runId: z.string(),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime(),
+  seconds,
+  codeVersion: z.string(),
+  imageDigest: z.string().nullable(),
+  config: ConfigSchema,
+});
+
 export const ResultsSchema = z.strictObject({
   version: z.literal(1),
-  run: z.strictObject({
-    workflowId: z.string(),
-    runId: z.string(),
-    startedAt: z.iso.datetime(),
-    finishedAt: z.iso.datetime(),
-    seconds,
-    codeVersion: z.string(),
-    imageDigest: z.string().nullable(),
-    config: ConfigSchema,
-  }),
+  run: RunReportSchema,
   inputs: z.strictObject({
-    weights: object,
-    head: object.nullable(),
-    dataset: object.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
+    weights: ObjectReportSchema,
+    head: ObjectReportSchema.nullable(),
+    dataset: ObjectReportSchema.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
     /** Keys of the checkpoints that the model does not use, as the original ignores them. */
     ignoredKeys: z.array(z.string()),
   }),
@@ -84,7 +91,7 @@ export const ResultsSchema = z.strictObject({
       intersectionPixels: z.int().nonnegative(),
     }),
   ),
-  confusionMatrix: object.extend({
+  confusionMatrix: ObjectReportSchema.extend({
     /** [classes, classes], rows: label, columns: prediction; int64 little-endian in C order. */
     shape: z.tuple([z.int(), z.int()]),
     dtype: z.literal('int64'),

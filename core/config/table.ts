@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { EvaluationSchema } from '../train/train-log.ts';
 import { ConfigSchema } from './config.ts';
 import { type EvalInput, s3Uri } from './eval.ts';
-import { FAILURE_CLASSES } from './failures.ts';
+import { FailureReportSchema, RunReportSchema } from './results.ts';
 import type { TrainInput } from './train-run.ts';
 
 /** Rows that belong together, by the folders of their configs. */
@@ -83,9 +83,7 @@ export interface TableRun {
 export type TablePlan = { kind: 'run'; run: TableRun } | { kind: 'finished'; result: TableResult };
 
 /** How a row ended. */
-export type RowOutcome =
-  | { kind: 'done'; resultsUri: string }
-  | { kind: 'failed'; class: (typeof FAILURE_CLASSES)[number]; message: string };
+export type RowOutcome = { kind: 'done'; resultsUri: string } | z.infer<typeof failed>;
 
 /** What `ReproduceTable` returns. */
 export interface TableResult {
@@ -134,24 +132,13 @@ const done = z.strictObject({
   reportUri: z.string(),
 });
 
-const failed = z.strictObject({
-  kind: z.literal('failed'),
-  class: z.enum(FAILURE_CLASSES),
-  message: z.string(),
-});
+const failed = FailureReportSchema.extend({ kind: z.literal('failed') });
 
 /** table.json: the original's numbers and ours. */
 export const TableSchema = z.strictObject({
   version: z.literal(1),
   kind: z.literal('table'),
-  run: z.strictObject({
-    workflowId: z.string(),
-    runId: z.string(),
-    startedAt: z.iso.datetime(),
-    finishedAt: z.iso.datetime(),
-    seconds,
-    codeVersion: z.string(),
-  }),
+  run: RunReportSchema.omit({ imageDigest: true, config: true }),
   /** What was asked for. */
   request: TableInputSchema,
   rows: z.array(

@@ -1,42 +1,24 @@
 import { z } from 'zod';
 import { EvaluationSchema } from '../train/train-log.ts';
-import { ConfigSchema } from './config.ts';
-import { FAILURE_CLASSES } from './failures.ts';
-import { WorkerReportSchema } from './results.ts';
+import { FailureReportSchema, ObjectReportSchema, RunReportSchema, WorkerReportSchema } from './results.ts';
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 const seconds = z.number().nonnegative();
-const object = z.strictObject({
-  uri: z.string(),
-  sha256,
-  sizeBytes: z.int().nonnegative(),
-  versionId: z.string().optional(),
-});
 /** A checkpoint that is kept: its pointer, and its head as mmseg loads it. */
-const checkpoint = z.strictObject({ step: z.int().positive(), uri: z.string(), head: object });
+const checkpoint = z.strictObject({ step: z.int().positive(), uri: z.string(), head: ObjectReportSchema });
 
 /** A training's results.json. */
 export const TrainResultsSchema = z.strictObject({
   version: z.literal(1),
   kind: z.literal('training'),
-  run: z.strictObject({
-    workflowId: z.string(),
-    runId: z.string(),
-    startedAt: z.iso.datetime(),
-    finishedAt: z.iso.datetime(),
-    seconds,
-    codeVersion: z.string(),
-    imageDigest: z.string().nullable(),
-    config: ConfigSchema,
-  }),
+  run: RunReportSchema,
   inputs: z.strictObject({
-    weights: object,
-    dataset: object.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
+    weights: ObjectReportSchema,
+    dataset: ObjectReportSchema.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
     evaluation: z.strictObject({ dataset: z.string(), split: z.string() }),
     /** What the training began with. */
     start: z.discriminatedUnion('from', [
       z.strictObject({ from: z.literal('scratch') }),
-      z.strictObject({ from: z.literal('head'), head: object }),
+      z.strictObject({ from: z.literal('head'), head: ObjectReportSchema }),
       z.strictObject({ from: z.literal('checkpoint'), uri: z.string(), step: z.int().nonnegative() }),
     ]),
   }),
@@ -56,7 +38,7 @@ export const TrainResultsSchema = z.strictObject({
       dataSeconds: seconds,
     }),
   ),
-  failures: z.array(z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() })),
+  failures: z.array(FailureReportSchema),
   workers: z.array(WorkerReportSchema),
   /** Seconds on the clock: of steps, of evaluations, and of the rest. */
   timeBudget: z.strictObject({ plan: seconds, train: seconds, evaluate: seconds, other: seconds }),

@@ -4,7 +4,7 @@ import { BadInput } from '../config/failures.ts';
 import { parseAs } from '../config/parse.ts';
 import { parseJson } from '../config/parse-json.ts';
 import type { SavedCheckpoint } from '../config/train-run.ts';
-import { joinUri, type Store } from '../store.ts';
+import { folderOf, joinUri, type Store } from '../store.ts';
 import { RecipeSchema } from './recipe.ts';
 import { bestOf, EvaluationSchema, LogWindowSchema } from './train-log.ts';
 
@@ -103,8 +103,4 @@ export async function removeSuperfluous(store: Store, folder: string): Promise<v
       await store.remove(uri);
     }
   }
-}
-
-export function folderOf(uri: string): string {
-  return uri.slice(0, uri.lastIndexOf('/'));
 }

@@ -1,4 +1,5 @@
 import type { Results } from '../../../core/config/results.ts';
+import { folderOf, joinUri } from '../../../core/store.ts';
 import { Section } from './parts.tsx';
 
 /** Commands that run the same again, and what they give then. */
@@ -15,16 +16,21 @@ export function Reproduce({ commands, lead }: { commands: string[]; lead: string
   );
 }
 
-/** The files of the run. Links are relative to the report, so they work wherever the folder is copied. */
+/** The files of an evaluation. */
 export function Artifacts({ results: { artifacts } }: { results: Results }) {
-  const folder = artifacts.report.slice(0, artifacts.report.lastIndexOf('/') + 1);
   const files: [uri: string, what: string][] = [
-    [`${folder}results.json`, 'everything on this page, for programs'],
+    [joinUri(folderOf(artifacts.report), 'results.json'), 'everything on this page, for programs'],
     [artifacts.schema, 'its JSON Schema'],
     [artifacts.confusionMatrix, 'int64, little-endian, C order; rows: label, columns: prediction'],
     [artifacts.mmsegEval, 'the metrics in mmsegmentation’s own form'],
     ...artifacts.overlays.map(({ id, uri }): [string, string] => [uri, `overlay of ${id}`]),
   ];
+  return <Files page={artifacts.report} files={files} />;
+}
+
+/** A run's files, and what each is. */
+export function Files({ page, files }: { page: string; files: [uri: string, what: string][] }) {
+  const folder = `${folderOf(page)}/`;
   return (
     <Section id="artifacts" title="Files">
       <p class="small">
@@ -32,8 +38,10 @@ export function Artifacts({ results: { artifacts } }: { results: Results }) {
       </p>
       <ul class="files">
         {files.map(([uri, what]) => (
-          <li key={uri}>
-            <a href={relativeHref(uri, folder)}>{uri.startsWith(folder) ? uri.slice(folder.length) : uri}</a>{' '}
+          <li key={what}>
+            <a href={relativeHref(uri, page) ?? uri}>
+              {uri.startsWith(folder) ? uri.slice(folder.length) : uri}
+            </a>{' '}
             <small>{what}</small>
           </li>
         ))}
@@ -42,7 +50,9 @@ export function Artifacts({ results: { artifacts } }: { results: Results }) {
   );
 }
 
-function relativeHref(uri: string, folder: string): string {
-  if (!uri.startsWith(folder)) return uri;
+/** From a page to a file of its folder, so that links work wherever that is copied; null for one elsewhere. */
+export function relativeHref(uri: string, page: string): string | null {
+  const folder = `${folderOf(page)}/`;
+  if (!uri.startsWith(folder)) return null;
   return uri.slice(folder.length).split('/').map(encodeURIComponent).join('/');
 }

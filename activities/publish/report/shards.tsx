@@ -67,13 +67,22 @@ function LostWorkers({ workers }: Pick<Results, 'workers'>) {
         {count(lost.length)} of {count(workers.length)} workers went before the run was done
       </summary>
       <ul>
-        {lost.map(({ name, node, cause }) => (
-          <li key={name}>
-            {name}
-            {node ? ` on ${node}` : ''}: <b>{cause!.kind}</b>, {cause!.message}
-          </li>
-        ))}
+        <Gone workers={lost} />
       </ul>
     </details>
+  );
+}
+
+/** How workers went, a list item each. */
+export function Gone({ workers }: Pick<Results, 'workers'>) {
+  return (
+    <>
+      {workers.map(({ name, node, cause }) => (
+        <li key={name}>
+          {name}
+          {node ? ` on ${node}` : ''}: <b>{cause!.kind}</b>, {cause!.message}
+        </li>
+      ))}
+    </>
   );
 }

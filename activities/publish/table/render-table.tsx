@@ -1,4 +1,5 @@
 import type { Table, TableRow } from '../../../core/config/table.ts';
+import { relativeHref } from '../report/aftermath.tsx';
 import { duration, moment } from '../report/format.ts';
 import { Brand, Contents, htmlPage } from '../report/html-page.tsx';
 import { Facts, Scroll, Section } from '../report/parts.tsx';
@@ -65,7 +66,7 @@ function Rows({ table }: { table: Table }) {
           </thead>
           <tbody>
             {table.rows.map((row) => (
-              <Row key={row.workflowId} row={row} columns={columns} folder={folderOf(table.artifacts.page)} />
+              <Row key={row.workflowId} row={row} columns={columns} page={table.artifacts.page} />
             ))}
           </tbody>
         </table>
@@ -74,7 +75,7 @@ function Rows({ table }: { table: Table }) {
   );
 }
 
-function Row({ row, columns, folder }: { row: TableRow; columns: (keyof Cells)[]; folder: string }) {
+function Row({ row, columns, page }: { row: TableRow; columns: (keyof Cells)[]; page: string }) {
   const cells = cellsOf(row);
   const { outcome } = row;
   const numbers: Partial<Record<keyof Cells, number | null>> =
@@ -94,7 +95,7 @@ function Row({ row, columns, folder }: { row: TableRow; columns: (keyof Cells)[]
               {outcome.kind === 'failed' ? (
                 cells.row
               ) : (
-                <RowLink text={cells.row} report={outcome.reportUri} folder={folder} />
+                <RowLink text={cells.row} report={outcome.reportUri} page={page} />
               )}
               {cells.row !== row.name && (
                 <>
@@ -115,11 +116,10 @@ function Row({ row, columns, folder }: { row: TableRow; columns: (keyof Cells)[]
   );
 }
 
-/** To a row's own page: relative where it can be, so that it works wherever the folder is copied. */
-function RowLink({ text, report, folder }: { text: string; report: string; folder: string }) {
-  if (!report.startsWith(folder)) return <span title={report}>{text}</span>;
-  const path = report.slice(folder.length).split('/').map(encodeURIComponent).join('/');
-  return <a href={path}>{text}</a>;
+/** To a row's own page, if that lies below the table's. */
+function RowLink({ text, report, page }: { text: string; report: string; page: string }) {
+  const href = relativeHref(report, page);
+  return href === null ? <span title={report}>{text}</span> : <a href={href}>{text}</a>;
 }
 
 /** A config's name may be broken at its underscores. */
@@ -144,8 +144,4 @@ function Failed({ rows }: { rows: TableRow[] }) {
 function devicesOf(rows: TableRow[]): string {
   const devices = rows.flatMap(({ outcome }) => (outcome.kind === 'failed' ? [] : [outcome.device]));
   return [...new Set(devices)].join(', ');
-}
-
-function folderOf(uri: string): string {
-  return uri.slice(0, uri.lastIndexOf('/') + 1);
 }

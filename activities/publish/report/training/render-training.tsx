@@ -1,6 +1,7 @@
 import type { TrainResults } from '../../../../core/config/train-results.ts';
+import { folderOf, joinUri } from '../../../../core/store.ts';
 import type { TrainRecord } from '../../../../core/train/train-log.ts';
-import { Reproduce } from '../aftermath.tsx';
+import { Files, Reproduce, relativeHref } from '../aftermath.tsx';
 import { count, duration, moment, percent } from '../format.ts';
 import { Figure, Reference } from '../headline.tsx';
 import { Brand, Contents, htmlPage } from '../html-page.tsx';
@@ -45,7 +46,7 @@ function Page({ results, records, reproduce }: TrainingReportInput) {
         commands={reproduce}
         lead="The same inputs give the same weights, bit for bit, on machines of one kind."
       />
-      <Files results={results} />
+      <TrainingFiles results={results} />
     </main>
   );
 }
@@ -120,7 +121,7 @@ function Evaluations({ results: { evaluations, best, artifacts } }: { results: T
                 <td>{percent(mAcc)}</td>
                 <td>{percent(aAcc)}</td>
                 <td class="text">
-                  <ReportLink results={resultsUri} folder={folderOf(artifacts.report)} />
+                  <ReportLink results={resultsUri} page={artifacts.report} />
                 </td>
               </tr>
             ))}
@@ -131,39 +132,18 @@ function Evaluations({ results: { evaluations, best, artifacts } }: { results: T
   );
 }
 
-/** Relative where it can be, so that it works wherever the folder is copied. */
-function ReportLink({ results, folder }: { results: string; folder: string }) {
+function ReportLink({ results, page }: { results: string; page: string }) {
   const report = results.replace(/results\.json$/, 'report.html');
-  if (!report.startsWith(folder)) return <code>{report}</code>;
-  const path = report.slice(folder.length).split('/').map(encodeURIComponent).join('/');
-  return <a href={path}>report.html</a>;
+  const href = relativeHref(report, page);
+  return href === null ? <code>{report}</code> : <a href={href}>report.html</a>;
 }
 
-function Files({ results: { artifacts, checkpoints } }: { results: TrainResults }) {
-  const folder = folderOf(artifacts.report);
+function TrainingFiles({ results: { artifacts, checkpoints } }: { results: TrainResults }) {
   const files: [uri: string, what: string][] = [
     [checkpoints.best.head.uri, 'the best head: mmseg loads it, and EvalMIoU takes it'],
     [checkpoints.last.head.uri, 'the last head'],
     [artifacts.log, 'the log, JSON lines as mmseg writes them'],
-    [`${folder}results.json`, 'everything on this page, for programs'],
+    [joinUri(folderOf(artifacts.report), 'results.json'), 'everything on this page, for programs'],
   ];
-  return (
-    <Section id="artifacts" title="Files">
-      <p class="small">
-        In <code>{folder}</code>
-      </p>
-      <ul class="files">
-        {files.map(([uri, what]) => (
-          <li key={what}>
-            {uri.startsWith(folder) ? <a href={uri.slice(folder.length)}>{uri.slice(folder.length)}</a> : uri}{' '}
-            <small>{what}</small>
-          </li>
-        ))}
-      </ul>
-    </Section>
-  );
-}
-
-function folderOf(uri: string): string {
-  return uri.slice(0, uri.lastIndexOf('/') + 1);
+  return <Files page={artifacts.report} files={files} />;
 }

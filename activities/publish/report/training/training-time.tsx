@@ -1,6 +1,7 @@
 import type { TrainResults } from '../../../../core/config/train-results.ts';
 import { count, duration } from '../format.ts';
 import { Facts, Scroll, Section } from '../parts.tsx';
+import { Gone } from '../shards.tsx';
 
 /** Where the time went, and what was lost on the way. */
 export function TrainingTime({ results }: { results: TrainResults }) {
@@ -58,12 +59,7 @@ export function TrainingTime({ results }: { results: TrainResults }) {
               <b>{failureClass}</b>: {message}
             </li>
           ))}
-          {lost.map(({ name, node, cause }) => (
-            <li key={name}>
-              {name}
-              {node ? ` on ${node}` : ''}: <b>{cause!.kind}</b>, {cause!.message}
-            </li>
-          ))}
+          <Gone workers={lost} />
         </ul>
       </details>
     </Section>
