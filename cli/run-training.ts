@@ -1,12 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { TrainResults } from '../core/config/train-results.ts';
 import type { TrainInput, TrainProgress, TrainResult } from '../core/config/train-run.ts';
-import { runWatched } from './run-workflow.ts';
+import { followBar, runWatched } from './run-workflow.ts';
 import type { Session } from './session.ts';
-import { progressBar, type Terminal } from './terminal.ts';
-
-const LOOK_EVERY_MS = 300;
+import type { Terminal } from './terminal.ts';
 
 /** Starts `TrainHead` (or finds it running under this id), shows how it gets on, and gives its result. */
 export function runTraining(
@@ -28,21 +24,13 @@ export function runTraining(
   });
 }
 
-async function showTraining(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const bar = progressBar('{value}/{total} steps · {figures} · {speed} · ETA {eta_text} · mIoU {mIoU}');
-  let isShown = false;
-  while (!signal.aborted) {
-    const progress = await handle.query<TrainProgress>('progress').catch(() => null);
-    if (progress && progress.steps > 0 && progress.log && !signal.aborted) {
-      const payload = barPayload(progress);
-      if (isShown) bar.update(progress.step, payload);
-      else bar.start(progress.steps, progress.step, payload);
-      isShown = true;
-    } else if (progress && !signal.aborted) terminal.step(`${progress.phase} …`);
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-  }
-  if (isShown) bar.stop();
-}
+const showTraining = followBar(
+  '{value}/{total} steps · {figures} · {speed} · ETA {eta_text} · mIoU {mIoU}',
+  (progress: TrainProgress) =>
+    progress.steps > 0 && progress.log
+      ? { done: progress.step, total: progress.steps, payload: barPayload(progress) }
+      : null,
+);
 
 function barPayload({ phase, log, samplesPerSecond, etaSeconds, last, best, workers }: TrainProgress) {
   const living = Object.values(workers).filter(({ state }) => state === 'running').length;

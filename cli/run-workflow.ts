@@ -91,20 +91,34 @@ export async function runToEnd<T>(
   }
 }
 
-async function showProgress(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const bar = progressBar('{value}/{total} images · {speed} · ETA {eta_text} · mIoU {mIoU}');
-  let isShown = false;
-  while (!signal.aborted) {
-    const progress = await handle.query<Progress>('progress').catch(() => null);
-    if (progress && progress.imagesTotal > 0 && !signal.aborted) {
-      const payload = barPayload(progress);
-      if (isShown) bar.update(progress.imagesDone, payload);
-      else bar.start(progress.imagesTotal, progress.imagesDone, payload);
-      isShown = true;
-    } else if (progress && !signal.aborted) terminal.step(`${progress.phase} …`);
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-  }
-  if (isShown) bar.stop();
+const showProgress = followBar(
+  '{value}/{total} images · {speed} · ETA {eta_text} · mIoU {mIoU}',
+  (progress: Progress) =>
+    progress.imagesTotal > 0
+      ? { done: progress.imagesDone, total: progress.imagesTotal, payload: barPayload(progress) }
+      : null,
+);
+
+/** Shows a run's progress as a bar, and its phase until there is something to count. */
+export function followBar<P extends { phase: string }>(
+  format: string,
+  read: (progress: P) => { done: number; total: number; payload: object } | null,
+): Watching['show'] {
+  return async (handle, signal, terminal) => {
+    const bar = progressBar(format);
+    let isShown = false;
+    while (!signal.aborted) {
+      const progress = await handle.query<P>('progress').catch(() => null);
+      const at = progress && !signal.aborted ? read(progress) : null;
+      if (at) {
+        if (isShown) bar.update(at.done, at.payload);
+        else bar.start(at.total, at.done, at.payload);
+        isShown = true;
+      } else if (progress && !signal.aborted) terminal.step(`${progress.phase} …`);
+      await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+    }
+    if (isShown) bar.stop();
+  };
 }
 
 function barPayload({ imagesPerSecond, etaSeconds, partial, workers }: Progress) {

@@ -1,3 +1,5 @@
+import { NotFound } from './config/failures.ts';
+
 /** What Tessera asks of an object store. URIs are `s3://bucket/key`. */
 export interface Store {
   /** Size and identity of an object. @throws BadInput if bucket or key do not exist, or access is denied */
@@ -43,4 +45,14 @@ export function joinUri(prefix: string, ...parts: string[]): string {
 /** Where an object lies: its URI up to the last slash. */
 export function folderOf(uri: string): string {
   return uri.slice(0, uri.lastIndexOf('/'));
+}
+
+/** What is read of an object, or null where it doesn't exist. Without its bucket, and for any other failure: that. */
+export async function unlessAbsent<T>(asked: Promise<T>): Promise<T | null> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof NotFound && error.what === 'object') return null;
+    throw error;
+  }
 }

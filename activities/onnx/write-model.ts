@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { open, rename, stat, writeFile } from 'node:fs/promises';
+import { rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../core/config/config.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
 import { type CheckpointFile, openWeights, type WeightLoader } from '../../core/model/weights.ts';
+import { fileReader } from '../read-at.ts';
 
 export interface CheckpointOnDisk {
   /** What messages call it, such as its S3 address. */
@@ -46,7 +47,7 @@ export async function writeModel(options: ModelToWrite): Promise<PreparedModel> 
   const dataFolder = checkpoints.every(isBelow) ? null : path.parse(path.resolve(folder)).root;
   const opened: CheckpointFile[] = [];
   for (const { name, file } of checkpoints) {
-    const read = (offset: number, length: number) => readAt(file, offset, length);
+    const read = fileReader(file);
     const torch = await openTorchFile(name, (await stat(file)).size, read);
     opened.push({ torch, read, location: path.relative(dataFolder ?? folder, file) });
   }
@@ -64,10 +65,4 @@ export async function writeModel(options: ModelToWrite): Promise<PreparedModel> 
   await writeFile(temporary, bytes);
   await rename(temporary, modelFile);
   return { modelFile, dataFolder, ignoredKeys: matched.ignoredKeys };
-}
-
-async function readAt(file: string, offset: number, length: number): Promise<Uint8Array> {
-  await using handle = await open(file);
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-  return buffer.subarray(0, bytesRead);
 }

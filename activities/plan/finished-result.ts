@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { EvalResult, EvalRun } from '../../core/config/eval.ts';
-import { BadInput, NotFound } from '../../core/config/failures.ts';
+import { BadInput } from '../../core/config/failures.ts';
 import type { Results } from '../../core/config/results.ts';
 import { readResults } from '../../core/read-results.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 
 /**
  * The results of an earlier run of the same workflow id, if there are any.
@@ -12,10 +12,7 @@ import { joinUri, type Store } from '../../core/store.ts';
  */
 export async function finishedResult(store: Store, run: EvalRun): Promise<EvalResult | null> {
   const uri = joinUri(run.prefix, 'results.json');
-  const results = await readResults(store, uri).catch((error) => {
-    if (error instanceof NotFound && error.what === 'object') return null;
-    throw error;
-  });
+  const results = await unlessAbsent(readResults(store, uri));
   if (!results) return null;
   if (!sameInputs(results, run))
     throw new BadInput(

@@ -1,7 +1,7 @@
-import { BadInput, NotFound } from '../../core/config/failures.ts';
+import { BadInput } from '../../core/config/failures.ts';
 import type { TrainableConfig, TrainResult, TrainRun } from '../../core/config/train-run.ts';
 import { readTrainResults, trainResult } from '../../core/read-train-results.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
 
 /**
@@ -11,10 +11,7 @@ import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
  */
 export async function finishedTraining(store: Store, run: TrainRun): Promise<TrainResult | null> {
   const uri = joinUri(run.prefix, 'results.json');
-  const results = await readTrainResults(store, uri).catch((error) => {
-    if (error instanceof NotFound && error.what === 'object') return null;
-    throw error;
-  });
+  const results = await unlessAbsent(readTrainResults(store, uri));
   if (!results) return null;
   const { inputs } = results;
   const config = results.run.config as TrainableConfig;

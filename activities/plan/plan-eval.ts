@@ -5,6 +5,7 @@ import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { finishedResult } from './finished-result.ts';
+import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
@@ -27,7 +28,7 @@ export interface PlanContext {
 export async function planEval(
   context: PlanContext,
   request: EvalInput,
-  workflow: { workflowId: string; runId: string; taskQueue: string },
+  workflow: WorkflowRun,
   host: FleetSpec | null = null,
 ): Promise<Plan> {
   const { store } = context;
@@ -62,17 +63,10 @@ export async function planEval(
     overlays: spread(manifest.images, config.run.overlays).map((image) => image.id),
     fleet: host
       ? { ...host, workers: Math.min(host.workers, shards.length) }
-      : {
-          name: `eval-${workflow.runId}`,
-          launcher: context.launcher,
-          workflowId: workflow.workflowId,
-          runId: workflow.runId,
-          taskQueue: `${workflow.taskQueue}-${workflow.runId}`,
+      : fleetSpec('eval', workflow, {
+          ...{ launcher: context.launcher, config, deadlineSeconds, prefix },
           workers: Math.min(config.run.workers, shards.length),
-          device: config.run.device,
-          deadlineSeconds,
-          logs: joinUri(prefix, 'logs'),
-        },
+        }),
     deadlineSeconds,
   };
   const result = await finishedResult(store, run);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../core/config/config.ts';
-import { BadInput, NotFound } from '../../core/config/failures.ts';
+import { BadInput } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import {
   SUITES,
@@ -14,7 +14,7 @@ import {
   type TableRun,
 } from '../../core/config/table.ts';
 import { readTable, tableResult } from '../../core/read-table.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 import { listConfigs, loadConfig } from './load-config.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
@@ -95,10 +95,7 @@ async function suiteConfigs(suite: Suite): Promise<string[]> {
 }
 
 async function finishedTable(store: Store, uri: string, input: TableRequest): Promise<TableResult | null> {
-  const table = await readTable(store, uri).catch((error) => {
-    if (error instanceof NotFound && error.what === 'object') return null;
-    throw error;
-  });
+  const table = await unlessAbsent(readTable(store, uri));
   if (!table) return null;
   if (!isDeepStrictEqual(whatIsAsked(table.request), whatIsAsked(input)))
     throw new BadInput(

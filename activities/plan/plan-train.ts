@@ -25,6 +25,7 @@ import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
 import { finishedTraining } from './finished-training.ts';
+import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
@@ -39,7 +40,7 @@ import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
 export async function planTrain(
   context: PlanContext,
   request: TrainInput,
-  workflow: { workflowId: string; runId: string; taskQueue: string },
+  workflow: WorkflowRun,
 ): Promise<TrainPlan> {
   const { store } = context;
   const { workflowId, runId } = workflow;
@@ -67,13 +68,10 @@ export async function planTrain(
     dataset: trainingSet(training, config),
     evaluation: { dataset: input.dataset, split: input.evaluationSplit },
     start: await findStart(store, input, config),
-    fleet: {
-      ...{ name: `train-${runId}`, launcher: context.launcher, workflowId, runId, deadlineSeconds },
-      taskQueue: `${workflow.taskQueue}-${runId}`,
+    fleet: fleetSpec('train', workflow, {
+      ...{ launcher: context.launcher, config, deadlineSeconds, prefix },
       workers: config.run.workers,
-      device: config.run.device,
-      logs: joinUri(prefix, 'logs'),
-    },
+    }),
   };
   const result = await finishedTraining(store, run);
   if (result) return { kind: 'finished', result };

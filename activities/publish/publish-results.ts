@@ -7,6 +7,7 @@ import { decodeMatrix, matrixToBytes } from '../../core/metric/matrix-codec.ts';
 import { extraMetrics, matrixMetrics } from '../../core/metric/metrics.ts';
 import { readResults } from '../../core/read-results.ts';
 import { joinUri, type Store } from '../../core/store.ts';
+import { checkOutput } from './check-output.ts';
 import { mmsegEval, mmsegEvalFileName } from './mmseg-eval.ts';
 import { renderReport } from './report/render-report.tsx';
 import { resultsJsonSchema } from './results-schema.ts';
@@ -151,10 +152,7 @@ function assembleResults(
       ...(run.config.run.predictions === 'none' ? {} : { predictions: at('predictions/') }),
     },
   };
-  const checked = ResultsSchema.safeParse(results);
-  if (checked.success) return checked.data;
-  const [issue] = checked.error.issues;
-  throw new BadData(`results.json: ${issue?.path.join('.')}: ${issue?.message}`);
+  return checkOutput(ResultsSchema, results, 'results.json');
 }
 
 function checkedMatrix({ matrix: text, classes, coverage }: PublishInput): ConfusionMatrix {

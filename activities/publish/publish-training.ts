@@ -11,6 +11,7 @@ import {
   savedCheckpoint,
 } from '../../core/train/checkpoints.ts';
 import { bestOf, logUri, readLog, trainRecordsOf } from '../../core/train/train-log.ts';
+import { checkOutput } from './check-output.ts';
 import { renderTraining } from './report/training/render-training.tsx';
 import { resultsJsonSchema } from './results-schema.ts';
 
@@ -38,12 +39,7 @@ export async function publishTraining(
   const { prefix } = outcome.run;
   const uri = joinUri(prefix, 'results.json');
   const checkpoints = await listCheckpoints(store, checkpointFolder(prefix));
-  const checked = TrainResultsSchema.safeParse(resultsOf(outcome, checkpoints, nowMs));
-  if (!checked.success) {
-    const [issue] = checked.error.issues;
-    throw new BadData(`${uri}: ${issue?.path.join('.')}: ${issue?.message}`);
-  }
-  const results = checked.data;
+  const results = checkOutput(TrainResultsSchema, resultsOf(outcome, checkpoints, nowMs), uri);
   const records = trainRecordsOf(await readLog(store, prefix));
   const report = renderTraining({ results, records, reproduce: outcome.reproduce });
   await store.write(results.artifacts.report, Buffer.from(report), {

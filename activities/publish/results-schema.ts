@@ -1,12 +1,17 @@
 import { z } from 'zod';
 import { ResultsSchema } from '../../core/config/results.ts';
+import { TableSchema } from '../../core/config/table.ts';
 import { TrainResultsSchema } from '../../core/config/train-results.ts';
 
-/** What a results.json may be of. */
-const SCHEMAS = { evaluation: ResultsSchema, training: TrainResultsSchema };
+/** What is published, by its kind. */
+const SCHEMAS = {
+  evaluation: { title: 'Tessera results.json of an evaluation, version 1', schema: ResultsSchema },
+  training: { title: 'Tessera results.json of a training, version 1', schema: TrainResultsSchema },
+  table: { title: 'Tessera table.json, version 1', schema: TableSchema },
+};
 
-/** @returns the JSON Schema of a results.json as text, the same bytes for the same schema */
+/** @returns the JSON Schema of what is published, as text: the same bytes for the same schema */
 export function resultsJsonSchema(kind: keyof typeof SCHEMAS = 'evaluation'): string {
-  const title = `Tessera results.json of ${kind === 'evaluation' ? 'an evaluation' : 'a training'}, version 1`;
-  return `${JSON.stringify({ title, ...z.toJSONSchema(SCHEMAS[kind]) }, null, 2)}\n`;
+  const { title, schema } = SCHEMAS[kind];
+  return `${JSON.stringify({ title, ...z.toJSONSchema(schema) }, null, 2)}\n`;
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, open, stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
@@ -8,6 +8,7 @@ import { BadData, Unavailable } from '../../core/config/failures.ts';
 import type { WeightsManifest } from '../../core/config/manifests.ts';
 import type { HeadState } from '../../core/config/train.ts';
 import { MOMENTS } from '../../core/train/match-head.ts';
+import { fileReader } from '../read-at.ts';
 
 /** Hashed and written in one go; between two, others get their turn. */
 const PIECE_BYTES = 4 << 20;
@@ -107,11 +108,7 @@ async function manifestOf(
   digests: Map<string, string>,
 ): Promise<WeightsManifest> {
   const { size: sizeBytes } = await stat(file);
-  await using handle = await open(file);
-  const { tensors } = await openTorchFile(file, sizeBytes, async (offset, length) => {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-    return buffer.subarray(0, bytesRead);
-  });
+  const { tensors } = await openTorchFile(file, sizeBytes, fileReader(file));
   return {
     ...{ version: 1, kind: 'weights', file: { key: path.basename(file), sizeBytes, sha256 } },
     tensors: [...tensors.values()].map(({ name, dtype, shape, offset, length }) => ({

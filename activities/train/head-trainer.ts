@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { BadData } from '../../core/config/failures.ts';
 import type { HeadState, StepLog } from '../../core/config/train.ts';
 import { IGNORED_LABEL } from '../../core/image/label-map.ts';
 import { headSpecs } from '../../core/model/head.ts';
@@ -65,8 +64,7 @@ export class HeadTrainer implements AsyncDisposable {
   /**
    * One optimizer step. The batch's buffers are used up by it.
    *
-   * @returns the figures of the step, as mmseg logs them
-   * @throws BadData if the loss is not finite: the state is then as it was before the step
+   * @returns the figures of the step, as mmseg logs them; a loss that is not finite has changed nothing
    */
   async step({ features, labels }: Pick<FeatureBatch, 'features' | 'labels'>): Promise<StepLog> {
     const { train, model } = this.#config;
@@ -97,11 +95,7 @@ export class HeadTrainer implements AsyncDisposable {
     this.#tensors = answer.tensors;
     this.seconds = answer.seconds;
     const log = stepLog(answer.sums, trainedHeads(model, train), { step: this.#step + 1, lr, labelled });
-    if (!answer.isSound)
-      throw new BadData(
-        `step ${log.step}: the loss is ${log.loss} at a learning rate of ${lr}; is the learning rate too high, or a weight not finite?`,
-      );
-    this.#step += 1;
+    if (answer.isSound) this.#step += 1;
     return log;
   }
 

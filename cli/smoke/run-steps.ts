@@ -1,8 +1,9 @@
-import { open, rm, stat, writeFile } from 'node:fs/promises';
+import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InferenceSession, type Tensor } from 'onnxruntime-node';
 import { runSession } from '../../activities/onnx/session.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
+import { fileReader } from '../../activities/read-at.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { GraphStep } from '../../core/model/block-graphs.ts';
@@ -37,11 +38,7 @@ export async function openStepWeights(
 ): Promise<WeightLoader> {
   const opened: CheckpointFile[] = [];
   for (const { name, file } of checkpoints) {
-    const read = async (offset: number, length: number) => {
-      await using handle = await open(file);
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, offset);
-      return buffer.subarray(0, bytesRead);
-    };
+    const read = fileReader(file);
     const torch = await openTorchFile(name, (await stat(file)).size, read);
     opened.push({ torch, read, location: path.relative(folder, file) });
   }

@@ -1,7 +1,6 @@
 import { z } from 'zod';
-import { NotFound } from '../config/failures.ts';
 import type { StepLog } from '../config/train.ts';
-import { joinUri, type Store } from '../store.ts';
+import { joinUri, type Store, unlessAbsent } from '../store.ts';
 
 /**
  * A training's log: JSON lines as mmcv's TextLoggerHook writes them. The first says how it was begun, `train` lines
@@ -93,12 +92,8 @@ export function trainRecord(
 
 /** A run's log; nothing if it has none yet. */
 export async function readLog(store: Store, prefix: string): Promise<LogLine[]> {
-  try {
-    return parseLog(await store.read(logUri(prefix)));
-  } catch (error) {
-    if (error instanceof NotFound && error.what === 'object') return [];
-    throw error;
-  }
+  const bytes = await unlessAbsent(store.read(logUri(prefix)));
+  return bytes ? parseLog(bytes) : [];
 }
 
 /** Where a run's log lies. */

@@ -1,6 +1,4 @@
-import { z } from 'zod';
 import type { Config } from '../../../core/config/config.ts';
-import { BadData } from '../../../core/config/failures.ts';
 import {
   type DoneRow,
   type RowOutcome,
@@ -14,6 +12,8 @@ import { readResults } from '../../../core/read-results.ts';
 import { readTable, tableResult } from '../../../core/read-table.ts';
 import { readTrainResults } from '../../../core/read-train-results.ts';
 import { joinUri, type Store } from '../../../core/store.ts';
+import { checkOutput } from '../check-output.ts';
+import { resultsJsonSchema } from '../results-schema.ts';
 import { renderTable } from './render-table.tsx';
 import { tableText } from './table-text.ts';
 
@@ -33,28 +33,17 @@ export interface TableOutcome {
  */
 export async function publishTable(store: Store, outcome: TableOutcome, nowMs: number): Promise<TableResult> {
   const uri = joinUri(outcome.run.prefix, 'table.json');
-  const checked = TableSchema.safeParse(await tableOf(store, outcome, nowMs));
-  if (!checked.success) {
-    const [issue] = checked.error.issues;
-    throw new BadData(`${uri}: ${issue?.path.join('.')}: ${issue?.message}`);
-  }
-  const table = checked.data;
+  const table = checkOutput(TableSchema, await tableOf(store, outcome, nowMs), uri);
   const { markdown, page, schema } = table.artifacts;
   const write = (at: string, text: string, contentType: string) =>
     store.write(at, Buffer.from(text), { contentType });
   await write(markdown, `${tableText(table)}\n`, 'text/markdown; charset=utf-8');
   await write(page, renderTable(table), 'text/html; charset=utf-8');
-  await write(schema, tableJsonSchema(), 'application/schema+json');
+  await write(schema, resultsJsonSchema('table'), 'application/schema+json');
   const body = Buffer.from(`${JSON.stringify(table, null, 2)}\n`);
   const status = await store.writeOnce(uri, body, { contentType: 'application/json' });
   // Another attempt may have been faster: then its table is the published one.
   return tableResult(status === 'written' ? table : await readTable(store, uri), uri);
-}
-
-/** @returns the JSON Schema of table.json as text */
-export function tableJsonSchema(): string {
-  const schema = { title: 'Tessera table.json, version 1', ...z.toJSONSchema(TableSchema) };
-  return `${JSON.stringify(schema, null, 2)}\n`;
 }
 
 async function tableOf(

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createPublish } from '../../../activities/publish/publish-results.ts';
-import { publishTable, tableJsonSchema } from '../../../activities/publish/table/publish-table.ts';
+import { resultsJsonSchema } from '../../../activities/publish/results-schema.ts';
+import { publishTable } from '../../../activities/publish/table/publish-table.ts';
 import { type RowOutcome, TableInputSchema, type TableRun } from '../../../core/config/table.ts';
 import { readTable } from '../../../core/read-table.ts';
 import { trainingResults } from '../../page/training-results.ts';
@@ -91,7 +92,7 @@ describe('a published table', () => {
   });
 
   it('has a schema', () => {
-    const { properties } = JSON.parse(tableJsonSchema());
+    const { properties } = JSON.parse(resultsJsonSchema('table'));
     expect(Object.keys(properties)).toEqual(['version', 'kind', 'run', 'request', 'rows', 'artifacts']);
   });
 });
