@@ -28,8 +28,12 @@ export async function benchFeatureTransport(
   config: FeaturesConfig,
   { workers, steps }: { workers: number; steps: number },
 ): Promise<FeatureTransport> {
+  const { sample, extractor } = pretendedFeatures(config);
   await using feed = await openFeatureFeed({
-    ...{ config, first: 0, end: WARM_UP_STEPS + steps, ...pretendedFeatures(config) },
+    ...{ config, first: 0, end: WARM_UP_STEPS + steps },
+    // What the feed is given, it moves away.
+    sample: async (...at) => structuredClone(await sample(...at)),
+    extractor: { extract: async (images) => structuredClone(await extractor.extract(images)) },
     serve: { host: '127.0.0.1', port: 0, token: TOKEN },
     window: { steps: 2, bytes: Number.POSITIVE_INFINITY },
   });

@@ -1,13 +1,14 @@
+import { Worker } from 'node:worker_threads';
+import { errorOf, threadFailure } from '../../onnx/thread-failure.ts';
+import type { CollectorThreadOptions, FromCollector, ToCollector } from './collector-protocol.ts';
 import type { Extractor } from './extractor.ts';
-import { type Endpoint, FeatureServer } from './feature-server.ts';
-import { type FeatureBatch, FeatureWindow } from './feature-window.ts';
+import type { CollectorSettings } from './feature-collector.ts';
+import type { FeatureBatch, Group } from './feature-window.ts';
 import { type ComputedCrop, groupPipeline, type SampleOf } from './group-work.ts';
-import type { FeaturesConfig } from './prepare-features.ts';
 
-/** Groups that the trainer itself has at a time: one in the backbone, one whose samples are made meanwhile. */
-const GROUPS_AHEAD = 2;
 /** Far beyond what a batch takes anywhere; a worker that hangs holds a training up for so long once. */
 const PATIENCE_MS = 120_000;
+const WINDOW = { steps: 8, bytes: 4 * 2 ** 30 };
 
 /** The batches of a part of a training, in order. */
 export interface FeatureFeed extends AsyncDisposable {
@@ -23,125 +24,110 @@ export interface FeatureFeed extends AsyncDisposable {
   readonly workers: number;
 }
 
-export interface FeedOptions {
-  config: FeaturesConfig;
-  /** Steps `[first, end)`, counted from 0. */
-  first: number;
-  end: number;
+export interface FeedOptions
+  extends Omit<CollectorSettings, 'window' | 'patienceMs'>,
+    Partial<Pick<CollectorSettings, 'window' | 'patienceMs'>> {
   sample: SampleOf;
   /** For what the trainer computes itself. */
   extractor: Extractor;
-  /** Where feature workers are served; null: there are none. */
-  serve: (Endpoint & { token: string }) | null;
-  /** What may be computed ahead, float32 as the head wants it. One more batch is in the trainer's hands. */
-  window?: { steps: number; bytes: number };
-  patienceMs?: number;
 }
-
-const DEFAULT_WINDOW = { steps: 8, bytes: 4 * 2 ** 30 };
 
 /**
  * Opens the stream of batches that a head is trained on. The order is that of the steps, and the numbers are the
- * same, whoever computes: feature workers if there are any, else the trainer itself.
+ * same, whoever computes: feature workers if there are any, else the trainer itself. Batches are put together on a
+ * thread of their own.
  *
  * @throws BadInput if it can't listen
  */
 export async function openFeatureFeed(options: FeedOptions): Promise<FeatureFeed> {
   const feed = new Feed(options);
-  await feed.serve(options);
+  await feed.ready;
   return feed;
 }
 
 class Feed implements FeatureFeed {
-  readonly #window: FeatureWindow;
-  readonly #compute: ReturnType<typeof groupPipeline>;
+  readonly ready: Promise<void>;
+  readonly #thread: Worker;
+  readonly #exited: Promise<void>;
+  readonly #compute: (group: Group) => Promise<ComputedCrop[]>;
   readonly #closing = new AbortController();
-  readonly #own = new Set<Promise<void>>();
-  #server: FeatureServer | null = null;
+  address: string | null = null;
+  workers = 0;
   #failure: Error | null = null;
   #waiting: { resolve(batch: FeatureBatch): void; reject(error: Error): void } | null = null;
 
-  constructor({ config, first, end, sample, extractor, window = DEFAULT_WINDOW }: FeedOptions) {
-    this.#window = new FeatureWindow({ config, first, end, ...window });
-    this.#compute = groupPipeline({ config, sample, extractor, signal: this.#closing.signal });
-  }
-
-  async serve({ serve, config, patienceMs = PATIENCE_MS }: FeedOptions): Promise<void> {
-    if (serve)
-      this.#server = await FeatureServer.open({
-        ...serve,
-        ...{ config, window: this.#window, patienceMs },
-        onChange: () => this.#advance(),
-        onFailure: (failure) => this.#fail(failure),
-      });
-    this.#advance();
-  }
-
-  get address(): string | null {
-    return this.#server?.address ?? null;
-  }
-
-  get workers(): number {
-    return this.#server?.workers ?? 0;
+  constructor({ sample, extractor, window = WINDOW, patienceMs = PATIENCE_MS, ...settings }: FeedOptions) {
+    const { signal } = this.#closing;
+    this.#compute = groupPipeline({ config: settings.config, sample, extractor, signal });
+    const workerData: CollectorThreadOptions = { ...settings, window, patienceMs };
+    this.#thread = new Worker(new URL('./collector-thread.mjs', import.meta.url), { workerData });
+    this.#exited = new Promise((resolve) => this.#thread.once('exit', () => resolve()));
+    this.ready = this.#listen();
   }
 
   next(): Promise<FeatureBatch> {
+    if (this.#failure) return Promise.reject(this.#failure);
+    this.#tell({ type: 'next' });
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      this.#advance();
     });
   }
 
+  /** Workers are told that there is no more to do; what the backbone is at is finished. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fail(new Error('the feed is closed'));
-    await this.#server?.[Symbol.asyncDispose]();
-    await Promise.all(this.#own);
+    this.#tell({ type: 'close' });
+    await this.#exited;
   }
 
-  /** Hands out what is there, then has computed what there is room for. */
-  #advance(): void {
-    if (this.#failure) {
-      this.#waiting?.reject(this.#failure);
-      this.#waiting = null;
-      return;
-    }
-    const batch = this.#waiting && this.#window.shift();
-    if (batch) {
-      this.#waiting?.resolve(batch);
-      this.#waiting = null;
-    }
-    this.#server?.dispatch();
-    while (this.workers === 0 && this.#own.size < GROUPS_AHEAD && this.#computeOne());
-  }
-
-  /** Whether there was a group to compute. */
-  #computeOne(): boolean {
-    const group = this.#window.take();
-    if (!group) return false;
-    const computing = this.#compute(group)
-      .then((crops) => {
-        for (const crop of crops) this.#put(crop);
-      })
-      .catch((error) => this.#fail(error))
-      .then(() => {
-        this.#own.delete(computing);
-        this.#advance();
+  #listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (error: Error) => {
+        this.#fail(error);
+        reject(error);
+      };
+      this.#thread.on('message', (message: FromCollector) => {
+        if (message.type === 'ready') {
+          this.address = message.address;
+          resolve();
+        } else if (message.type === 'workers') this.workers = message.workers;
+        else if (message.type === 'compute') void this.#answer(message.group);
+        else if (message.type === 'batch') this.#handOut(message.batch);
+        else end(errorOf(message));
       });
-    this.#own.add(computing);
-    return true;
+      this.#thread.on('error', end);
+      this.#thread.on('exit', (code) => end(new Error(`the collector's thread ended (exit code ${code})`)));
+    });
   }
 
-  #put({ step, slot, features, labels }: ComputedCrop): void {
-    const place = this.#window.place(step, slot);
-    if (!place) return;
-    for (const [tap, feature] of features.entries()) place.features[tap]!.set(feature);
-    place.labels.set(labels);
-    this.#window.put(step, slot);
+  async #answer(group: Group): Promise<void> {
+    try {
+      const crops = await this.#compute(group);
+      this.#tell({ type: 'computed', crops }, buffersOf(crops));
+    } catch (error) {
+      this.#tell(threadFailure(error));
+    }
+  }
+
+  #handOut(batch: FeatureBatch): void {
+    this.#waiting?.resolve(batch);
+    this.#waiting = null;
   }
 
   #fail(failure: Error): void {
     this.#failure ??= failure;
     this.#closing.abort();
-    this.#advance();
+    this.#waiting?.reject(this.#failure);
+    this.#waiting = null;
   }
+
+  #tell(message: ToCollector, transfer: ArrayBuffer[] = []): void {
+    this.#thread.postMessage(message, transfer);
+  }
+}
+
+/** Each once: the crops of a group are parts of the same arrays. */
+function buffersOf(crops: ComputedCrop[]): ArrayBuffer[] {
+  const arrays = crops.flatMap(({ features, labels }) => [...features, labels]);
+  return [...new Set(arrays.map(({ buffer }) => buffer as ArrayBuffer))];
 }

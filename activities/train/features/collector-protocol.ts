@@ -1,0 +1,23 @@
+import type { ThreadFailure } from '../../onnx/thread-failure.ts';
+import type { CollectorSettings } from './feature-collector.ts';
+import type { FeatureBatch, Group } from './feature-window.ts';
+import type { ComputedCrop } from './group-work.ts';
+
+/** What the collector's thread is started with. */
+export type CollectorThreadOptions = CollectorSettings;
+
+/** To the thread. Crops are moved, not copied; groups are answered in the order of their asking. */
+export type ToCollector =
+  | { type: 'next' }
+  | { type: 'computed'; crops: ComputedCrop[] }
+  /** The group that was asked for could not be computed. */
+  | ThreadFailure
+  | { type: 'close' };
+
+/** From the thread. A batch is moved, and answers a `next`. */
+export type FromCollector =
+  | { type: 'ready'; address: string | null }
+  | { type: 'workers'; workers: number }
+  | { type: 'compute'; group: Group }
+  | { type: 'batch'; batch: FeatureBatch }
+  | ThreadFailure;
