@@ -137,7 +137,7 @@ async function firstStep(
 ): Promise<Map<string, ArrayLike<number>>> {
   const { model, train } = config;
   const stages = features.map((_, level) => `feat${level}`);
-  const session = await openSession(trainingGraph({ model, train }, stages), OPTIONS);
+  const session = await openSession(trainingGraph({ model, train, run: OPTIONS }, stages), OPTIONS);
   const state = await initialState(golden.path(run.checkpoint), config);
   const grid = gridSide(run.crop, model.backbone.patchSizePx);
   const outputs = await runSession(

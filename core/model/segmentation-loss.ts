@@ -1,9 +1,13 @@
+import type { Config } from '../config/config.ts';
 import { IGNORED_LABEL } from '../image/label-map.ts';
 import { bilinearMatrix } from '../onnx/bilinear.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 
-/** A tile's probabilities should stay in a core's cache. */
-const TILE_BYTES = 2_000_000;
+/**
+ * What a tile's probabilities may take: on a CPU they should stay in a core's cache, while a GPU wants kernels few and
+ * large, and holds some five times as much beside them.
+ */
+const TILE_BYTES: Record<Config['run']['device'], number> = { cpu: 2_000_000, cuda: 200_000_000 };
 /** What a probability of zero counts as: keeps a hopeless pixel's loss finite, at 87. */
 const SMALLEST_PROBABILITY = 1e-38;
 
@@ -14,6 +18,8 @@ export interface LossShape {
   side: number;
   /** Side of the labels. */
   size: number;
+  /** What it is to be fast on. */
+  device: Config['run']['device'];
 }
 
 /** Labels made ready once, for the losses of all heads. */
@@ -43,7 +49,7 @@ export function lossTargets(graph: GraphBuilder, labels: Value): Targets {
  * Resizes logits to the labels, and gives cross-entropy, accuracy and the loss's gradient at once.
  *
  * At full size the logits of 16 crops are 2.4 GB, and the textbook's chain passes over them ten times. Here rows go
- * in tiles that never leave the cache: a tile is widened, turned into probabilities, compared with its labels, and
+ * in tiles, which on a CPU never leave the cache: a tile is widened, turned into probabilities, compared with its labels, and
  * narrowed again as a gradient. Bilinear resizing being a matrix on each side, its adjoint is their transposes.
  *
  * @param logits `[B, K, side, side]` float32
@@ -61,7 +67,7 @@ export function segmentationLoss(
   weight: number,
 ): { loss: Value; correct: Value; gradient: Value; tiles: number } {
   const { batch, classes, side, size } = shape;
-  const rows = tileRows(size, classes);
+  const rows = tileRows(shape);
   const tiles = size / rows;
   const pixels = batch * size * size;
   const matrix = (part: string, dims: number[], data: Float32Array) =>
@@ -135,8 +141,8 @@ export function segmentationLoss(
 }
 
 /** The most rows that fit a tile and divide the side. */
-function tileRows(size: number, classes: number): number {
-  const most = Math.max(1, Math.floor(TILE_BYTES / (size * classes * 4)));
+function tileRows({ size, classes, device }: LossShape): number {
+  const most = Math.max(1, Math.floor(TILE_BYTES[device] / (size * classes * 4)));
   for (let rows = Math.min(most, size); rows > 1; rows--) if (size % rows === 0) return rows;
   return 1;
 }

@@ -50,7 +50,7 @@ export function trainedHeads(model: Model, train: TrainConfig): TrainedHead[] {
  * @see mmseg 0.30 `EncoderDecoder.forward_train`
  */
 export function trainingGraph(
-  { model, train }: { model: Model; train: TrainConfig },
+  { model, train, run }: { model: Model; train: TrainConfig; run: Pick<Config['run'], 'device'> },
   stages: string[] = [],
 ): Uint8Array {
   const { backbone, head, auxiliaryHead } = model;
@@ -79,7 +79,7 @@ export function trainingGraph(
   for (const trained of heads) {
     const isAuxiliary = trained.name === 'aux';
     const side = isAuxiliary ? levelSides(model)[auxiliaryHead!.level]! : logitsSide(model);
-    const shape = { batch, classes: head.classes, side, size };
+    const shape = { batch, classes: head.classes, side, size, device: run.device };
     const value = isAuxiliary ? auxiliary! : logits;
     const loss = segmentationLoss(graph, trained.name, value, targets, shape, trained.lossWeight);
     graph.output(loss.loss, 'float32', [batch, loss.tiles]);

@@ -18,11 +18,12 @@ export interface StepCost {
   nodes: number;
 }
 
-export function stepCost({ model, train }: { model: Config['model']; train: TrainConfig }): StepCost {
+export function stepCost(config: Pick<Config, 'model' | 'run'> & { train: TrainConfig }): StepCost {
+  const { model } = config;
   return {
     parameters: parameterSpecs(model).reduce((sum, { shape }) => sum + elementCount(shape), 0),
     forwardFlops: headFlops(model),
-    nodes: nodesOfStep(model, train),
+    nodes: nodesOfStep(config),
   };
 }
 
@@ -48,9 +49,9 @@ const FLOPS: Record<string, (a: Shape, b: Shape, y: Shape) => number> = {
   MatMul: (a, _, y) => 2 * elementCount(y) * a.at(-1)!,
 };
 
-function nodesOfStep(model: Config['model'], train: TrainConfig): number {
-  const { graph } = fromBinary(ModelProtoSchema, trainingGraph({ model, train }));
-  const losses = trainedHeads(model, train).map(lossOutput);
+function nodesOfStep(config: Parameters<typeof stepCost>[0]): number {
+  const { graph } = fromBinary(ModelProtoSchema, trainingGraph(config));
+  const losses = trainedHeads(config.model, config.train).map(lossOutput);
   return graph!.node.reduce((sum, node) => {
     const body = bodyOf(node);
     if (!body) return sum + 1;

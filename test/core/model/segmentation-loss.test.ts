@@ -7,7 +7,9 @@ import { differentiate } from '../../../core/onnx/differentiate.ts';
 import { GraphBuilder } from '../../../core/onnx/graph.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
-const SHAPE: LossShape = { batch: 2, classes: 5, side: 4, size: 10 };
+const SHAPE: LossShape = { batch: 2, classes: 5, side: 4, size: 10, device: 'cpu' };
+/** Of 26 rows and fewer that fit a CPU's tile, 21 divide the side: six tiles. On a GPU, it is one. */
+const LARGE: LossShape = { ...SHAPE, classes: 150, side: 9, size: 126 };
 const WEIGHT = 0.4;
 
 /** Logits, and labels of which a third are ignored. */
@@ -65,12 +67,14 @@ function textbook({ batch, classes, side, size }: LossShape) {
 const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
 
 test.each([
-  ['labels larger than a tile’s rows', { ...SHAPE, size: 7 }],
-  ['an even side', SHAPE],
-  ['logits as large as the labels', { ...SHAPE, side: 10 }],
-])('in tiles it gives what the whole chain gives: %s', async (_, shape) => {
+  ['an image of several tiles', LARGE, 6],
+  ['the same for a GPU', { ...LARGE, device: 'cuda' as const }, 1],
+  ['an odd side', { ...SHAPE, size: 7 }, 1],
+  ['logits as large as the labels', { ...SHAPE, side: 10 }, 1],
+])('in tiles it gives what the whole chain gives: %s', async (_, shape, tiles) => {
   const feeds = inputs(shape);
   const [actual, expected] = [await run(fused(shape), feeds), await run(textbook(shape), feeds)];
+  expect(actual.decode_loss).toHaveLength(shape.batch * tiles);
   const pixels = shape.batch * shape.size ** 2;
   expect(sum(actual.decode_loss!)).toBeCloseTo(sum(expected.losses!) / pixels, 5);
   expect(sum(actual.decode_correct!)).toBe(sum(expected.isCorrect!));

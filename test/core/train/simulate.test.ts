@@ -101,11 +101,14 @@ describe("a step's cost", () => {
 
   it('counts the loops of the loss as often as they run', async () => {
     const config = await trainable(LINEAR);
-    const nodes = (batch: number) => stepCost({ ...config, train: { ...config.train, batch } }).nodes;
-    const perImage = nodes(3) - nodes(2);
-    expect(nodes(16) - nodes(3)).toBe(13 * perImage);
+    const nodes = (batch: number, device: 'cpu' | 'cuda') =>
+      stepCost({ ...config, train: { ...config.train, batch }, run: { ...config.run, device } }).nodes;
+    const perImage = nodes(3, 'cpu') - nodes(2, 'cpu');
+    expect(nodes(16, 'cpu') - nodes(3, 'cpu')).toBe(13 * perImage);
     // 84 tiles of 6 rows, a dozen nodes and more in each.
     expect(perImage).toBeGreaterThan(84 * 12);
+    // One tile, so that a GPU has few kernels to begin.
+    expect(nodes(3, 'cuda') - nodes(2, 'cuda')).toBeLessThan(2 * (perImage / 84));
   });
 
   it('makes a plan: features of the original size, and less ahead than the window has room for', async () => {
