@@ -8,7 +8,7 @@ import { type FetchOptions, fetchToCache } from './object-cache.ts';
 
 /**
  * Brings of a staged checkpoint what a model needs into the node's cache, as `fetchToCache`: blocks behind the last
- * tap are not fetched, where the checkpoint's manifest has the digests that this takes.
+ * tap and an auxiliary head are not fetched, where the checkpoint's manifest has the digests that this takes.
  *
  * @throws as `fetchToCache`, and BadInput if there is no manifest beside the object
  */

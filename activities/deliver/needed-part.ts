@@ -7,9 +7,10 @@ import type { PartialObject } from './object-cache.ts';
 const MIN_HOLE_BYTES = 1 << 20;
 
 /**
- * What of a checkpoint a model needs: everything but the big tensors of blocks behind the last tap. The file stays
- * a checkpoint that can be opened, since what lies between tensors (headers, pickle, directory) is always there;
- * that is read by a parser that trusts nothing, and every needed tensor is verified by its own digest.
+ * What of a checkpoint a model's forward pass needs: everything but the big tensors of blocks behind the last tap, and
+ * of the auxiliary head. The file stays a checkpoint that can be opened, since what lies between tensors (headers,
+ * pickle, directory) is always there; that is read by a parser that trusts nothing, and every needed tensor is
+ * verified by its own digest.
  *
  * @returns null if nothing is to be left out, or the manifest, of an earlier staging, has no tensors' digests
  */
@@ -19,6 +20,7 @@ export function neededPart(
 ): PartialObject | null {
   const last = Math.max(...backbone.taps);
   const isNeeded = ({ name }: { name: string }) =>
+    !name.startsWith('auxiliary_head.') &&
     Number(/^(?:backbone\.)?blocks\.(\d+)\./.exec(name)?.[1] ?? 0) <= last;
   const needed = tensors.filter(isNeeded).toSorted((a, b) => a.offset - b.offset);
   const holes = tensors

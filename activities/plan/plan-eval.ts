@@ -1,6 +1,7 @@
 import { type EvalInput, EvalInputSchema, type EvalRun, type Plan } from '../../core/config/eval.ts';
 import type { FleetSpec } from '../../core/config/fleet.ts';
 import { parseAs } from '../../core/config/parse.ts';
+import { evaluatedModel } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import { joinUri, type Store } from '../../core/store.ts';
@@ -33,7 +34,8 @@ export async function planEval(
 ): Promise<Plan> {
   const { store } = context;
   const input = parseAs(EvalInputSchema, request, 'EvalMIoU input');
-  const { config, classes } = await resolveConfig(input, 'EvalMIoU input');
+  const { config: resolved, classes } = await resolveConfig(input, 'EvalMIoU input');
+  const config = { ...resolved, model: evaluatedModel(resolved.model) };
   const weights = await stagedWeights(store, input.weights);
   const head = input.head ? await stagedWeights(store, input.head) : null;
   const torchFiles = await Promise.all(

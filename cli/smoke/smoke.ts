@@ -8,6 +8,7 @@ import { tensor } from '../../activities/onnx/session.ts';
 import type { Config } from '../../core/config/config.ts';
 import { BadData, BadInput } from '../../core/config/failures.ts';
 import { backboneSteps, headSteps } from '../../core/model/block-graphs.ts';
+import { evaluatedModel } from '../../core/model/head.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import { writeMiniAde } from '../demo/mini-ade.ts';
 import type { Session } from '../session.ts';
@@ -155,7 +156,10 @@ interface Checkpoint {
 /** UperNet whose last tap is the linear head's, so that one pass through the backbone serves both. */
 function onTapsOf(upernet: Config, { model }: Config): Config {
   const taps = [...upernet.model.backbone.taps.slice(0, -1), model.backbone.taps[0]!];
-  return { ...upernet, model: { ...upernet.model, backbone: { ...upernet.model.backbone, taps } } };
+  return {
+    ...upernet,
+    model: { ...evaluatedModel(upernet.model), backbone: { ...upernet.model.backbone, taps } },
+  };
 }
 
 /** The files are there twice: as objects and in the cache. */

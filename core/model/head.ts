@@ -18,6 +18,11 @@ export function headSpecs({ backbone, head, auxiliaryHead: auxiliary }: Model): 
   return auxiliary ? [...main, ...auxiliarySpecs(auxiliary, backbone.embedDim)] : main;
 }
 
+/** The model that an evaluation runs, needs weights for, and fetches: an auxiliary head is for training only. */
+export function evaluatedModel({ auxiliaryHead: _, ...model }: Model): Model {
+  return model;
+}
+
 /** Whether a tensor is trained by its gradient, and not a running statistic. */
 export function isParameter({ name }: { name: string }): boolean {
   return !/\.running_(mean|var)$/.test(name);

@@ -84,6 +84,25 @@ test('a model that needs every block, or a manifest without digests, takes the w
   expect(neededPart({ ...manifest, tensors }, model)).toBeNull();
 });
 
+test("the auxiliary head's weights are not fetched: only training reads them, and not from the cache", async () => {
+  const { manifest } = await staged();
+  const tensors = manifest.tensors.map((tensor) =>
+    tensor.name === 'blocks.0.mlp.fc1.weight'
+      ? { ...tensor, name: 'auxiliary_head.convs.0.conv.weight' }
+      : tensor,
+  );
+  const left = manifest.tensors.find(({ name }) => name === 'blocks.0.mlp.fc1.weight')!;
+  const auxiliaryHead = { channels: 8, level: 1, classes: 150 };
+  const whole = tinyConfig('model.backbone.depth=4', 'model.backbone.taps=[3]').model;
+  const { ranges, segments } = neededPart({ ...manifest, tensors }, { ...whole, auxiliaryHead })!;
+  const fetched = ranges.reduce((sum, { length }) => sum + length, 0);
+  expect(manifest.file.sizeBytes - fetched).toBe(left.length);
+  expect(ranges.some(({ offset, length }) => offset <= left.offset && left.offset < offset + length)).toBe(
+    false,
+  );
+  expect(segments.filter(({ name }) => name?.startsWith('auxiliary_head.'))).toEqual([]);
+});
+
 test('a tensor that shares its bytes with one that is needed is fetched', async () => {
   const { manifest } = await staged();
   const [first] = manifest.tensors;

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
+import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { emptyMatrix, total } from '../../../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
@@ -15,6 +16,7 @@ import {
   tinyConfig,
 } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
+import { plannedRun } from '../plan/plan-of.ts';
 import { openEvaluator, shardTask } from './shard-task.ts';
 
 const { model } = tinyConfig();
@@ -100,6 +102,27 @@ describe('a shard', () => {
     const { phases: second } = await evaluate(await shardTask(set));
     expect(second).toMatchObject({ start: 0, weightFetch: 0, graphBuild: 0, warmUp: 0 });
     expect(second.compute).toBeGreaterThan(0);
+  });
+
+  test('of UperNet needs nothing of the auxiliary head that it was trained with', async () => {
+    const { model, ...upernet } = await loadConfig('tiny_upernet');
+    const trained = randomTensors(model);
+    const weights = (tensors: typeof trained) => Buffer.from(writeTorchFile({ tensors }));
+    const isAuxiliary = ({ name }: { name: string }) => name.startsWith('auxiliary_head.');
+    expect(trained.filter(isAuxiliary).length).toBeGreaterThan(0);
+    const results = [];
+    for (const tensors of [trained, trained.filter((tensor) => !isAuxiliary(tensor))]) {
+      const set = await stagedSet({ checkpoint: weights(tensors), sizes: [[170, 168]] });
+      const { config, ignoredKeys } = await plannedRun(set.store, {
+        ...set.input,
+        config: { model, ...upernet },
+      });
+      expect(ignoredKeys.every((name) => isAuxiliary({ name }))).toBe(true);
+      const { evaluate } = openEvaluator(set.store);
+      const { matrix, images } = await evaluate(await shardTask(set, { config }));
+      results.push({ matrix, images });
+    }
+    expect(results[1]).toEqual(results[0]);
   });
 
   test('writes overlays of the listed images, and nothing else', async () => {
