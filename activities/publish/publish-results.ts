@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { DatasetClasses } from '../../core/config/config.ts';
-import { BadData, NotFound } from '../../core/config/failures.ts';
+import { BadData } from '../../core/config/failures.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { type ConfusionMatrix, total } from '../../core/metric/confusion-matrix.ts';
 import { decodeMatrix, matrixToBytes } from '../../core/metric/matrix-codec.ts';
 import { extraMetrics, matrixMetrics } from '../../core/metric/metrics.ts';
 import { readResults } from '../../core/read-results.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 import { checkOutput } from './check-output.ts';
 import { mmsegEval, mmsegEvalFileName } from './mmseg-eval.ts';
+import { publishOnce } from './publish-once.ts';
 import { renderReport } from './report/render-report.tsx';
 import { resultsJsonSchema } from './results-schema.ts';
 
@@ -60,38 +61,32 @@ export function createPublish(store: Store, now: () => number = Date.now): Publi
 }
 
 async function publishResults(store: Store, now: () => number, input: PublishInput): Promise<Published> {
-  // Asked first, so that the files beside a finished results.json stay those that it describes.
-  const earlier = await publishedBefore(store, input);
-  if (earlier) return earlier;
+  const uri = joinUri(input.outputPrefix, 'results.json');
+  const { value, status } = await publishOnce(store, {
+    uri,
+    read: () => readResults(store, uri),
+    make: () => writeFiles(store, now, input),
+  });
+  return { metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status };
+}
 
+/** All that lies beside results.json, which says what they are. */
+async function writeFiles(store: Store, now: () => number, input: PublishInput): Promise<Results> {
   const matrix = checkedMatrix(input);
   const overlays = await readOverlays(store, input);
   const bytes = matrixToBytes(matrix);
   const finished = finishRun(input, now());
   const results = assembleResults({ ...input, ...finished }, matrix, bytes, overlays);
-  const { metrics, artifacts } = results;
+  const { artifacts } = results;
   const report = renderReport({ ...input, results, matrix, overlays });
   await store.write(artifacts.confusionMatrix, bytes, { contentType: 'application/octet-stream' });
   await store.write(artifacts.schema, Buffer.from(resultsJsonSchema()), {
     contentType: 'application/schema+json',
   });
-  await store.write(artifacts.mmsegEval, json(mmsegEval(results.run.config.name, results), 4), {
-    contentType: 'application/json',
-  });
+  const mmseg = `${JSON.stringify(mmsegEval(results.run.config.name, results), null, 4)}\n`;
+  await store.write(artifacts.mmsegEval, Buffer.from(mmseg), { contentType: 'application/json' });
   await store.write(artifacts.report, Buffer.from(report), { contentType: 'text/html; charset=utf-8' });
-  const resultsUri = uriOfResults(input);
-  const status = await store.writeOnce(resultsUri, json(results, 2), { contentType: 'application/json' });
-  // Another attempt may have been faster: then its numbers are the published ones.
-  const faster = status === 'exists' ? await publishedBefore(store, input) : undefined;
-  return faster ?? { metrics, resultsUri, reportUri: artifacts.report, status };
-}
-
-async function publishedBefore(store: Store, input: PublishInput): Promise<Published | undefined> {
-  const resultsUri = uriOfResults(input);
-  const results = await ifThere(readResults(store, resultsUri));
-  if (!results) return undefined;
-  const { metrics, artifacts } = results;
-  return { metrics, resultsUri, reportUri: artifacts.report, status: 'exists' };
+  return results;
 }
 
 /** Ends the clock: what isn't planning, launching or evaluating was publishing, but for the writes to come. */
@@ -172,31 +167,13 @@ function checkedMatrix({ matrix: text, classes, coverage }: PublishInput): Confu
 async function readOverlays(store: Store, input: PublishInput) {
   const found = await Promise.all(
     input.overlays.map(async (id) => {
-      const body = await ifThere(store.read(overlayUri(input, id)));
+      const body = await unlessAbsent(store.read(overlayUri(input, id)));
       return body && { id, dataUri: `data:image/webp;base64,${body.toString('base64')}` };
     }),
   );
-  return found.filter((overlay) => overlay !== undefined);
+  return found.filter((overlay) => overlay !== null);
 }
 
 function overlayUri({ outputPrefix }: { outputPrefix: string }, id: string): string {
   return joinUri(outputPrefix, 'overlays', `${id}.webp`);
-}
-
-function uriOfResults({ outputPrefix }: PublishInput): string {
-  return joinUri(outputPrefix, 'results.json');
-}
-
-/** What the store gives, or nothing where the object doesn't exist. Other failures stay failures. */
-async function ifThere<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (error instanceof NotFound) return undefined;
-    throw error;
-  }
-}
-
-function json(value: unknown, indent: number): Buffer {
-  return Buffer.from(`${JSON.stringify(value, null, indent)}\n`);
 }

@@ -12,6 +12,7 @@ import {
 } from '../../core/train/checkpoints.ts';
 import { bestOf, logUri, readLog, trainRecordsOf } from '../../core/train/train-log.ts';
 import { checkOutput } from './check-output.ts';
+import { publishOnce } from './publish-once.ts';
 import { renderTraining } from './report/training/render-training.tsx';
 import { resultsJsonSchema } from './results-schema.ts';
 
@@ -36,8 +37,23 @@ export async function publishTraining(
   outcome: TrainOutcome,
   nowMs: number,
 ): Promise<TrainResult> {
+  const uri = joinUri(outcome.run.prefix, 'results.json');
+  const { value } = await publishOnce(store, {
+    uri,
+    read: () => readTrainResults(store, uri),
+    make: () => writeFiles(store, outcome, nowMs, uri),
+  });
+  return trainResult(value, uri);
+}
+
+/** All that lies beside results.json, which says what they are. */
+async function writeFiles(
+  store: Store,
+  outcome: TrainOutcome,
+  nowMs: number,
+  uri: string,
+): Promise<TrainResults> {
   const { prefix } = outcome.run;
-  const uri = joinUri(prefix, 'results.json');
   const checkpoints = await listCheckpoints(store, checkpointFolder(prefix));
   const results = checkOutput(TrainResultsSchema, resultsOf(outcome, checkpoints, nowMs), uri);
   const records = trainRecordsOf(await readLog(store, prefix));
@@ -48,10 +64,7 @@ export async function publishTraining(
   await store.write(results.artifacts.schema, Buffer.from(resultsJsonSchema('training')), {
     contentType: 'application/schema+json',
   });
-  const body = Buffer.from(`${JSON.stringify(results, null, 2)}\n`);
-  const status = await store.writeOnce(uri, body, { contentType: 'application/json' });
-  // Another attempt may have been faster: then its numbers are the published ones.
-  return trainResult(status === 'written' ? results : await readTrainResults(store, uri), uri);
+  return results;
 }
 
 function resultsOf(outcome: TrainOutcome, checkpoints: Checkpoint[], nowMs: number): TrainResults {

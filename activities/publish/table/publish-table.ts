@@ -13,6 +13,7 @@ import { readTable, tableResult } from '../../../core/read-table.ts';
 import { readTrainResults } from '../../../core/read-train-results.ts';
 import { joinUri, type Store } from '../../../core/store.ts';
 import { checkOutput } from '../check-output.ts';
+import { publishOnce } from '../publish-once.ts';
 import { resultsJsonSchema } from '../results-schema.ts';
 import { renderTable } from './render-table.tsx';
 import { tableText } from './table-text.ts';
@@ -33,6 +34,16 @@ export interface TableOutcome {
  */
 export async function publishTable(store: Store, outcome: TableOutcome, nowMs: number): Promise<TableResult> {
   const uri = joinUri(outcome.run.prefix, 'table.json');
+  const { value } = await publishOnce(store, {
+    uri,
+    read: () => readTable(store, uri),
+    make: () => writeFiles(store, outcome, nowMs, uri),
+  });
+  return tableResult(value, uri);
+}
+
+/** All that lies beside table.json, which says what they are. */
+async function writeFiles(store: Store, outcome: TableOutcome, nowMs: number, uri: string): Promise<Table> {
   const table = checkOutput(TableSchema, await tableOf(store, outcome, nowMs), uri);
   const { markdown, page, schema } = table.artifacts;
   const write = (at: string, text: string, contentType: string) =>
@@ -40,10 +51,7 @@ export async function publishTable(store: Store, outcome: TableOutcome, nowMs: n
   await write(markdown, `${tableText(table)}\n`, 'text/markdown; charset=utf-8');
   await write(page, renderTable(table), 'text/html; charset=utf-8');
   await write(schema, resultsJsonSchema('table'), 'application/schema+json');
-  const body = Buffer.from(`${JSON.stringify(table, null, 2)}\n`);
-  const status = await store.writeOnce(uri, body, { contentType: 'application/json' });
-  // Another attempt may have been faster: then its table is the published one.
-  return tableResult(status === 'written' ? table : await readTable(store, uri), uri);
+  return table;
 }
 
 async function tableOf(

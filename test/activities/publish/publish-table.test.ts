@@ -83,12 +83,28 @@ describe('a published table', () => {
     expect(page.split('<script>')[0]).not.toMatch(/NaN|undefined|\[object/);
   });
 
-  it('is written last, and once: who comes second takes the first one’s', async () => {
-    const { store, writes, outcome: table } = await outcome();
-    await publishTable(store, table, FINISHED_MS);
+  it('is written last, and once: who comes second takes the first one’s, and changes nothing beside it', async () => {
+    const { store, writes, objects, outcome: table } = await outcome();
+    const first = await publishTable(store, table, FINISHED_MS);
     expect(writes.at(-1)).toBe(`${PREFIX}/table.json`);
-    const second = await publishTable(store, table, FINISHED_MS + 5_000);
-    expect((await readTable(store, second.tableUri)).run.seconds).toBe(60);
+    const before = new Map(objects);
+    const outcomes = table.outcomes.toSpliced(0, 1, { kind: 'failed', class: 'BadData', message: 'lost' });
+    expect(await publishTable(store, { ...table, outcomes }, FINISHED_MS + 5_000)).toEqual(first);
+    expect(objects).toEqual(before);
+    expect((await readTable(store, first.tableUri)).run.seconds).toBe(60);
+  });
+
+  it('gives the published rows if another attempt was faster', async () => {
+    const memory = await outcome();
+    const { store, objects, outcome: table } = memory;
+    const winner = await outcome();
+    const published = await publishTable(winner.store, winner.outcome, FINISHED_MS);
+    store.writeOnce = async (uri) => {
+      objects.set(uri, winner.objects.get(uri)!);
+      return 'exists';
+    };
+    const outcomes = table.outcomes.toSpliced(0, 1, { kind: 'failed', class: 'BadData', message: 'lost' });
+    expect(await publishTable(store, { ...table, outcomes }, FINISHED_MS + 5_000)).toEqual(published);
   });
 
   it('has a schema', () => {
