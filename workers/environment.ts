@@ -15,6 +15,11 @@ export function cacheFolder(): string {
   return path.resolve(process.env.TESSERA_CACHE ?? path.join(stateFolder(), 'cache'));
 }
 
+/** Where a worker keeps files that end with it, such as checkpoints on their way: a pod's own volume, if it has one. */
+export function scratchFolder(): string {
+  return path.resolve(process.env.TESSERA_SCRATCH || path.join(stateFolder(), 'scratch'));
+}
+
 /** Version of the code that runs: as built into an image, else the checkout's commit. */
 export function codeVersion(): string {
   if (process.env.TESSERA_CODE_VERSION) return process.env.TESSERA_CODE_VERSION;

@@ -12,7 +12,7 @@ import { isRunOpen, type RunName } from '../activities/is-run-open.ts';
 import { trainingWork } from '../activities/train/training.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import { connect, createWorker, temporalSettings } from './connection.ts';
-import { cacheFolder } from './environment.ts';
+import { cacheFolder, scratchFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
 import { type Life, runProgram } from './program.ts';
 import { watchRun } from './run-watch.ts';
@@ -47,7 +47,7 @@ async function main(life: Life): Promise<void> {
     );
   const context = { store, worker: name, cacheFolder: cache.folder, fetch };
   const evaluator = new ShardEvaluator({ ...context, startSeconds: process.uptime() });
-  const training = trainingWork({ ...context, scratchFolder: path.join(cache.folder, 'checkpoints') });
+  const training = trainingWork({ ...context, scratchFolder: path.join(scratchFolder(), 'checkpoints') });
   worker = await createWorker(settings, {
     connection,
     taskQueue,

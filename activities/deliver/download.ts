@@ -1,4 +1,4 @@
-import { appendFile, type FileHandle, open, readFile, stat, statfs, truncate } from 'node:fs/promises';
+import { appendFile, type FileHandle, open, readFile, stat, truncate } from 'node:fs/promises';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -6,6 +6,7 @@ import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { TypedFailure, Unavailable } from '../../core/config/failures.ts';
 import type { ByteRange, Store } from '../../core/store.ts';
+import { ensureRoom, isDiskFull } from '../disk-room.ts';
 import { bootId } from './cache-mark.ts';
 import { type ObjectPin, streamRange } from './ranged-read.ts';
 
@@ -49,8 +50,7 @@ export async function download(options: Download): Promise<void> {
   const missing = parts.filter((part) => !isDone(part));
   const missingBytes = sum(missing);
   const total = sum(parts);
-  const folder = path.dirname(file);
-  await ensureRoom(folder, missingBytes, uri);
+  await ensureRoom({ folder: path.dirname(file), what: uri, bytes: missingBytes, variable: 'TESSERA_CACHE' });
 
   await using handle = await open(file, done.size > 0 ? 'r+' : 'w');
   if (done.size === 0) await handle.truncate(sizeBytes);
@@ -70,13 +70,7 @@ export async function download(options: Download): Promise<void> {
     advance();
     options.onProgress?.(bytes, total);
   };
-  try {
-    await allOrFirstFailure(missing, fetchPart, options.signal ?? new AbortController().signal);
-  } catch (error) {
-    throw isDiskFull(error)
-      ? new Unavailable(`${folder}: the disk is full; ${uri} needs ${missingBytes} bytes`, { cause: error })
-      : error;
-  }
+  await allOrFirstFailure(missing, fetchPart, options.signal ?? new AbortController().signal);
   // Elsewhere a reboot shows in the file's mark, and it is verified again; waiting for the disk would cost seconds.
   if ((await bootId()) === null) await handle.sync();
 }
@@ -171,15 +165,6 @@ function cutParts(ranges: ByteRange[]): ByteRange[] {
   );
 }
 
-async function ensureRoom(folder: string, bytes: number, uri: string): Promise<void> {
-  const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < bytes)
-    throw new Unavailable(
-      `${folder}: ${bavail * bsize} bytes of disk are free, but ${uri} needs ${bytes}; ` +
-        'make room, or let TESSERA_CACHE name a folder on another disk',
-    );
-}
-
 /** Parts that an earlier, interrupted download has written, by their lines. */
 async function readJournal(file: string): Promise<Set<string>> {
   const journal = journalOf(file);
@@ -200,8 +185,4 @@ function lineOf({ offset, length }: ByteRange): string {
 
 function sum(parts: ByteRange[]): number {
   return parts.reduce((bytes, { length }) => bytes + length, 0);
-}
-
-function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOSPC';
 }

@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
+import pRetry from 'p-retry';
 import { lock } from 'proper-lockfile';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ByteRange, Store } from '../../core/store.ts';
+import { type DiskNeed, withRoom } from '../disk-room.ts';
 import { isVerified, markVerified, removeMarked } from './cache-mark.ts';
 import { DigestThread, digestSegments } from './digest-thread.ts';
 import { download, journalOf } from './download.ts';
@@ -60,28 +62,50 @@ export async function fetchToCache(
     if (await isVerified(there)) return there;
   }
   if (!verifyAlways && (await isVerified(file))) return file;
-  await mkdir(path.dirname(file), { recursive: true });
-  const release = await lock(file, {
-    realpath: false,
-    // A lock that went stale under us (a suspended machine) costs a second download, and no wrong byte.
-    onCompromised() {},
-    stale: 15_000,
-    retries: { forever: true, factor: 1.2, minTimeout: 100, maxTimeout: 1_000 },
+  const need: DiskNeed = {
+    ...{ folder: path.dirname(file), what: object.uri, variable: 'TESSERA_CACHE' },
+    bytes: rangesOf(object, options.only).reduce((sum, { length }) => sum + length, 0),
+  };
+  return withRoom(need, async () => {
+    await mkdir(need.folder, { recursive: true });
+    const release = await lockFile(file, options.signal);
+    try {
+      if (!verifyAlways && (await isVerified(file))) return file;
+      if (await isIntact(file, segmentsOf(object, options.only))) await markVerified(file);
+      else await fetchAnew(store, object, file, options);
+      return file;
+    } finally {
+      await release();
+    }
   });
-  try {
-    if (!verifyAlways && (await isVerified(file))) return file;
-    if (await isIntact(file, segmentsOf(object, options.only))) await markVerified(file);
-    else await fetchAnew(store, object, file, options);
-    return file;
-  } finally {
-    await release();
-  }
+}
+
+/** Waits as long as another worker holds the lock. */
+function lockFile(file: string, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
+  const attempt = () =>
+    lock(file, {
+      realpath: false,
+      // A lock that went stale under us (a suspended machine) costs a second download, and no wrong byte.
+      onCompromised() {},
+      stale: 15_000,
+    });
+  return pRetry(attempt, {
+    retries: Number.POSITIVE_INFINITY,
+    ...{ factor: 1.2, minTimeout: 100, maxTimeout: 1_000 },
+    ...(signal ? { signal } : {}),
+    // A disk that is full has no room for a lock either, and waiting gives it none.
+    shouldRetry: ({ error }) => 'code' in error && error.code === 'ELOCKED',
+  });
 }
 
 function cacheName({ sha256 }: StagedObject, only?: PartialObject): string {
   if (!only) return sha256;
   const ranges = createHash('sha256').update(JSON.stringify(only.ranges)).digest('hex');
   return `${sha256}.${ranges.slice(0, 16)}`;
+}
+
+function rangesOf({ sizeBytes }: StagedObject, only?: PartialObject): ByteRange[] {
+  return only?.ranges ?? [{ offset: 0, length: sizeBytes }];
 }
 
 function segmentsOf({ sizeBytes, sha256 }: StagedObject, only?: PartialObject): Segment[] {
@@ -108,7 +132,7 @@ async function fetchAnew(
   const partial = `${file}.partial`;
   const segments = segmentsOf(object, only);
   const pin = await pinObject(store, object);
-  const ranges = only?.ranges ?? [{ offset: 0, length: sizeBytes }];
+  const ranges = rangesOf(object, only);
   let follower: DigestThread | undefined;
   try {
     const onFront = (offset: number) => {

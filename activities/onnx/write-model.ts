@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { rename, stat, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../core/config/config.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
 import { type CheckpointFile, openWeights, type WeightLoader } from '../../core/model/weights.ts';
+import { type DiskNeed, withRoom } from '../disk-room.ts';
 import { fileReader } from '../read-at.ts';
 
 export interface CheckpointOnDisk {
@@ -38,7 +39,7 @@ export interface ModelToWrite {
  * Builds a graph over checkpoints on disk and writes the model file.
  * The file is small: the weights stay where they are.
  *
- * @throws BadInput, BadData if the checkpoints don't fit the config
+ * @throws BadInput, BadData if the checkpoints don't fit the config; Unavailable if the disk is full
  */
 export async function writeModel(options: ModelToWrite): Promise<PreparedModel> {
   const { folder, kind, checkpoints, model, specs, build } = options;
@@ -62,7 +63,12 @@ export async function writeModel(options: ModelToWrite): Promise<PreparedModel> 
   // Several workers of a node may write the same model: each to a file of its own, then an atomic rename.
   // Not by the process's id: in containers that share a cache, everyone is number 1.
   const temporary = `${modelFile}.${randomUUID()}`;
-  await writeFile(temporary, bytes);
-  await rename(temporary, modelFile);
+  const need: DiskNeed = { folder, what: 'a model file', bytes: bytes.length, variable: 'TESSERA_CACHE' };
+  try {
+    await withRoom(need, () => writeFile(temporary, bytes));
+    await rename(temporary, modelFile);
+  } finally {
+    await rm(temporary, { force: true });
+  }
   return { modelFile, dataFolder, ignoredKeys: matched.ignoredKeys };
 }

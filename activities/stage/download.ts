@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BadInput, Unavailable } from '../../core/config/failures.ts';
+import { isDiskFull } from '../disk-room.ts';
 import { lostConnection, persistently, probe, type Remote, remoteOf, request } from './http-remote.ts';
 import { bytesAtHand, partialFile } from './partial-file.ts';
 
@@ -90,7 +91,7 @@ async function fetchRest(
       onBytes(at);
     }
   } catch (error) {
-    throw isFull(error)
+    throw isDiskFull(error)
       ? new Unavailable(`${file}: the disk is full; ${name} needs ${sizeBytes} bytes`, { cause: error })
       : lostConnection(name, error, signal);
   }
@@ -108,8 +109,4 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, offset: number): 
     const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
     at += bytesWritten;
   }
-}
-
-function isFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOSPC';
 }

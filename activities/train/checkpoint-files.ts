@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
-import { BadData, Unavailable } from '../../core/config/failures.ts';
+import { BadData } from '../../core/config/failures.ts';
 import type { WeightsManifest } from '../../core/config/manifests.ts';
 import type { HeadState } from '../../core/config/train.ts';
 import { MOMENTS } from '../../core/train/match-head.ts';
@@ -12,8 +11,6 @@ import { fileReader } from '../read-at.ts';
 
 /** Hashed and written in one go; between two, others get their turn. */
 const PIECE_BYTES = 4 << 20;
-/** Of a disk that has no room. */
-const FULL = ['ENOSPC', 'EDQUOT'];
 
 /** A torch file on this machine's disk, and its table of contents. */
 export interface WrittenFile {
@@ -28,7 +25,7 @@ export type CheckpointMeta = NonNullable<TorchState['meta']>;
  * Writes a state as two torch files, `<folder>/<name>.pth` and `<folder>/<name>.optimizer.pth`, piece by piece: the
  * state is in memory once.
  *
- * @throws BadData if a weight is no number, Unavailable if the disk is full
+ * @throws BadData if a weight is no number
  */
 export async function writeCheckpointFiles(
   folder: string,
@@ -53,6 +50,15 @@ export async function writeCheckpointFiles(
     head: await write(path.join(folder, `${name}.pth`), { tensors: weights, meta }, digests),
     optimizer: await write(path.join(folder, `${name}.optimizer.pth`), { tensors: moments, meta }, digests),
   };
+}
+
+/** Bytes of both files, but for what they say about themselves: some hundred bytes a tensor. */
+export function checkpointBytes({ tensors, moments }: HeadState): number {
+  const weights = [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
+  return [...moments.values()].reduce(
+    (sum, { first, second }) => sum + first.byteLength + second.byteLength,
+    weights,
+  );
 }
 
 /** A tensor's bytes, hashed on their way. */
@@ -88,17 +94,7 @@ async function write(file: string, state: TorchState, digests: Map<string, strin
       yield chunk;
     }
   }
-  try {
-    await writeFile(file, hashed(), { mode: 0o600 });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (!code || !FULL.includes(code)) throw error;
-    const bytes = state.tensors.reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
-    throw new Unavailable(
-      `${file}: the disk is full (${code}); a checkpoint's file takes ${(bytes / 1e6).toFixed(1)} MB there`,
-      { cause: error },
-    );
-  }
+  await writeFile(file, hashed(), { mode: 0o600 });
   return { file, manifest: await manifestOf(file, hash.digest('hex'), digests) };
 }
 

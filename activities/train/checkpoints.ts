@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import pRetry from 'p-retry';
 import { TypedFailure } from '../../core/config/failures.ts';
@@ -12,7 +12,13 @@ import {
   removeSuperfluous,
 } from '../../core/train/checkpoints.ts';
 import { logUri } from '../../core/train/train-log.ts';
-import { type CheckpointMeta, type WrittenFile, writeCheckpointFiles } from './checkpoint-files.ts';
+import { type DiskNeed, ensureRoom, withRoom } from '../disk-room.ts';
+import {
+  type CheckpointMeta,
+  checkpointBytes,
+  type WrittenFile,
+  writeCheckpointFiles,
+} from './checkpoint-files.ts';
 
 /** A store that is away for longer ends the attempt; the next one goes on from the last checkpoint. */
 const PATIENCE_MS = 5 * 60_000;
@@ -21,7 +27,7 @@ export interface CheckpointsOptions {
   store: Store;
   /** The run's folder. */
   prefix: string;
-  /** On this machine, with room for one checkpoint; below it each writer has a folder of its own. */
+  /** On this machine's disk, with room for one checkpoint; below it each writer has a folder of its own. */
   scratchFolder: string;
   /** Told of each checkpoint once it is there. */
   onSaved(checkpoint: Checkpoint): Promise<void>;
@@ -52,6 +58,12 @@ export class Checkpoints implements AsyncDisposable {
     this.#folder = path.join(options.scratchFolder, randomUUID());
   }
 
+  /** Looks whether a state may be saved at all, before hours are spent on it. @throws Unavailable without room for it */
+  async ensureRoom(state: HeadState): Promise<void> {
+    await mkdir(this.#options.scratchFolder, { recursive: true });
+    await ensureRoom(this.#need(state));
+  }
+
   /**
    * Waits for the checkpoint before, then writes this one to disk; the state may change as soon as it returns.
    *
@@ -62,7 +74,8 @@ export class Checkpoints implements AsyncDisposable {
   async save(state: HeadState, meta: CheckpointMeta, notes: Notes, log: Uint8Array): Promise<void> {
     await this.#sending;
     const { step } = state;
-    const files = await writeCheckpointFiles(this.#folder, `iter_${step}`, state, meta);
+    const write = () => writeCheckpointFiles(this.#folder, `iter_${step}`, state, meta);
+    const files = await withRoom(this.#need(state), write);
     this.#sending = this.#send(step, files, notes, log).catch((error) => {
       if (!(error instanceof TypedFailure)) throw error;
       const message = `the checkpoint of step ${step} could not be sent: ${error.message}`;
@@ -81,6 +94,13 @@ export class Checkpoints implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the training has ended'));
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #need(state: HeadState): DiskNeed {
+    return {
+      ...{ folder: this.#options.scratchFolder, what: 'a checkpoint', bytes: checkpointBytes(state) },
+      variable: 'TESSERA_SCRATCH',
+    };
   }
 
   async #send(

@@ -95,6 +95,7 @@ export async function trainSegment<Batch>(
     ...{ store, prefix: run.prefix, scratchFolder: context.scratchFolder, onSaved: beat.onSaved },
     ...(context.patienceMs === undefined ? {} : { patienceMs: context.patienceMs }),
   });
+  await checkpoints.ensureRoom(state);
   await using trainer = await context.openTrainer(run, state);
   const { signal, onReady } = beat;
   await using feed = await context.openFeed(run, { first, end: until }, { signal, onReady });

@@ -1,9 +1,11 @@
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
+import type { StageDatasetInput } from '../../core/config/stage.ts';
 import type { TrainInput, TrainProgress, TrainResult } from '../../core/config/train-run.ts';
+import type { Store } from '../../core/store.ts';
 import { listCheckpoints } from '../../core/train/checkpoints.ts';
 import { type Evaluation, readLog, trainRecordsOf } from '../../core/train/train-log.ts';
 import { ROOT, startTessera, type Tessera } from './tessera.ts';
@@ -19,15 +21,18 @@ export const SHORT = [
   ],
 ];
 
-/** Trainings on the mini set. */
-export interface Trainings extends AsyncDisposable {
-  tessera: Tessera;
+/** Runs of `TrainHead` on the mini set, wherever their workers are. */
+export interface TrainingRuns {
   /** A request that works; tests change what they are about. */
   input(changes?: Partial<TrainInput>): TrainInput;
   start(workflowId: string, input: TrainInput): Promise<WorkflowHandle>;
   run(workflowId: string, input: TrainInput): Promise<TrainResult>;
   /** What must not depend on who did what, and what was lost. */
   outcome(workflowId: string): Promise<Outcome>;
+}
+
+export interface Trainings extends TrainingRuns, AsyncDisposable {
+  tessera: Tessera;
 }
 
 export interface Outcome {
@@ -41,20 +46,28 @@ export interface Outcome {
 export async function startTrainings({ images }: { images: number }): Promise<Trainings> {
   const tessera = await startTessera({ images });
   const { session, state } = tessera;
-  const { imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
-  await runToEnd(session, 'StageDataset', 'training-set', {
-    ...{
-      source: path.join(state, 'ade'),
-      destination: `${ROOT}/datasets/mini`,
-      name: 'mini',
-      split: 'training',
-    },
-    ...{ imageDir: 'images/training', annotationDir: 'annotations/training', imageSuffix, annotationSuffix },
-  });
-  const start = (workflowId: string, input: TrainInput) =>
-    session.client.workflow.start('TrainHead', { taskQueue: 'tessera', workflowId, args: [input] });
+  await runToEnd(session, 'StageDataset', 'training-set', await trainingSet(state));
   return {
+    ...trainingsOf(session.client, session.store),
     tessera,
+    [Symbol.asyncDispose]: () => tessera[Symbol.asyncDispose](),
+  };
+}
+
+/** What stages the split that is trained on, of the images that `makeData` has made in a folder. */
+export async function trainingSet(folder: string): Promise<StageDatasetInput> {
+  const { imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
+  return {
+    ...{ source: path.join(folder, 'ade'), destination: `${ROOT}/datasets/mini` },
+    ...{ name: 'mini', split: 'training', imageSuffix, annotationSuffix },
+    ...{ imageDir: 'images/training', annotationDir: 'annotations/training' },
+  };
+}
+
+export function trainingsOf(client: Client, store: Store): TrainingRuns {
+  const start = (workflowId: string, input: TrainInput) =>
+    client.workflow.start('TrainHead', { taskQueue: 'tessera', workflowId, args: [input] });
+  return {
     input: (changes = {}) => ({
       ...{ config: 'tiny', weights: `${ROOT}/weights/backbone.pth`, dataset: `${ROOT}/datasets/mini` },
       ...{ output: `${ROOT}/runs`, overrides: SHORT },
@@ -62,15 +75,14 @@ export async function startTrainings({ images }: { images: number }): Promise<Tr
     }),
     start,
     run: async (workflowId, input) => (await start(workflowId, input)).result() as Promise<TrainResult>,
-    outcome: (workflowId) => outcomeOf(tessera, workflowId),
-    [Symbol.asyncDispose]: () => tessera[Symbol.asyncDispose](),
+    outcome: (workflowId) => outcomeOf(store, workflowId),
   };
 }
 
-async function outcomeOf({ session }: Tessera, workflowId: string): Promise<Outcome> {
+async function outcomeOf(store: Store, workflowId: string): Promise<Outcome> {
   const prefix = `${ROOT}/runs/${workflowId}`;
-  const last = (await listCheckpoints(session.store, `${prefix}/checkpoints`)).at(-1)!;
-  const log = await readLog(session.store, prefix);
+  const last = (await listCheckpoints(store, `${prefix}/checkpoints`)).at(-1)!;
+  const log = await readLog(store, prefix);
   return {
     head: last.head.sha256,
     optimizer: last.optimizer.sha256,

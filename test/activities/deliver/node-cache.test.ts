@@ -1,29 +1,18 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { openNodeCache } from '../../../activities/deliver/node-cache.ts';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { sha256 } from '../../builders.ts';
+import { mount } from '../../infra/mount.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
 const BYTES = Buffer.from('weights');
 const object = { uri: 's3://bucket/weights.pth', sha256: sha256(BYTES), sizeBytes: BYTES.length };
 const store = memoryStore(new Map([[object.uri, BYTES]]));
 const empty = memoryStore(new Map());
-
-/** Puts a file system on a folder until the test's end; false where this user may not. */
-function mount(folder: string, ...options: string[]): boolean {
-  try {
-    execFileSync('mount', [...options, folder], { stdio: 'ignore' });
-  } catch {
-    return false;
-  }
-  onTestFinished(() => void execFileSync('umount', [folder]));
-  return true;
-}
 
 describe('a worker’s cache', () => {
   test('is the node’s, made if it isn’t there, and left as it was', async () => {

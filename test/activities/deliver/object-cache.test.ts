@@ -19,6 +19,7 @@ import type { StagedObject } from '../../../core/config/eval.ts';
 import { BadData, Unavailable } from '../../../core/config/failures.ts';
 import type { ByteRange, Store } from '../../../core/store.ts';
 import { sha256 } from '../../builders.ts';
+import { fillDisk, mount } from '../../infra/mount.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
 const MiB = 1 << 20;
@@ -226,8 +227,47 @@ test('a disk with too little room is said before a byte is fetched: where, and h
   store.head = async () => ({ sizeBytes, etag: '' });
   const refusal = fetchToCache(store, folder, { ...object, sizeBytes });
   await expect(refusal).rejects.toThrow(Unavailable);
-  await expect(refusal).rejects.toThrow(new RegExp(`^${folder}/objects: \\d+ bytes .* needs ${sizeBytes}`));
+  await expect(refusal).rejects.toThrow(
+    new RegExp(
+      `^${folder}/objects: [\\d.]+ [kMG]B of disk are free, but ${URI} needs 17592.2 GB: .*TESSERA_CACHE`,
+    ),
+  );
   expect(parts).toEqual([]);
+});
+
+describe('a disk that fills up', () => {
+  const bytes = BYTES.subarray(0, MiB);
+  const object: StagedObject = { uri: URI, sha256: sha256(bytes), sizeBytes: bytes.length };
+
+  test('during a fetch ends it: says where and what was needed; with room again it is fetched', async ({
+    skip,
+  }) => {
+    const folder = temporaryFolder();
+    if (!mount(folder, '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs')) skip('needs the right to mount');
+    let makeRoom = () => {};
+    const { store } = objectStore(bytes, () => {
+      makeRoom = fillDisk(folder);
+    });
+    const refusal = fetchToCache(store, folder, object);
+    await expect(refusal).rejects.toThrow(Unavailable);
+    await expect(refusal).rejects.toThrow(
+      `${folder}/objects: the disk is full; ${URI} needs 1.0 MB: make room, or let TESSERA_CACHE name`,
+    );
+    expect(cacheFiles(folder)).not.toContain(object.sha256);
+    makeRoom();
+    const file = await fetchToCache(objectStore(bytes).store, folder, object);
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+  });
+
+  test('so that not even a lock fits on it ends the fetch, too, and holds nobody up', async ({ skip }) => {
+    const folder = temporaryFolder();
+    // A root, the folder of objects, and no other file.
+    if (!mount(folder, '-t', 'tmpfs', '-o', 'size=2m,nr_inodes=2', 'tmpfs')) skip('needs the right to mount');
+    await mkdir(join(folder, 'objects'));
+    const refusal = fetchToCache(objectStore(bytes).store, folder, object);
+    await expect(refusal).rejects.toThrow(Unavailable);
+    await expect(refusal).rejects.toThrow(`${folder}/objects: the disk is full; ${URI} needs 1.0 MB`);
+  });
 });
 
 describe('a file in the cache', () => {

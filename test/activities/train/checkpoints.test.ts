@@ -1,9 +1,8 @@
-import { existsSync, readdirSync, symlinkSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { createPublish } from '../../../activities/publish/publish-results.ts';
-import { writeCheckpointFiles } from '../../../activities/train/checkpoint-files.ts';
 import { readCheckpointState } from '../../../activities/train/head-state.ts';
 import { recordEvaluation } from '../../../activities/train/record-evaluation.ts';
 import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
@@ -11,10 +10,10 @@ import { BadData, BadInput, Unavailable } from '../../../core/config/failures.ts
 import { WeightsManifestSchema } from '../../../core/config/manifests.ts';
 import type { Store } from '../../../core/store.ts';
 import { findCheckpoint, listCheckpoints } from '../../../core/train/checkpoints.ts';
-import { initialHead } from '../../../core/train/initial-head.ts';
 import { readLog } from '../../../core/train/train-log.ts';
 import { sha256 } from '../../builders.ts';
-import { temporaryFolder } from '../../infra/observe.ts';
+import { fillDisk, mount } from '../../infra/mount.ts';
+import { temporaryFolder, until } from '../../infra/observe.ts';
 import { FINISHED_MS, publishInput } from '../publish/publish-input.ts';
 import { segment, tensorNames, trainable, trainRun } from './training-run.ts';
 
@@ -71,6 +70,21 @@ describe('a checkpoint', () => {
       const values = toFloat32(await readTensor(file, first!, read), 'float32');
       expect(values.every(Number.isFinite)).toBe(true);
     }
+  });
+
+  test('of UperNet has its auxiliary head, to be gone on from', async () => {
+    const config = trainable(
+      'model.head={"type":"upernet","channels":8,"poolScales":[1,2],"classes":150}',
+      'model.auxiliaryHead={"channels":8,"level":1,"classes":150}',
+      'model.backbone.taps=[0,0,1,1]',
+    );
+    const objects = new Map<string, Buffer>();
+    const store = memoryStore(objects);
+    await segment(store, { until: 5, run: trainRun({ config }) });
+    const [checkpoint] = await listCheckpoints(store, folder);
+    const { tensors, moments } = await readCheckpointState(store, checkpoint!, config);
+    for (const kept of [tensors, moments])
+      expect([...kept.keys()].filter((name) => name.startsWith('auxiliary_head.')).length).toBeGreaterThan(3);
   });
 
   test('is found by its pointer, its folder or its run; nowhere else', async () => {
@@ -183,16 +197,52 @@ describe('the disk', () => {
     expect(readdirSync(scratchFolder)).toEqual([]);
   });
 
-  test.skipIf(!existsSync('/dev/full'))(
-    'that is full is named, with what a checkpoint takes there',
-    async () => {
-      const full = temporaryFolder();
-      symlinkSync('/dev/full', join(full, 'iter_0.pth'));
-      const writing = writeCheckpointFiles(full, 'iter_0', initialHead(trainable(), 0), {});
-      await expect(writing).rejects.toThrow(Unavailable);
-      await expect(writing).rejects.toThrow(
-        /iter_0\.pth: the disk is full \(ENOSPC\); .* takes 0\.0 MB there/,
-      );
-    },
-  );
+  test('that has too little room for a checkpoint is said before a step is taken', async ({ skip }) => {
+    const scratchFolder = temporaryFolder();
+    if (!mount(scratchFolder, '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs')) skip('needs the right to mount');
+    fillDisk(scratchFolder);
+    const steps: number[] = [];
+    const training = segment(memoryStore(), {
+      onNext: (step) => steps.push(step),
+      context: { scratchFolder },
+    });
+    await expect(training).rejects.toThrow(Unavailable);
+    await expect(training).rejects.toThrow(
+      `${scratchFolder}: 0.0 kB of disk are free, but a checkpoint needs 31.1 kB: make room, or let TESSERA_SCRATCH name`,
+    );
+    expect(steps).toEqual([]);
+  });
+
+  test('that fills up during a training ends it: the folder is named, and what is there stays as it is', async ({
+    skip,
+  }) => {
+    const scratchFolder = temporaryFolder();
+    if (!mount(scratchFolder, '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs')) skip('needs the right to mount');
+    const objects = new Map<string, Buffer>();
+    const before = new Map<string, Buffer>();
+    let makeRoom = () => {};
+    const training = segment(memoryStore(objects), {
+      onNext: async (step) => {
+        if (step !== 9) return;
+        const own = () => readdirSync(scratchFolder).flatMap((one) => readdirSync(join(scratchFolder, one)));
+        await until('the checkpoint of step 5 to leave', () => own().length === 0);
+        makeRoom = fillDisk(scratchFolder);
+        for (const [uri, bytes] of objects) before.set(uri, bytes);
+      },
+      context: { scratchFolder },
+    });
+    await expect(training).rejects.toThrow(Unavailable);
+    await expect(training).rejects.toThrow(
+      `${scratchFolder}: the disk is full; a checkpoint needs 31.1 kB: make room, or let TESSERA_SCRATCH name`,
+    );
+    expect(readdirSync(scratchFolder)).toEqual(['filler']);
+    expect((await listCheckpoints(memoryStore(objects), folder)).map(({ step }) => step)).toEqual([5]);
+    expect(objects).toEqual(before);
+
+    makeRoom();
+    await segment(memoryStore(objects), { context: { scratchFolder } });
+    const whole = await trained(20);
+    const digest = async (store: Store) => (await listCheckpoints(store, folder)).at(-1)!.head.sha256;
+    expect(await digest(memoryStore(objects))).toBe(await digest(whole.store));
+  });
 });
