@@ -1,59 +1,13 @@
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Page } from 'playwright-core';
+import { describe, expect, it } from 'vitest';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import { ade20k, plausibleMatrix } from '../activities/publish/publish-input.ts';
+import { hasBrowser, useBrowser } from './browser.ts';
 import { contrastRatios } from './contrast.ts';
 import { publishedReport } from './report-page.ts';
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const available = existsSync(executablePath);
-if (!available) console.warn(`page tests are skipped: no Chromium at ${executablePath} (set CHROMIUM)`);
-
-/** Chromium itself asks for nothing either: no updates, no sync, no QUIC. */
-const QUIET = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
-
-describe.skipIf(!available)('report.html in a browser', () => {
-  let browser: Browser;
-  let folder: string;
-
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath, args: QUIET });
-    folder = await mkdtemp(join(tmpdir(), 'tessera-report-'));
-  }, 60_000);
-  afterAll(async () => {
-    await browser?.close();
-    await rm(folder, { recursive: true, force: true });
-  });
-
-  async function open(html: string, options: { colorScheme?: 'light' | 'dark'; width?: number } = {}) {
-    const file = join(folder, `report-${Math.trunc(performance.now() * 1000)}.html`);
-    await writeFile(file, html);
-    const page = await browser.newPage({
-      colorScheme: options.colorScheme ?? 'light',
-      viewport: { width: options.width ?? 1200, height: 900 },
-    });
-    const complaints: string[] = [];
-    const requests: string[] = [];
-    page.on('console', (message) => complaints.push(message.text()));
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('request', (request) => requests.push(request.url()));
-    const url = pathToFileURL(file).href;
-    await page.goto(url);
-    return { page, complaints, foreign: () => requests.filter((r) => r !== url && !r.startsWith('data:')) };
-  }
+describe.skipIf(!hasBrowser)('report.html in a browser', () => {
+  const open = useBrowser();
 
   describe.each(['light', 'dark'] as const)('in the %s theme', (colorScheme) => {
     it('shows the metrics, asks the network for nothing and complains about nothing', async () => {

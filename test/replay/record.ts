@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
+import type { TableInput } from '../../core/config/table.ts';
 import { ensureServer } from '../../infra/local/servers.mjs';
 import { REPOSITORY } from '../../workers/environment.ts';
-import { until } from '../integration/tessera.ts';
+import { ROOT, until } from '../integration/tessera.ts';
 import { SHORT, startTrainings, untilTraining } from '../integration/training.ts';
 
 /*
@@ -27,6 +28,20 @@ const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
   },
   'recorded-failure': (id) => tessera.start(id, tessera.input({ config: 'tinny' })),
   'recorded-training': (id) => trainings.start(id, training),
+  'recorded-table': (id) => {
+    const { weights, head, ...rest } = tessera.input();
+    const table: TableInput = {
+      ...{ weights, dataset: rest.dataset, output: rest.output, overrides: SHORT, concurrency: 2 },
+      rows: [
+        { config: 'tiny', overrides: ['name=trained'] },
+        { config: 'tiny', overrides: ['name=evaluated'], head: head! },
+        // Nothing is staged there.
+        { config: 'tiny', overrides: ['name=lost'], weights: `${ROOT}/weights/none.pth` },
+      ],
+    };
+    const { workflow } = tessera.session.client;
+    return workflow.start('ReproduceTable', { taskQueue: 'tessera', workflowId: id, args: [table] });
+  },
   async 'recorded-training-cancel'(id) {
     const handle = await trainings.start(id, training);
     await untilTraining(handle, ({ step }) => step > 2);
