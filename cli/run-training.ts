@@ -47,15 +47,17 @@ function barPayload({ phase, log, samplesPerSecond, etaSeconds, last, best, work
 }
 
 /** A training's evaluations, a line each. */
-export function trainingText({ evaluations, best, steps, timeBudget }: TrainResults): string {
+export function trainingText({ evaluations, best, steps, segments, timeBudget }: TrainResults): string {
   const lines = evaluations.map(
     ({ step, mIoU, aAcc }) =>
       `  step ${String(step).padStart(6)}  mIoU ${percent(mIoU)}  aAcc ${percent(aAcc)}${step === best.step ? '  ← best' : ''}`,
   );
   const { train, evaluate } = timeBudget;
-  return [`${steps} steps in ${train.toFixed(1)} s, evaluations in ${evaluate.toFixed(1)} s`, ...lines].join(
-    '\n',
-  );
+  // One that went on from a checkpoint has not done them all.
+  const done = segments.reduce((sum, segment) => sum + segment.steps, 0);
+  const count = done === steps ? steps : `${done} of ${steps}`;
+  const head = `${count} steps in ${train.toFixed(1)} s, evaluations in ${evaluate.toFixed(1)} s`;
+  return [head, ...lines].join('\n');
 }
 
 function percent(share: number | null): string {

@@ -48,7 +48,9 @@ export function demoCommand(program: Command): void {
 /** Makes the demo's data, and stages it by the workflows that stage a user's. */
 export async function stageDemo(session: Session, screen: Terminal): Promise<DemoInputs> {
   const files = await makeDemo(path.join(stateFolder(), 'demo'), (step) => screen.step(step));
-  screen.done('mini ADE20K (100 validation images) and tiny InternViT with a fitted linear head');
+  screen.done(
+    'mini ADE20K (80 images to train on, 100 to evaluate on) and tiny InternViT with a fitted linear head',
+  );
   const root = `s3://${session.bucket}`;
   const inputs = {
     weights: `${root}/weights/tiny_intern_vit_224px.pth`,
@@ -56,7 +58,12 @@ export async function stageDemo(session: Session, screen: Terminal): Promise<Dem
     dataset: `${root}/datasets/mini-ade20k`,
   };
   screen.step('staging to S3');
-  const { imageDir, annotationDir, imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
+  const { imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
+  const split = (name: string) =>
+    runToEnd<Staged>(session, 'StageDataset', `stage-demo-${name}`, {
+      ...{ source: files.ade, destination: inputs.dataset, name: 'mini ADE20K', split: name },
+      ...{ imageDir: `images/${name}`, annotationDir: `annotations/${name}`, imageSuffix, annotationSuffix },
+    });
   const staged = await Promise.all([
     runToEnd<Staged>(session, 'StageWeights', 'stage-demo-backbone', {
       source: files.backbone,
@@ -66,12 +73,8 @@ export async function stageDemo(session: Session, screen: Terminal): Promise<Dem
       source: files.head,
       destination: inputs.head,
     }),
-    runToEnd<Staged>(session, 'StageDataset', 'stage-demo-dataset', {
-      source: files.ade,
-      destination: inputs.dataset,
-      name: 'mini ADE20K',
-      ...{ imageDir, annotationDir, imageSuffix, annotationSuffix },
-    }),
+    split('training'),
+    split('validation'),
   ]);
   const uploaded = staged.reduce((sum, { uploadedFiles }) => sum + uploadedFiles, 0);
   screen.done(

@@ -52,7 +52,7 @@ function Rows({ table }: { table: Table }) {
   const columns = Object.keys(COLUMNS) as (keyof Cells)[];
   return (
     <Section id="rows" title="Rows" lead={notesOf(table).join(' ')}>
-      <Scroll label="Table of rows">
+      <Scroll label="Table of rows" kind="rows">
         <table class="sortable">
           <caption class="hidden">The original's mIoU and ours, in percent, and what it took</caption>
           <thead>
@@ -119,7 +119,7 @@ function Row({ row, columns, page }: { row: TableRow; columns: (keyof Cells)[]; 
 /** To a row's own page, if that lies below the table's. */
 function RowLink({ text, report, page }: { text: string; report: string; page: string }) {
   const href = relativeHref(report, page);
-  return href === null ? <span title={report}>{text}</span> : <a href={href}>{text}</a>;
+  return href === null ? <span title={report}>{breakable(text)}</span> : <a href={href}>{breakable(text)}</a>;
 }
 
 /** A config's name may be broken at its underscores. */

@@ -21,6 +21,8 @@ export interface CurveProps {
 
 const WIDTH = 520;
 const HEIGHT = 240;
+/** Room for the larger words of a phone's page. */
+const MARGINS = { marginTop: 28, marginRight: 28, marginBottom: 44, marginLeft: 58 };
 /** More points than pixels show nothing more. */
 const MAX_POINTS = 1_000;
 
@@ -30,12 +32,23 @@ export function Curve({ title, summary, unit, lines, reference, dots }: CurvePro
   const data = lines.flatMap(({ name, points, color }) =>
     thin(points).map((point) => ({ ...point, name, color })),
   );
+  const levels = [...data.map(({ value }) => value), ...(reference ? [reference.value] : [])];
   const chart = Plot.plot({
     document,
-    ...{ width: WIDTH, height: HEIGHT, marginLeft: 52 },
-    style: { background: 'none', color: 'var(--muted)', fontSize: '11px' },
-    x: { label: 'step', grid: false, ticks: 6 },
-    y: { label: unit, grid: true, nice: true, ticks: 5, ...(isTiny(lines) ? { tickFormat: '~e' } : {}) },
+    ...{ width: WIDTH, height: HEIGHT, ...MARGINS },
+    style: { background: 'none', color: 'var(--muted)' },
+    x: {
+      label: 'step',
+      labelOffset: 38,
+      grid: false,
+      ticks: 5,
+      tickFormat: '~s',
+      ...upTo(data.map(({ step }) => step)),
+    },
+    y: {
+      ...{ label: unit, grid: true, nice: true, ticks: 5, ...around(levels) },
+      ...(isTiny(lines) ? { tickFormat: tiny } : {}),
+    },
     marks: [
       ...lines.map(({ name, color }) =>
         Plot.line(
@@ -66,9 +79,28 @@ export function Curve({ title, summary, unit, lines, reference, dots }: CurvePro
   );
 }
 
+/** An axis for values that are all the same: left to itself it would have one tick, with all of its digits. */
+function around(values: number[]): { domain?: [number, number] } {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  if (low !== high) return {};
+  const margin = Math.abs(low) / 10 || 1;
+  return { domain: [low - margin, low + margin] };
+}
+
+/** The same of a lone step: there are none behind it. */
+function upTo(steps: number[]): { domain?: [number, number] } {
+  const [first, last] = [Math.min(...steps), Math.max(...steps)];
+  return first === last ? { domain: [0, last] } : {};
+}
+
 /** Numbers whose zeros would not fit. */
 function isTiny(lines: Line[]): boolean {
   return lines.every(({ points }) => points.every(({ value }) => Math.abs(value) < 0.01));
+}
+
+/** 0.00003 → `3e-5`. */
+function tiny(value: number): string {
+  return value === 0 ? '0' : Number(value.toPrecision(3)).toExponential();
 }
 
 function thin(points: Line['points']): Line['points'] {

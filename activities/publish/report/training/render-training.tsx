@@ -95,7 +95,7 @@ function Head({ results, records }: { results: TrainResults; records: TrainRecor
 function Evaluations({ results: { evaluations, best, artifacts } }: { results: TrainResults }) {
   return (
     <Section id="evaluations" title="Evaluations" lead="Each by a whole EvalMIoU of its own, with its page.">
-      <Scroll label="Table of evaluations" tall={evaluations.length > 12}>
+      <Scroll label="Table of evaluations" tall={evaluations.length > 12} kind="evaluations">
         <table class="sortable">
           <caption class="hidden">mIoU, mAcc and aAcc at each evaluated step</caption>
           <thead>
