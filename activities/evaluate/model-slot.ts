@@ -1,5 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
+import { removeMarked } from '../deliver/cache-mark.ts';
 import { Inference } from './inference.ts';
 import { prepareModel } from './prepare-model.ts';
 
@@ -20,6 +21,8 @@ export class ModelSlot implements AsyncDisposable {
   readonly #cacheFolder: string;
   readonly #fetch: FetchWeights;
   #loaded: (LoadedModel & { key: string }) | null = null;
+  /** Of the model that was loaded last. */
+  #head: { weights: string; sha256: string; file: string } | null = null;
 
   constructor(cacheFolder: string, fetch: FetchWeights) {
     this.#cacheFolder = cacheFolder;
@@ -46,6 +49,7 @@ export class ModelSlot implements AsyncDisposable {
           name: object.uri,
           file: await this.#fetch(object, { model: config.model, signal }),
         });
+    await this.#nextHead(run, checkpoints[1]?.file);
     const fetched = performance.now();
     const { modelFile, dataFolder } = await prepareModel(this.#cacheFolder, checkpoints, config);
     const built = performance.now();
@@ -59,6 +63,18 @@ export class ModelSlot implements AsyncDisposable {
     };
     this.#loaded = { key, inference, seconds };
     return this.#loaded;
+  }
+
+  /**
+   * One head after another on the same backbone: these are a training's checkpoints, and nobody asks for the last one
+   * again. Eighty of an UperNet would fill the node's disk.
+   */
+  async #nextHead({ weights, head }: ShardTask['run'], file: string | undefined): Promise<void> {
+    const last = this.#head;
+    this.#head = head && file ? { weights: weights.sha256, sha256: head.sha256, file } : null;
+    if (last === null || last.weights !== weights.sha256 || last.sha256 === head?.sha256) return;
+    // A cache that can only be read keeps what it has.
+    await removeMarked(last.file).catch(() => {});
   }
 
   async unload(): Promise<void> {

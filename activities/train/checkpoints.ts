@@ -4,11 +4,12 @@ import path from 'node:path';
 import pRetry from 'p-retry';
 import { TypedFailure } from '../../core/config/failures.ts';
 import type { HeadState } from '../../core/config/train.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 import {
   type Checkpoint,
   type CheckpointPointer,
   checkpointFolder,
+  readCheckpoint,
   removeSuperfluous,
 } from '../../core/train/checkpoints.ts';
 import { logUri } from '../../core/train/train-log.ts';
@@ -118,6 +119,9 @@ export class Checkpoints implements AsyncDisposable {
       optimizer: await this.#sendFile(folder, optimizer),
       ...notes,
     };
+    // Another trainer may have been here, while this one was cut off from Temporal, and its head have been evaluated.
+    const there = await this.#patiently(() => unlessAbsent(readCheckpoint(store, uri)));
+    if (there?.evaluation && there.head.sha256 === pointer.head.sha256) pointer.evaluation = there.evaluation;
     await this.#patiently(() => store.write(logUri(prefix), log, JSON_TYPE));
     await this.#patiently(() => store.write(uri, json(pointer), JSON_TYPE));
     this.saved = { ...pointer, uri };

@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { HeadState, StepLog } from '../../core/config/train.ts';
 import { IGNORED_LABEL } from '../../core/image/label-map.ts';
@@ -32,6 +31,7 @@ export interface HeadTrainerOptions extends HeadThreadOptions {
  */
 export class HeadTrainer implements AsyncDisposable {
   readonly #thread: Worker;
+  readonly #exited: Promise<void>;
   readonly #config: HeadThreadOptions['config'];
   readonly #groups: Map<string, ParameterGroup>;
   readonly #learningRate: (step: number, lrScale: number) => number;
@@ -44,6 +44,7 @@ export class HeadTrainer implements AsyncDisposable {
   private constructor(thread: Worker, { config, state, learningRate: given }: HeadTrainerOptions) {
     const { optimizer } = config.train;
     this.#thread = thread;
+    this.#exited = new Promise((resolve) => thread.once('exit', () => resolve()));
     this.#config = config;
     this.#learningRate = given ?? ((step, lrScale) => learningRate(config.train, step, lrScale));
     this.#groups = parameterGroups(optimizer, config.model.backbone.depth, headSpecs(config.model));
@@ -114,9 +115,8 @@ export class HeadTrainer implements AsyncDisposable {
 
   /** Ends the thread after the step under way; never in the middle of it, which would end the process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const exited = once(this.#thread, 'exit');
     this.#thread.postMessage({ type: 'close' } satisfies ToHead);
-    await exited;
+    await this.#exited;
   }
 
   /** Dropout of whole channels, by the seed and the step. @see torch `Dropout2d` */

@@ -7,7 +7,8 @@ import { type Evaluation, evaluationLine, formatLog, logUri, readLog } from '../
 
 /**
  * Writes an evaluation into the training's log and its checkpoint's pointer, so that it is known to whoever goes on,
- * and removes the checkpoints that are no longer the best. Again is harmless.
+ * and removes the checkpoints that are no longer the best. Again is harmless. The log comes last: what it doesn't have
+ * is evaluated again, while a pointer without its evaluation might be removed although it is the best.
  *
  * @throws NotFound if evaluation or checkpoint aren't there
  */
@@ -15,6 +16,11 @@ export async function recordEvaluation(store: Store, run: TrainRun, evaluation: 
   const { prefix, config, dataset } = run;
   const { step } = evaluation;
   const { perClass } = await readResults(store, evaluation.resultsUri);
+  const folder = checkpointFolder(prefix);
+  const { uri, ...pointer } = await readCheckpoint(store, joinUri(folder, `iter_${step}.json`));
+  const evaluated = Buffer.from(`${JSON.stringify({ ...pointer, evaluation }, null, 1)}\n`);
+  await store.write(uri, evaluated, { contentType: 'application/json' });
+
   const log = await readLog(store, prefix);
   const before = log.filter(({ mode, iter = 0 }) => iter <= step && !(mode === 'val' && iter === step));
   const lr = Number(before.findLast(({ mode }) => mode === 'train')?.lr ?? 0);
@@ -22,9 +28,5 @@ export async function recordEvaluation(store: Store, run: TrainRun, evaluation: 
   const lines = [...before, evaluationLine(evaluation, perClass, { epoch, lr })];
   await store.write(logUri(prefix), formatLog(lines), { contentType: 'application/json' });
 
-  const folder = checkpointFolder(prefix);
-  const { uri, ...pointer } = await readCheckpoint(store, joinUri(folder, `iter_${step}.json`));
-  const evaluated = Buffer.from(`${JSON.stringify({ ...pointer, evaluation }, null, 1)}\n`);
-  await store.write(uri, evaluated, { contentType: 'application/json' });
   await removeSuperfluous(store, folder);
 }

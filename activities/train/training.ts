@@ -38,14 +38,14 @@ export function trainingWork(
   };
 }
 
-/** Heartbeats go on between one tensor and the next. */
+/** Heartbeats go on between one piece and the next. */
 async function initialState({ config }: TrainRun): Promise<HeadState> {
-  const tensors: HeadState['tensors'] = new Map();
-  for (const [name, tensor] of initialTensors(config.model, config.train.seed)) {
-    tensors.set(name, tensor);
+  const making = initialTensors(config.model, config.train.seed);
+  for (;;) {
+    const { done, value } = making.next();
+    if (done) return headAtStart(value);
     await setImmediate();
   }
-  return headAtStart(tensors);
 }
 
 /** The run's features: of this worker alone, or of all its workers. It ends when the signal says so. */

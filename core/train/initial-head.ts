@@ -14,12 +14,21 @@ import { drawsAt } from './draws.ts';
  * first weights to bfloat16
  */
 export function initialHead({ model }: Pick<Config, 'model'>, seed: number): HeadState {
-  return headAtStart(new Map(initialTensors(model, seed)));
+  const making = initialTensors(model, seed);
+  for (;;) {
+    const { done, value } = making.next();
+    if (done) return headAtStart(value);
+  }
 }
 
-/** Its tensors, one by one: UperNet's 480 million numbers take a quarter of a minute, which others may want a part of. */
-export function* initialTensors(model: Config['model'], seed: number): Generator<[string, HeadTensor]> {
-  for (const spec of headSpecs(model)) yield [spec.name, initialTensor(spec, seed)];
+/** Its tensors, in pieces: UperNet's 480 million numbers take a quarter of a minute, which others may want a part of. */
+export function* initialTensors(
+  model: Config['model'],
+  seed: number,
+): Generator<undefined, HeadState['tensors']> {
+  const tensors: HeadState['tensors'] = new Map();
+  for (const spec of headSpecs(model)) tensors.set(spec.name, yield* initialTensor(spec, seed));
+  return tensors;
 }
 
 /** A state at step 0: tensors, and moments of zero for those that are trained. */
@@ -48,13 +57,20 @@ const RULES: [RegExp, Rule][] = [
   [/\.bias$|\.running_mean$/, { constant: 0 }],
 ];
 
-function initialTensor({ name, shape }: TensorSpec, seed: number): HeadTensor {
+/** Numbers that are drawn in one go: a few hundredths of a second. */
+const PIECE = 1 << 20;
+
+function* initialTensor({ name, shape }: TensorSpec, seed: number): Generator<undefined, HeadTensor> {
   const rule = RULES.find(([pattern]) => pattern.test(name))?.[1];
   if (!rule) throw new Error(`${name}: no initialisation is known for it`);
   const data = new Float32Array(elementCount(shape));
   if ('constant' in rule) return { shape, data: data.fill(rule.constant) };
   const std = rule.std(shape);
   const { normal } = drawsAt(seed, 'initial', name);
-  for (let i = 0; i < data.length; i++) data[i] = std * normal();
+  for (let start = 0; start < data.length; start += PIECE) {
+    const end = Math.min(start + PIECE, data.length);
+    for (let i = start; i < end; i++) data[i] = std * normal();
+    yield;
+  }
   return { shape, data };
 }

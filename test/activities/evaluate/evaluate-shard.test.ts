@@ -125,6 +125,27 @@ describe('a shard', () => {
     expect(results[1]).toEqual(results[0]);
   });
 
+  test('of a training’s next checkpoint takes the head of the one before out of the cache', async () => {
+    const set = await stagedSet();
+    const { evaluate, fetched } = openEvaluator(set.store);
+    const task = await shardTask(set);
+    const heads = [1, 2].map((step) => {
+      const tensors = randomTensors(model, step).filter(({ name }) => name.startsWith('decode_head.'));
+      const bytes = Buffer.from(writeTorchFile({ tensors }));
+      const uri = `s3://bucket/iter_${step}.pth`;
+      set.objects.set(uri, bytes);
+      return { uri, sha256: sha256(bytes), sizeBytes: bytes.length };
+    });
+    const results = [];
+    for (const head of [heads[0]!, heads[0]!, heads[1]!])
+      results.push(await evaluate({ ...task, run: { ...task.run, head } }));
+    expect(results[0]!.matrix).not.toEqual(results[2]!.matrix);
+    const [weights, first, , second] = fetched as [string, string, string, string];
+    expect(new Set(fetched)).toEqual(new Set([weights, first, second]));
+    expect([weights, first, second].map((file) => existsSync(file))).toEqual([true, false, true]);
+    expect(existsSync(`${first}.ok`)).toBe(false);
+  });
+
   test('writes overlays of the listed images, and nothing else', async () => {
     const set = await stagedSet();
     const before = [...set.objects.keys()];

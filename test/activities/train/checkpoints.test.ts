@@ -156,6 +156,36 @@ describe('the last two checkpoints and the best one', () => {
   });
 });
 
+describe('an evaluation', () => {
+  async function evaluated(objects: Map<string, Buffer>, store: Store = memoryStore(objects)) {
+    const publish = createPublish(memoryStore(objects), () => FINISHED_MS);
+    const { resultsUri } = await publish.publishResults(publishInput({ outputPrefix: 's3://bucket/eval' }));
+    const evaluation = { step: 5, mIoU: 0.9, mAcc: 0.5, aAcc: 0.5, resultsUri };
+    const recording = recordEvaluation(store, trainRun(), evaluation);
+    return { evaluation, recording };
+  }
+
+  test('is in the checkpoint’s pointer before it is in the log: whoever finds it there does it no more', async () => {
+    const { objects, store } = await trained(5);
+    const away = withOutage(store, 'write', (uri) => uri.endsWith('train.log.json'));
+    const { evaluation, recording } = await evaluated(objects, away);
+    await expect(recording).rejects.toThrow(Unavailable);
+    expect((await listCheckpoints(store, folder))[0]).toMatchObject({ evaluation });
+    expect((await readLog(store, trainRun().prefix)).filter(({ mode }) => mode === 'val')).toEqual([]);
+  });
+
+  test('stays with its checkpoint when a trainer that was given up saves the same steps late', async () => {
+    const { objects, store } = await trained(5);
+    const { evaluation, recording } = await evaluated(objects);
+    await recording;
+    const written = objects.get(`${folder}/iter_5.json`);
+    // It began before the checkpoint was there.
+    await segment({ ...store, list: async () => [] }, { until: 5 });
+    expect(objects.get(`${folder}/iter_5.json`)).not.toBe(written);
+    expect((await listCheckpoints(store, folder))[0]).toMatchObject({ step: 5, evaluation });
+  });
+});
+
 describe('a store that is away', () => {
   test('for a while costs nothing: the training goes on meanwhile, and the checkpoint comes after', async () => {
     const objects = new Map<string, Buffer>();

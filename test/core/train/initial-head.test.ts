@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { headSpecs } from '../../../core/model/head.ts';
-import { initialHead } from '../../../core/train/initial-head.ts';
+import { initialHead, initialTensors } from '../../../core/train/initial-head.ts';
 import { tinyConfig } from '../../builders.ts';
 
 const UPERNET = tinyConfig(
@@ -79,4 +79,15 @@ test('a tensor depends on the seed and its name, not on what else there is', () 
   expect(without.tensors.get(name)).toEqual(head.tensors.get(name));
   expect(initialHead(UPERNET, 2).tensors.get(name)).not.toEqual(head.tensors.get(name));
   expect(data('backbone.up1.0.weight')).not.toEqual(data('backbone.up1.3.weight'));
+});
+
+test('is made in pieces that never hold up a heartbeat for long, however large a tensor is', () => {
+  const { model } = tinyConfig(
+    'model.head={"type":"upernet","channels":512,"poolScales":[1,2],"classes":150}',
+    'model.backbone.taps=[0,0,1,1]',
+  );
+  const numbers = headSpecs(model).map(({ shape }) => shape.reduce((product, dim) => product * dim, 1));
+  expect(Math.max(...numbers)).toBeGreaterThan(4e6);
+  const pieces = [...initialTensors(model, 1)].length;
+  expect(numbers.reduce((sum, count) => sum + count, 0) / pieces).toBeLessThan(2e6);
 });
