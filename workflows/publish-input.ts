@@ -3,6 +3,7 @@ import { coldStart } from '../core/cold-start.ts';
 import type { EvalInput, EvalRun, ReducedRun, WorkerPhases } from '../core/config/eval.ts';
 import type { WorkerState } from '../core/config/fleet.ts';
 import type { EvaluatedShard } from './evaluate-shards.ts';
+import { reproduceEvaluation } from './reproduce-evaluation.ts';
 
 /** Moments on the workflow's clock, ms since the epoch. */
 export interface RunTimes {
@@ -33,7 +34,7 @@ export function publishInput(
     matrix: reduced.matrix,
     classes: run.classes,
     overlays: run.overlays,
-    reproduce: reproduce(run, input),
+    reproduce: reproduceEvaluation(run, input),
     run: {
       workflowId: run.workflowId,
       runId: run.runId,
@@ -71,16 +72,4 @@ function sumPhases(phases: WorkerPhases[]): WorkerPhases {
   for (const part of phases)
     for (const key of Object.keys(sum) as (keyof WorkerPhases)[]) sum[key] += part[key];
   return sum;
-}
-
-/** The two ways to run the same again. */
-function reproduce(run: EvalRun, input: EvalInput): string[] {
-  const name = typeof input.config === 'string' ? input.config : 'CONFIG.yaml';
-  const overrides = input.overrides?.length ? ` --cfg-options ${input.overrides.join(' ')}` : '';
-  const head = input.head ? ` --head ${input.head}` : '';
-  const again = { ...input, recompute: true };
-  return [
-    `temporal workflow start --type EvalMIoU --task-queue tessera --workflow-id ${run.workflowId} --input '${JSON.stringify(again)}'`,
-    `npx tessera run ${name} --weights ${input.weights}${head} --dataset ${input.dataset} --output ${input.output}${overrides}`,
-  ];
 }

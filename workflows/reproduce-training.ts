@@ -1,18 +1,33 @@
-import type { TrainInput, TrainRun } from '../core/config/train-run.ts';
+import type { TrainInput, TrainRun, TrainStart } from '../core/config/train-run.ts';
+import { runAgain } from '../core/run-again.ts';
 
-/** The two ways to train the same again. */
-export function reproduceTraining({ workflowId }: TrainRun, input: TrainInput): string[] {
-  const { weights, dataset, output, overrides = [], resumeFrom, loadFrom } = input;
-  const name = typeof input.config === 'string' ? input.config : 'CONFIG.yaml';
-  const again = JSON.stringify({ ...input, recompute: true });
-  const options = [
-    `--weights ${weights} --dataset ${dataset} --output ${output}`,
-    ...(resumeFrom ? [`--resume-from ${resumeFrom}`] : []),
-    ...(loadFrom ? [`--load-from ${loadFrom}`] : []),
-    ...(overrides.length > 0 ? [`--cfg-options ${overrides.join(' ')}`] : []),
-  ];
-  return [
-    `temporal workflow start --type TrainHead --task-queue tessera --workflow-id ${workflowId} --input '${again}'`,
-    `npx tessera train ${name} ${options.join(' ')}`,
-  ];
+/**
+ * The two ways to train the same again, from what the run began with. By an id of its own: unlike `recompute`, it lets
+ * the same line go on where it was, should the training be stopped.
+ */
+export function reproduceTraining(
+  { workflowId, start }: Pick<TrainRun, 'workflowId' | 'start'>,
+  input: TrainInput,
+): string[] {
+  const { resumeFrom: _r, loadFrom: _l, ...rest } = input;
+  const { resumeFrom, loadFrom } = beginning(start);
+  return runAgain({
+    ...{ type: 'TrainHead', command: 'train', workflowId: `${workflowId}-again` },
+    input: { ...rest, ...beginning(start), recompute: false },
+    options: {
+      'evaluation-split': input.evaluationSplit,
+      ...{ 'resume-from': resumeFrom, 'load-from': loadFrom },
+    },
+  });
+}
+
+function beginning(start: TrainStart): Pick<TrainInput, 'resumeFrom' | 'loadFrom'> {
+  switch (start.from) {
+    case 'scratch':
+      return {};
+    case 'head':
+      return { loadFrom: start.head.uri };
+    case 'checkpoint':
+      return { resumeFrom: start.uri };
+  }
 }
