@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import pRetry from 'p-retry';
@@ -20,6 +19,7 @@ import {
   type WrittenFile,
   writeCheckpointFiles,
 } from './checkpoint-files.ts';
+import { removeAbandoned, writerName } from './writer-folders.ts';
 
 /** A store that is away for longer ends the attempt; the next one goes on from the last checkpoint. */
 const PATIENCE_MS = 5 * 60_000;
@@ -55,13 +55,13 @@ export class Checkpoints implements AsyncDisposable {
 
   constructor(options: CheckpointsOptions) {
     this.#options = options;
-    // Not by the run: a lost trainer that is still at work may share the disk with its successor.
-    this.#folder = path.join(options.scratchFolder, randomUUID());
+    this.#folder = path.join(options.scratchFolder, writerName());
   }
 
   /** Looks whether a state may be saved at all, before hours are spent on it. @throws Unavailable without room for it */
   async ensureRoom(state: HeadState): Promise<void> {
     await mkdir(this.#options.scratchFolder, { recursive: true });
+    await removeAbandoned(this.#options.scratchFolder);
     await ensureRoom(this.#need(state));
   }
 
