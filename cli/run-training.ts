@@ -1,5 +1,5 @@
 import type { TrainResults } from '../core/config/train-results.ts';
-import type { TrainInput, TrainProgress, TrainResult } from '../core/config/train-run.ts';
+import type { SavedCheckpoint, TrainInput, TrainProgress, TrainResult } from '../core/config/train-run.ts';
 import { followBar, runWatched } from './run-workflow.ts';
 import type { Session } from './session.ts';
 import type { Terminal } from './terminal.ts';
@@ -16,12 +16,22 @@ export function runTraining(
     cancelling: 'the trainer saves where it is, then workers end',
     async cancelled(handle) {
       const { checkpoint } = await handle.query<TrainProgress>('progress');
-      return checkpoint
-        ? `the last checkpoint is that of step ${checkpoint.step} (${checkpoint.uri}); ` +
-            `the same command with --workflow-id ${workflowId} goes on from there`
-        : 'no checkpoint was written';
+      return checkpoint ? goingOn(workflowId, input, checkpoint) : 'no checkpoint was written';
     },
   });
+}
+
+/** What goes on from a cancelled training's last checkpoint. */
+export function goingOn(
+  workflowId: string,
+  { recompute, loadFrom }: Pick<TrainInput, 'recompute' | 'loadFrom'>,
+  { step, uri }: Pick<SavedCheckpoint, 'step' | 'uri'>,
+): string {
+  // Each run that recomputes has a folder of its own: there is nothing in it when it starts.
+  const changed = recompute
+    ? `--resume-from ${uri}${loadFrom ? ' instead of --load-from' : ''}`
+    : `--workflow-id ${workflowId}`;
+  return `the last checkpoint is that of step ${step} (${uri}); the same command with ${changed} goes on from there`;
 }
 
 const showTraining = followBar(

@@ -4,6 +4,7 @@ import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTrainResults } from '../../core/read-train-results.ts';
 import { readCheckpoint } from '../../core/train/checkpoints.ts';
+import { startNode } from '../infra/observe.ts';
 import { ROOT } from './tessera.ts';
 import { type Outcome, SHORT, startTrainings, type Trainings, untilTraining } from './training.ts';
 
@@ -120,6 +121,25 @@ describe('TrainHead on real servers with local workers', () => {
     expect(stderr).toMatch(/4\/4 steps · loss [\d.]+, acc [\d.]+ %/);
     expect(stdout).toMatch(/step {6}2 {2}mIoU [\d.]+ .*\n {2}step {6}4 {2}mIoU [\d.]+/);
     expect(stdout).toContain(`results  ${ROOT}/runs/upernet/results.json`);
+  });
+
+  it('tells who interrupts a `--recompute` what goes on from there, and that gives the same bits', async () => {
+    const { client, store } = trainings.tessera.session;
+    const { weights, dataset } = trainings.input();
+    const options = ['--weights', weights, '--dataset', dataset, '--workflow-id', 'anew', '--recompute'];
+    const command = ['cli/tessera.mjs', 'train', 'tiny', ...options, '--cfg-options', ...SHORT];
+    const { child, exited, output } = startNode(command);
+    await untilTraining(client.workflow.getHandle('anew'), ({ step }) => step >= 7);
+    child.kill('SIGINT');
+    expect(await exited).toBe('1');
+    const [, uri] = /; the same command with --resume-from (\S+) goes on from there/.exec(output())!;
+    const { step } = await readCheckpoint(store, uri!);
+    expect(step).toBeGreaterThanOrEqual(7);
+
+    const { stdout } = await promisify(execFile)('node', [...command, '--resume-from', uri!]);
+    const results = await readTrainResults(store, /results {2}(\S+)/.exec(stdout)![1]!);
+    expect(results.inputs.start).toEqual({ from: 'checkpoint', uri, step });
+    expect(results.checkpoints.last.head.sha256).toBe(undisturbed.head);
   });
 });
 
