@@ -11,6 +11,8 @@ import {
 import type { Launcher } from './launcher.ts';
 
 const LOOK_EVERY_MS = 1_000;
+/** Of the dead, only workers that began within this time count: a training of weeks outlives many. */
+const YOUNG_MS = 24 * 3_600_000;
 
 export interface KeepOptions {
   signal: AbortSignal;
@@ -107,13 +109,17 @@ function judge(fleet: FleetSpec, { workers, trouble }: FleetState, served: Set<s
       'FleetLost',
       `${tooBig[0]!.name}: ${causeText(tooBig[0]!.cause!)} before it could take a shard: give the workers more memory`,
     );
-  const dead = workers.filter(({ state, cause }) => state === 'gone' && cause && CAUSES[cause.kind].counts);
+  const bornAfter = Date.now() - YOUNG_MS;
+  const dead = workers.filter(
+    ({ state, cause, createdAtMs = bornAfter }) =>
+      state === 'gone' && cause && CAUSES[cause.kind].counts && createdAtMs >= bornAfter,
+  );
   const last = dead.at(-1);
-  // A worker may be lost now and then; a fleet that replaces each worker twice has another trouble.
+  // A worker may be lost now and then; a fleet that replaces each worker twice in a day has another trouble.
   if (last && dead.length > 3 + 2 * fleet.workers)
     throw new TypedFailure(
       'FleetLost',
-      `workers keep dying: ${dead.length} of this run so far, the last (${last.name}) by ${causeText(last.cause!)}${quoted(last.lastLines)}`,
+      `workers keep dying: ${dead.length} of this run within a day, the last (${last.name}) by ${causeText(last.cause!)}${quoted(last.lastLines)}`,
     );
 }
 

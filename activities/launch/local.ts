@@ -5,6 +5,7 @@ import type { FleetSpec, WorkerState } from '../../core/config/fleet.ts';
 import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
 import type { Launcher } from './launcher.ts';
 
+const PORTS = ['TESSERA_HEALTH_PORT', 'TESSERA_METRICS_PORT', 'TESSERA_FEATURE_PORT'];
 const WORKER = fileURLToPath(new URL('../../workers/gpu.ts', import.meta.url));
 
 interface LocalWorker {
@@ -20,8 +21,8 @@ interface LocalWorker {
  * They end with us, however we end; a control worker that comes back launches anew.
  */
 export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = process.env): Launcher {
-  // A port is this process's own.
-  const { TESSERA_HEALTH_PORT: _, TESSERA_METRICS_PORT: __, ...withoutPorts } = env;
+  // A port is one process's own.
+  const withoutPorts = Object.fromEntries(Object.entries(env).filter(([name]) => !PORTS.includes(name)));
   const fleets = new Map<string, LocalWorker[]>();
 
   async function start(fleet: FleetSpec, name: string): Promise<LocalWorker> {
@@ -36,6 +37,7 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
       const message = signal ? `killed by ${signal}` : `exit code ${code}`;
       worker.gone = {
         name,
+        createdAtMs: worker.createdAtMs,
         state: 'gone',
         cause: { kind: 'crashed', message },
         lastLines: await lastLines(log),

@@ -11,10 +11,12 @@ locals {
   issuer  = trimprefix(data.aws_eks_cluster.this.identity[0].oidc[0].issuer, "https://")
   bucket  = aws_s3_bucket.tessera.arn
   objects = "${local.bucket}/*"
-  # All that workers write of a run; results and logs are the control worker's.
-  pictures = [for name in ["overlays", "show", "predictions"] : "${local.bucket}/${var.output_prefix}/*/${name}/*"]
-  read     = ["s3:GetObject", "s3:GetObjectVersion"]
-  write    = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+  # All that workers write of a run; results and pods' logs are the control worker's.
+  pictures    = [for name in ["overlays", "show", "predictions"] : "${local.bucket}/${var.output_prefix}/*/${name}/*"]
+  log         = "${local.bucket}/${var.output_prefix}/*/train.log.json"
+  checkpoints = "${local.bucket}/${var.output_prefix}/*/checkpoints/*"
+  read        = ["s3:GetObject", "s3:GetObjectVersion"]
+  write       = ["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
   rights = {
     # ListBucket also lets S3 say of an object that it is missing, rather than forbidden.
     tessera-control = [
@@ -24,7 +26,9 @@ locals {
     tessera-worker = [
       { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [local.bucket] },
       { Effect = "Allow", Action = local.read, Resource = [local.objects] },
-      { Effect = "Allow", Action = ["s3:PutObject"], Resource = local.pictures },
+      { Effect = "Allow", Action = ["s3:PutObject"], Resource = concat(local.pictures, [local.log]) },
+      # A trainer removes those that newer and better ones have made superfluous.
+      { Effect = "Allow", Action = local.write, Resource = [local.checkpoints] },
     ]
   }
 }

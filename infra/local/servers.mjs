@@ -34,6 +34,7 @@ const SERVERS = {
     atLeast: [1, 8],
     versionPattern: /Version\s*:\s*v?(\d+)\.(\d+)/,
     expectation: 'about 2 minutes, once',
+    env: { CGO_ENABLED: '0' }, // See its go.mod.
   },
   kwok: {
     title: 'KWOK',

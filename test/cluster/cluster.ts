@@ -14,6 +14,7 @@ import type { TiedProcess } from '../../infra/local/processes.ts';
 import { ensureBucket, type S3Access } from '../../infra/local/s3-server.ts';
 import { startTemporalServer } from '../../infra/local/temporal-server.ts';
 import { makeData, ROOT, type Runs, runsOf } from '../integration/runs.ts';
+import { type TrainingRuns, trainingSet, trainingsOf } from '../integration/training.ts';
 import { eventually, getJson, kubectl } from './kubectl.ts';
 
 /** Where the rig's pods reach what runs beside the cluster. */
@@ -29,6 +30,7 @@ const S3_KEYS = { accessKeyId: 'test', secretAccessKey: 'test-of-the-cluster' };
 export interface ClusterTessera extends Runs, AsyncDisposable {
   client: Client;
   store: Store;
+  trainings: TrainingRuns;
   s3: S3Access;
   /** Lines that a pod left behind in S3, by its name. */
   logs(workflowId: string): Promise<Map<string, string>>;
@@ -90,6 +92,7 @@ function clusterTessera(
     ...runsOf(client, store, inputs),
     client,
     store,
+    trainings: trainingsOf(client, store),
     s3,
     async logs(workflowId) {
       const found = await store.list(`${ROOT}/runs/${workflowId}/logs/`);
@@ -135,21 +138,21 @@ async function stageData(store: Store, folder: string, images: number) {
   const { inputs, weights, dataset } = await makeData(folder, images);
   const hooks = { signal: new AbortController().signal, onProgress() {} };
   for (const request of Object.values(weights)) await stageWeights(store, request, hooks);
-  await stageDataset(store, dataset, hooks);
+  for (const split of [dataset, await trainingSet(folder)]) await stageDataset(store, split, hooks);
   return inputs;
 }
 
 /** Waits until a running workflow's progress looks as wanted. */
-export function untilProgress(
+export function untilProgress<P = Progress>(
   handle: WorkflowHandle,
   what: string,
-  isReached: (progress: Progress) => boolean,
+  isReached: (progress: P) => boolean,
   timeoutMs = 60_000,
-): Promise<Progress> {
+): Promise<P> {
   return eventually(
     what,
     async () => {
-      const progress = await handle.query<Progress>('progress');
+      const progress = await handle.query<P>('progress');
       return isReached(progress) && progress;
     },
     { timeoutMs },

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { KubernetesObject, V1PersistentVolumeClaim, V1PodTemplateSpec } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments, stringify } from 'yaml';
+import { letsIn, letsOut, type Policy } from '../k8s-manifests/reach.ts';
 import { eventually, kubectl, kubectlWith } from './kubectl.ts';
 
 /*
@@ -112,6 +113,30 @@ describe('the API server takes', () => {
       dryRun(podsOf(objects));
     }
   });
+});
+
+describe('a training’s workers', () => {
+  const choices = foldersIn('components').map((name) => ({ overlay: 'base', components: [name] }));
+  const overlays = ['base', ...foldersIn('overlays')].map((overlay) => ({ overlay, components: [] }));
+
+  it.each([...overlays, ...choices])(
+    'reach each other where they take features, by $overlay with $components',
+    async ({ overlay, components }) => {
+      const objects = await render(overlay, components);
+      // As the API server keeps them.
+      const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy');
+      const kept = JSON.parse(apply(policies, '--server-side', '--dry-run=server', '-o', 'json'));
+      const specs = kept.items.map(({ spec }: { spec: Policy }) => spec);
+      const { template } = objects.find(({ kind }) => kind === 'PodTemplate')!;
+      const { env, ports } = template!.spec!.containers.find(({ name }) => name === 'worker')!;
+      const port = ports!.find(({ name }) => name === 'features')!.containerPort;
+      expect(env!.find(({ name }) => name === 'TESSERA_FEATURE_PORT')?.value).toBe(String(port));
+      const worker = template!.metadata!.labels!;
+      expect(letsOut(specs, worker, { to: worker, port })).toBe(true);
+      expect(letsIn(specs, worker, { from: worker, port })).toBe(true);
+      expect(letsIn(specs, worker, { from: { 'app.kubernetes.io/name': 'strange' }, port })).toBe(false);
+    },
+  );
 });
 
 describe('the API server refuses', () => {

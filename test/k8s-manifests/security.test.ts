@@ -1,6 +1,7 @@
 import type { V1NetworkPolicySpec, V1PolicyRule, V1RoleRef } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
 import { containersOf, manifestFiles, manifestsOf, podTemplates, readManifests } from './manifests.ts';
+import { letsIn, letsOut, type Policy } from './reach.ts';
 
 const pods = [...podTemplates()];
 const containers = pods.flatMap(([pod, template]) =>
@@ -107,6 +108,25 @@ describe('NetworkPolicies', () => {
     const blocks = rules.at(-1)!.to!.map(({ ipBlock }) => ipBlock!);
     expect(blocks.map(({ cidr }) => cidr)).toEqual(['0.0.0.0/0', '::/0']);
     expect(blocks[0]!.except).toContain('169.254.0.0/16');
+  });
+
+  it('let workers reach each other where features are taken, and nobody anything else of a worker', () => {
+    const base = readManifests('base/network-policies.yaml').map(({ spec }) => spec as Policy);
+    const { metadata, spec } = podTemplates().get('tessera-worker')!;
+    const worker = metadata!.labels!;
+    const ports = [...spec!.containers[0]!.ports!, { name: 'https', containerPort: 443 }];
+    const others = [
+      ...pods.map(([, { metadata }]) => metadata!.labels!),
+      { 'app.kubernetes.io/name': 'strange' },
+    ];
+    const open = others.flatMap((from) =>
+      ports
+        .filter(({ containerPort: port }) => letsIn(base, worker, { from, port }))
+        .map(({ name }) => `${from['app.kubernetes.io/name']} to ${name}`),
+    );
+    expect(open).toEqual(['tessera-worker to features']);
+    const out = ports.filter(({ containerPort: port }) => letsOut(base, worker, { to: worker, port }));
+    expect(out.map(({ name }) => name)).toEqual(['features']);
   });
 });
 

@@ -36,6 +36,21 @@ describe('the workers’ PodTemplate', () => {
     ]);
   });
 
+  it('takes features where other workers find it, at the port that the policies name', () => {
+    const host = worker.env!.find(({ name }) => name === 'TESSERA_HOST');
+    expect(host?.valueFrom?.fieldRef?.fieldPath).toBe('status.podIP');
+    const port = worker.ports!.find(({ name }) => name === 'features')?.containerPort;
+    expect(environment(worker).TESSERA_FEATURE_PORT).toBe(String(port));
+  });
+
+  it('keeps checkpoints on their way in a volume that goes with the pod, and asks for room for the largest', () => {
+    const scratch = worker.volumeMounts!.find(({ name }) => name === 'scratch');
+    expect(environment(worker).TESSERA_SCRATCH).toBe(scratch?.mountPath);
+    // A pod's own cache holds the 6B's weights as well.
+    const gib = Number(/^(\d+)Gi$/.exec(worker.resources!.requests!['ephemeral-storage']!)?.[1]);
+    expect(gib * 2 ** 30).toBeGreaterThan(12e9 + 5.8e9);
+  });
+
   it('leaves a node that doesn’t answer after 30 s, and ends within 15 s', () => {
     const { tolerations, terminationGracePeriodSeconds } = template.template!.spec!;
     const patience = tolerations!.filter(({ effect }) => effect === 'NoExecute');

@@ -11,8 +11,12 @@ export const NAMESPACE_ANNOTATION = 'tessera.dev/temporal-namespace';
 export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'tessera' };
 
 const GPU = 'nvidia.com/gpu';
-/** Replacements of one index; the run's own judgement comes first, this is for when nobody is there to judge. */
-const BACKOFF_LIMIT_PER_INDEX = 6;
+/**
+ * Replacements of one index, for each day that the run may take: a Job counts all, whenever they were. The run's own
+ * judgement comes first, this is for when nobody is there to judge.
+ */
+const REPLACEMENTS_A_DAY = 6;
+const DAY_SECONDS = 24 * 3_600;
 /** Beyond the run's own deadline, at which its workflow removes the Job. */
 const DEADLINE_MARGIN_SECONDS = 120;
 const TTL_SECONDS = 300;
@@ -60,7 +64,7 @@ export function jobOf(fleet: FleetSpec, podTemplate: V1PodTemplate, temporalName
       completionMode: 'Indexed',
       completions: fleet.workers,
       parallelism: fleet.workers,
-      backoffLimitPerIndex: BACKOFF_LIMIT_PER_INDEX,
+      backoffLimitPerIndex: REPLACEMENTS_A_DAY * Math.ceil(fleet.deadlineSeconds / DAY_SECONDS),
       podReplacementPolicy: 'Failed',
       podFailurePolicy: {
         rules: [

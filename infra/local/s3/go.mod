@@ -1,3 +1,4 @@
+// Built without cgo, whether there is a C compiler or not: the test cluster's image has nothing but the program in it.
 module tessera/infra/local/s3
 
 go 1.26

@@ -99,7 +99,7 @@ test('workers that keep dying fail the run, with the last one’s cause and word
   await expect(kept).rejects.toMatchObject({
     failureClass: 'FleetLost',
     message:
-      'workers keep dying: 6 of this run so far, the last (w5) by crashed: exit code 134. Its last lines:\nw5 says goodbye',
+      'workers keep dying: 6 of this run within a day, the last (w5) by crashed: exit code 134. Its last lines:\nw5 says goodbye',
   });
   expect(calls.at(-1)).toBe('tearDown');
 });
@@ -116,6 +116,22 @@ test('as many deaths as bad luck explains are borne, more of them in a larger fl
     stop();
     await kept;
   }
+});
+
+test('workers that lived for more than a day don’t speak against a fleet that trains for weeks', async () => {
+  const { launcher, kill, workers } = fakeLauncher();
+  const createdAtMs = Date.now() - 25 * 3_600_000;
+  for (let i = 0; i < 20; i++) {
+    workers.push({ name: `w${i}`, state: 'running' });
+    kill(`w${i}`);
+    workers[i] = { ...workers[i]!, createdAtMs };
+  }
+  const { kept, reports, stop } = keep(launcher, 1);
+  await until('it was seen', () => reports.length === 1);
+  stop();
+  await kept;
+  for (const worker of workers) worker.createdAtMs = Date.now();
+  await expect(keep(launcher, 1).kept).rejects.toThrow('workers keep dying: 20 of this run within a day');
 });
 
 test.each(['launch', 'observe'] as const)(

@@ -57,6 +57,12 @@ test('disruptions are not counted, and what is misconfigured ends the Job', () =
   expect(job.spec?.activeDeadlineSeconds).toBeGreaterThan(fleet.deadlineSeconds);
 });
 
+test('a run of days may replace as many pods of an index each day', () => {
+  const limit = (days: number) =>
+    jobOf({ ...fleet, deadlineSeconds: days * 86_400 }, template, 'default').spec!.backoffLimitPerIndex;
+  expect([0.5, 1, 7, 30].map(limit)).toEqual([6, 6, 42, 180]);
+});
+
 test('a template without the worker’s container is refused by name', () => {
   const empty = structuredClone(template);
   empty.template!.spec!.containers.pop();
