@@ -10,6 +10,7 @@ import { resultsText, runEval, runToEnd } from '../run-workflow.ts';
 import { openSession, type Session } from '../session.ts';
 import { type Terminal, terminal } from '../terminal.ts';
 import { timestamp } from './run.ts';
+import { layoutOf } from './stage.ts';
 
 export interface DemoInputs {
   weights: string;
@@ -58,11 +59,11 @@ export async function stageDemo(session: Session, screen: Terminal): Promise<Dem
     dataset: `${root}/datasets/mini-ade20k`,
   };
   screen.step('staging to S3');
-  const { imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
+  const { dataset } = await loadConfig('tiny');
   const split = (name: string) =>
     runToEnd<Staged>(session, 'StageDataset', `stage-demo-${name}`, {
-      ...{ source: files.ade, destination: inputs.dataset, name: 'mini ADE20K', split: name },
-      ...{ imageDir: `images/${name}`, annotationDir: `annotations/${name}`, imageSuffix, annotationSuffix },
+      ...{ source: files.ade, destination: inputs.dataset, name: 'mini ADE20K' },
+      ...layoutOf(dataset, name),
     });
   const staged = await Promise.all([
     runToEnd<Staged>(session, 'StageWeights', 'stage-demo-backbone', {

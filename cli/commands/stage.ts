@@ -3,12 +3,15 @@ import type { Command } from 'commander';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { stageDataset } from '../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
+import type { Config } from '../../core/config/config.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../../core/config/stage.ts';
 import type { Store } from '../../core/store.ts';
 import { runToEnd } from '../run-workflow.ts';
 import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
 import { timestamp } from './run.ts';
+
+const EVALUATED = 'validation';
 
 export function stageCommands(program: Command): void {
   const stage = program
@@ -22,7 +25,7 @@ export function stageCommands(program: Command): void {
       "the dataset's root, or its zip: ADEChallengeData2016, ADEChallengeData2016.zip",
     )
     .argument('<s3-uri>', 'where it goes')
-    .option('--split <name>', 'name of the split', 'validation')
+    .option('--split <name>', 'which split: validation, training', EVALUATED)
     .option('--layout <config>', "config whose dataset section tells the dataset's layout", 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
     .action(
@@ -31,15 +34,12 @@ export function stageCommands(program: Command): void {
         destination: string,
         options: { split: string; layout: string; name?: string },
       ) => {
-        const { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile } = (
-          await loadConfig(options.layout)
-        ).dataset;
+        const { dataset } = await loadConfig(options.layout);
         const request = {
           source: absolute(source),
           destination,
-          split: options.split,
           name: options.name ?? path.basename(absolute(source), '.zip'),
-          ...{ imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile },
+          ...layoutOf(dataset, options.split),
         };
         await run({ type: 'StageDataset', request });
       },
@@ -55,6 +55,20 @@ export function stageCommands(program: Command): void {
     .action((source: string, destination: string) =>
       run({ type: 'StageWeights', request: { source: absolute(source), destination } }),
     );
+}
+
+/** Where a split lies. A config tells the folders of the one that is evaluated; others lie beside it, by their names. */
+export function layoutOf(
+  dataset: Config['dataset'],
+  split: string,
+): Omit<StageDatasetInput, 'source' | 'destination' | 'name'> {
+  const { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile } = dataset;
+  const folder = (evaluated: string) =>
+    split === EVALUATED ? evaluated : evaluated.replace(/(^|\/)(validation|val)$/, `$1${split}`);
+  return {
+    ...{ split, imageDir: folder(imageDir), annotationDir: folder(annotationDir) },
+    ...{ imageSuffix, annotationSuffix, splitFile },
+  };
 }
 
 function isHere(source: string): boolean {

@@ -31,6 +31,8 @@ export function channelOptions(config: FeaturesConfig): ChannelOptions {
     'grpc.keepalive_permit_without_calls': 1,
     // With HTTP/2's own 64 KB, a sender would wait for the other end a hundred times a crop.
     'grpc-node.flow_control_window': 16 * 2 ** 20,
+    // A pod's proxy is for what lies outside of the cluster.
+    'grpc.enable_http_proxy': 0,
   };
 }
 
