@@ -1,6 +1,6 @@
 import { isCancellation, sleep } from '@temporalio/workflow';
 import type { EvalRun, ShardResult } from '../core/config/eval.ts';
-import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import { isTriedAgain, REACTIONS, TypedFailure } from '../core/config/failures.ts';
 import type { ShardRange } from '../core/shard/cut-shards.ts';
 import { shardActivities } from './activities.ts';
 import { backoff } from './backoff.ts';
@@ -8,9 +8,6 @@ import { withCause } from './cause.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
 import type { ProgressTracker } from './progress.ts';
-
-/** Attempts of one shard in all; a run on pre-emptible machines needs a few more than one. */
-const MAX_ATTEMPTS = 8;
 
 export interface EvaluatedShard {
   result: ShardResult;
@@ -74,7 +71,7 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
       // Another shard may have halved it meanwhile.
       if (retry === 'halve-batch' && batch > 1) shared.batch = Math.min(shared.batch, Math.floor(batch / 2));
       const isMended = retry === 'backoff' || shared.batch < batch;
-      if (failures.length >= MAX_ATTEMPTS || !isMended) throw final(failure, batch, error);
+      if (!isMended || !isTriedAgain(failures)) throw final(failure, batch, error);
       if (retry === 'backoff') await sleep(backoff(failures.length));
     }
   }

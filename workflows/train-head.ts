@@ -87,7 +87,7 @@ async function trainAndEvaluate(
   { fleet, view, progress }: Watched,
 ): Promise<{ segments: TrainOutcome['segments']; evaluateSeconds: number }> {
   const { train } = run.config;
-  const training: Training = { run, fleet, view, attempts: 0, onFailure: progress.failed };
+  const training: Training = { run, fleet, view, attempts: 0, isReached: true, onFailure: progress.failed };
   const segments: TrainOutcome['segments'] = [];
   let evaluateSeconds = 0;
   let step = firstStep(run, view);
@@ -97,8 +97,7 @@ async function trainAndEvaluate(
     if (checkpoint?.step === step && isStop(step, train) && !isEvaluated) {
       progress.enter('evaluating');
       const began = Date.now();
-      const evaluation = await evaluateCheckpoint(run, checkpoint, fleet);
-      await control.recordEvaluation(run, evaluation);
+      const evaluation = await evaluateCheckpoint(training, checkpoint);
       progress.evaluated(evaluation);
       evaluateSeconds += (Date.now() - began) / 1000;
     }

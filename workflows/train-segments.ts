@@ -1,6 +1,6 @@
 import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
-import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
-import type { SegmentResult, SegmentTask, TrainRun } from '../core/config/train-run.ts';
+import { isTriedAgain, REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import type { SegmentResult, SegmentTask, TrainerReady, TrainRun } from '../core/config/train-run.ts';
 import { trainActivities } from './activities.ts';
 import { backoff } from './backoff.ts';
 import { withCause } from './cause.ts';
@@ -10,6 +10,8 @@ import type { TrainingView } from './training-view.ts';
 
 /** Attempts that come no further than the one before, as counted by checkpoints; more would not either. */
 const MAX_ATTEMPTS_IN_PLACE = 6;
+/** So often a worker tries to reach a trainer; a network that lets no feature through would fill the history else. */
+const MAX_TRIES_TO_REACH = 5;
 
 /** What the segments of a run share. */
 export interface Training {
@@ -18,6 +20,8 @@ export interface Training {
   view: TrainingView;
   /** Of the whole run so far. */
   attempts: number;
+  /** Whether workers reach trainers, as far as it is known. */
+  isReached: boolean;
   onFailure(failure: Classified): void;
 }
 
@@ -62,30 +66,51 @@ async function trainSegment(training: Training, task: SegmentTask): Promise<Segm
   }
 }
 
-/** Until it is cancelled, all workers but the trainer's bring features. That they can't is no reason to end. */
+/**
+ * Until it is cancelled, all workers but the trainer's bring features. That they can't is no reason to end: the trainer
+ * goes on alone, and at the next segment each of them tries once.
+ */
 async function serveFeatures(training: Training, { attempt, run }: SegmentTask): Promise<void> {
   const { view } = training;
   await condition(() => view.trainer()?.attempt === attempt);
   const trainer = view.trainer()!;
   const gpu = trainActivities(run.fleet);
   const { config, weights, dataset } = run;
+  const tries = training.isReached ? MAX_TRIES_TO_REACH : 1;
   const lane = async () => {
-    for (let failures = 0; ; ) {
+    const failures: Classified[] = [];
+    for (let missed = 0; missed < tries; ) {
       try {
         const end = await gpu.serveFeatures({ run: { config, weights, dataset }, trainer });
-        if (end === 'finished') return;
+        if (end === 'finished') {
+          training.isReached = true;
+          return;
+        }
         // Out of reach, or gone: that a trainer is lost, the segment will tell.
-        await sleep(backoff(++failures));
+        if (++missed < tries) await sleep(backoff(missed));
       } catch (error) {
         if (isCancellation(error)) throw error;
         const failure = await withCause(error, training.fleet);
+        failures.push(failure);
         training.onFailure(failure);
-        if (REACTIONS[failure.class].retry !== 'backoff') return;
-        await sleep(backoff(++failures));
+        if (REACTIONS[failure.class].retry !== 'backoff' || !isTriedAgain(failures)) return;
+        missed = 0;
+        await sleep(backoff(failures.length));
       }
     }
+    if (training.isReached) training.onFailure(outOfReach(trainer));
+    training.isReached = false;
   };
   await Promise.all(Array.from({ length: run.fleet.workers - 1 }, lane));
+}
+
+function outOfReach({ worker, address }: TrainerReady): Classified {
+  return {
+    class: 'Unavailable',
+    message:
+      `${worker} was not reached at ${address} by a worker that would bring it features: ` +
+      'does the network let workers connect to each other there?',
+  };
 }
 
 function advice({ class: failureClass }: Classified): string {

@@ -9,7 +9,10 @@ import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
  *
  * @throws BadInput if they are of another training: nothing published is ever overwritten
  */
-export async function finishedTraining(store: Store, run: TrainRun): Promise<TrainResult | null> {
+export async function finishedTraining(
+  store: Store,
+  run: Omit<TrainRun, 'start'>,
+): Promise<TrainResult | null> {
   const uri = joinUri(run.prefix, 'results.json');
   const results = await unlessAbsent(readTrainResults(store, uri));
   if (!results) return null;

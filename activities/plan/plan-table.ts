@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../core/config/config.ts';
+import { MAX_EVAL_MINUTES } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import {
@@ -61,13 +62,18 @@ function plannedRow(
     // By the table's id alone: a table that is made again finds its rows' results there.
     output: joinUri(input.output, workflowId, 'rows'),
   };
+  // A row may take as long as its table, which cuts it then, or as its own kind may at most.
+  const { evaluationSplit, deadlineMinutes } = input;
   return {
     ...{ name, workflowId: `${workflowId}-${name}`, reproduces: config.reproduces ?? null },
     ...(isTrained
-      ? { kind: 'train', input: { ...common, evaluationSplit: input.evaluationSplit } }
+      ? { kind: 'train', input: { ...common, evaluationSplit, deadlineMinutes } }
       : {
           kind: 'evaluate',
-          input: { ...common, ...(row.head ? { head: row.head } : {}), split: input.evaluationSplit },
+          input: {
+            ...{ ...common, ...(row.head ? { head: row.head } : {}), split: evaluationSplit },
+            deadlineMinutes: Math.min(deadlineMinutes, MAX_EVAL_MINUTES),
+          },
         }),
   };
 }

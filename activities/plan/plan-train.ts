@@ -23,6 +23,7 @@ import {
 } from '../../core/train/checkpoints.ts';
 import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
+import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
 import { finishedTraining } from './finished-training.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
@@ -61,26 +62,40 @@ export async function planTrain(
 
   const prefix = joinUri(input.output, workflowId, ...(input.recompute ? [runId] : []));
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
-  const run: TrainRun = {
+  const planned: Omit<TrainRun, 'start'> = {
     ...{ workflowId, runId, prefix, config, classes, weights, deadlineSeconds },
     codeVersion: context.codeVersion,
     imageDigest: context.imageDigest,
     dataset: trainingSet(training, config),
     evaluation: { dataset: input.dataset, split: input.evaluationSplit },
-    start: await findStart(store, input, config),
     fleet: fleetSpec('train', workflow, {
       ...{ launcher: context.launcher, config, deadlineSeconds, prefix },
       workers: config.run.workers,
     }),
   };
-  const result = await finishedTraining(store, run);
+  const result = await finishedTraining(store, planned);
   if (result) return { kind: 'finished', result };
-  const checkpoint = await ownCheckpoint(store, run, input.resume);
+  checkHistory(config);
+  const checkpoint = await ownCheckpoint(store, planned, input.resume);
+  // What a training began with may be gone by now: another run keeps few of its checkpoints.
+  const run: TrainRun = { ...planned, start: checkpoint?.start ?? (await findStart(store, input, config)) };
   const log = upTo(await readLog(store, prefix), checkpoint?.step ?? 0);
   return {
     ...{ kind: 'run', run, evaluations: evaluationsOf(log) },
     checkpoint: checkpoint ? savedCheckpoint(checkpoint) : null,
   };
+}
+
+/** @throws BadInput for a training that Temporal would end by the size of its history, days later */
+function checkHistory({ name, train, run }: TrainableConfig): void {
+  const events = historyEvents(train, run.workers);
+  if (events <= MAX_HISTORY_EVENTS) return;
+  const { steps, evaluateEvery, checkpointEvery } = train;
+  throw new BadInput(
+    `${name}: ${steps} steps with train.evaluateEvery ${evaluateEvery}, train.checkpointEvery ${checkpointEvery} and ` +
+      `run.workers ${run.workers} would be ${events} events of Temporal's history; expected ${MAX_HISTORY_EVENTS} at ` +
+      'the most. Evaluate less often, save less often, or take fewer workers',
+  );
 }
 
 function trainingSet(
@@ -119,7 +134,7 @@ async function findStart(
 /** The newest checkpoint of this workflow id, if it may be gone on from. */
 async function ownCheckpoint(
   store: Store,
-  run: TrainRun,
+  run: Omit<TrainRun, 'start'>,
   resume: TrainInput['resume'],
 ): Promise<Checkpoint | null> {
   const { prefix, config } = run;

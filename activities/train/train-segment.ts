@@ -187,7 +187,7 @@ async function save<Batch>({ context, task, trainer, checkpoints, log }: Segment
     PALETTE: classes.classes.map(({ color }) => color),
   };
   const writer = { workflowId, runId, worker: context.worker };
-  const notes = { seed, logWindow: log.window(), recipe: recipeOf(run), writer };
+  const notes = { seed, logWindow: log.window(), recipe: recipeOf(run), start: run.start, writer };
   await checkpoints.save(state, meta, notes, log.bytes());
 }
 

@@ -7,7 +7,7 @@ import { type FeatureContext, openFeatureSource } from './feature-source.ts';
 import { featureEndpoint } from './features/endpoint.ts';
 import { openFeatureFeed } from './features/feature-feed.ts';
 import type { FeatureBatch } from './features/feature-window.ts';
-import { type ServeEnd, serveFeatures } from './features/serve-features.ts';
+import { reaches, type ServeEnd, serveFeatures } from './features/serve-features.ts';
 import { HeadTrainer } from './head-trainer.ts';
 import type { Feed, FeedHooks, SegmentContext } from './train-segment.ts';
 
@@ -31,6 +31,7 @@ export function trainingWork(
     },
     async serve({ run, trainer: { address, token } }, signal) {
       const { config } = run;
+      if (!(await reaches(address, config))) return 'trainer-lost';
       await using source = await openFeatureSource(context, run, signal);
       const { sample, extractor } = source;
       return await serveFeatures({ address, token, config, sample, extractor, signal });

@@ -9,6 +9,9 @@ export const s3Uri = z
   .string()
   .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/, 'expected s3://bucket/key');
 
+/** An evaluation may take a week. */
+export const MAX_EVAL_MINUTES = 10_080;
+
 /** What `EvalMIoU` is started with. */
 export const EvalInputSchema = z.strictObject({
   version: z.literal(1).default(1),
@@ -26,7 +29,7 @@ export const EvalInputSchema = z.strictObject({
   /** Results go to `<output>/<workflow id>/`. */
   output: s3Uri,
   /** The run is cancelled after so long, and fails. */
-  deadlineMinutes: z.number().positive().max(10_080).default(1_440),
+  deadlineMinutes: z.number().positive().max(MAX_EVAL_MINUTES).default(1_440),
   /** Evaluate again although this workflow id has results: they go below the run's own id. */
   recompute: z.boolean().default(false),
 });

@@ -10,20 +10,27 @@ export const FAILURE_CLASSES = [
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /**
- * How a run reacts to each class. `maxAttempts` bounds what one shard may cost;
- * `shardsFault` says whether the attempt counts against the shard itself.
+ * How a run reacts to each class. `maxAttempts` is how often one shard may fail in this way: a service that is away
+ * eight times in a row won't be back soon, but that a worker is lost says nothing of the shard.
  */
 export const REACTIONS: Record<
   FailureClass,
-  { retry: 'never' | 'halve-batch' | 'backoff'; shardsFault: boolean; means: string }
+  { retry: 'never' | 'halve-batch' | 'backoff'; maxAttempts: number; means: string }
 > = {
-  BadInput: { retry: 'never', shardsFault: true, means: 'the request names something wrong' },
-  BadData: { retry: 'never', shardsFault: true, means: 'a file or object is not what it should be' },
-  OutOfMemory: { retry: 'halve-batch', shardsFault: true, means: 'the batch did not fit' },
-  Unavailable: { retry: 'backoff', shardsFault: false, means: 'a service did not answer for now' },
-  WorkerLost: { retry: 'backoff', shardsFault: false, means: 'the worker vanished in mid-shard' },
-  FleetLost: { retry: 'never', shardsFault: false, means: 'workers die faster than bad luck explains' },
+  BadInput: { retry: 'never', maxAttempts: 1, means: 'the request names something wrong' },
+  BadData: { retry: 'never', maxAttempts: 1, means: 'a file or object is not what it should be' },
+  OutOfMemory: { retry: 'halve-batch', maxAttempts: 8, means: 'the batch did not fit' },
+  Unavailable: { retry: 'backoff', maxAttempts: 8, means: 'a service did not answer for now' },
+  WorkerLost: { retry: 'backoff', maxAttempts: 100, means: 'the worker vanished in mid-shard' },
+  FleetLost: { retry: 'never', maxAttempts: 1, means: 'workers die faster than bad luck explains' },
 };
+
+/** Whether a shard is to be tried again that has failed in these ways, the last of them just now. */
+export function isTriedAgain(failures: { class: FailureClass }[]): boolean {
+  const { class: last } = failures.at(-1)!;
+  const { retry, maxAttempts } = REACTIONS[last];
+  return retry !== 'never' && failures.filter((failure) => failure.class === last).length < maxAttempts;
+}
 
 /** A failure whose message is meant for the user: it says where, what is, and what should be. */
 export class TypedFailure extends Error {

@@ -14,7 +14,7 @@ export const ObjectReportSchema = z.strictObject({
   sha256,
   sizeBytes: z.int().nonnegative(),
   /** Absent where the bucket keeps no versions. */
-  versionId: z.string().optional(),
+  versionId: z.string().exactOptional(),
 });
 
 /** What went wrong on the way, and was mended. */

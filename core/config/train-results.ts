@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EvaluationSchema } from '../train/train-log.ts';
 import { FailureReportSchema, ObjectReportSchema, RunReportSchema, WorkerReportSchema } from './results.ts';
+import { TrainStartSchema } from './train-run.ts';
 
 const seconds = z.number().nonnegative();
 /** A checkpoint that is kept: its pointer, and its head as mmseg loads it. */
@@ -16,11 +17,7 @@ export const TrainResultsSchema = z.strictObject({
     dataset: ObjectReportSchema.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
     evaluation: z.strictObject({ dataset: z.string(), split: z.string() }),
     /** What the training began with. */
-    start: z.discriminatedUnion('from', [
-      z.strictObject({ from: z.literal('scratch') }),
-      z.strictObject({ from: z.literal('head'), head: ObjectReportSchema }),
-      z.strictObject({ from: z.literal('checkpoint'), uri: z.string(), step: z.int().nonnegative() }),
-    ]),
+    start: TrainStartSchema,
   }),
   /** The step that it went on from, after an earlier run of the same workflow id. */
   resumedFrom: z.int().positive().nullable(),

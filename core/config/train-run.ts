@@ -3,7 +3,7 @@ import type { Evaluation, TrainRecord } from '../train/train-log.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import { type StagedObject, s3Uri } from './eval.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
-import type { ShardReport } from './results.ts';
+import { ObjectReportSchema, type ShardReport } from './results.ts';
 import type { TrainConfig } from './train.ts';
 
 /** What `TrainHead` is started with. */
@@ -59,11 +59,13 @@ export interface TrainRun {
   deadlineSeconds: number;
 }
 
-/** Where a training begins if its own folder has no checkpoint yet. */
-export type TrainStart =
-  | { from: 'scratch' }
-  | { from: 'head'; head: StagedObject }
-  | { from: 'checkpoint'; uri: string; step: number };
+/** What a training began with, or begins with if its own folder has no checkpoint yet. */
+export const TrainStartSchema = z.discriminatedUnion('from', [
+  z.strictObject({ from: z.literal('scratch') }),
+  z.strictObject({ from: z.literal('head'), head: ObjectReportSchema }),
+  z.strictObject({ from: z.literal('checkpoint'), uri: z.string(), step: z.int().nonnegative() }),
+]);
+export type TrainStart = z.infer<typeof TrainStartSchema>;
 
 /** Either a plan with what earlier runs of this workflow id have left, or where its finished results lie. */
 export type TrainPlan =
@@ -131,7 +133,7 @@ export interface TrainHeartbeat {
   steps: number;
   loss: number | null;
   lr: number | null;
-  /** mmseg's decode.acc_seg: percent of all pixels. */
+  /** mmseg's decode.acc_seg: percent of labelled pixels. */
   accuracy: number | null;
   samplesPerSecond: number | null;
   etaSeconds: number | null;

@@ -76,6 +76,6 @@ export interface StepLog {
   lr: number;
   /** The sum of the losses, weighted. */
   loss: number;
-  /** `decode.loss_ce`, `decode.acc_seg` (percent of all pixels), `aux.loss_ce`, `aux.acc_seg`. */
+  /** `decode.loss_ce`, `decode.acc_seg` (percent of labelled pixels), `aux.loss_ce`, `aux.acc_seg`. */
   parts: Record<string, number>;
 }

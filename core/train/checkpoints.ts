@@ -3,7 +3,7 @@ import type { StagedObject } from '../config/eval.ts';
 import { BadInput } from '../config/failures.ts';
 import { parseAs } from '../config/parse.ts';
 import { parseJson } from '../config/parse-json.ts';
-import type { SavedCheckpoint } from '../config/train-run.ts';
+import { type SavedCheckpoint, TrainStartSchema } from '../config/train-run.ts';
 import { folderOf, joinUri, type Store } from '../store.ts';
 import { RecipeSchema } from './recipe.ts';
 import { bestOf, EvaluationSchema, LogWindowSchema } from './train-log.ts';
@@ -30,6 +30,8 @@ export const CheckpointSchema = z.strictObject({
   /** Figures of the steps that no line of the log has yet. */
   logWindow: LogWindowSchema,
   recipe: RecipeSchema,
+  /** What its training began with. */
+  start: TrainStartSchema.optional(),
   /** Who wrote it. */
   writer: z.strictObject({ workflowId: z.string(), runId: z.string(), worker: z.string() }),
   /** Added when it has been evaluated. */

@@ -1,116 +1,18 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { Client, Connection, type WorkflowFailedError } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { asActivity } from '../../activities/as-activity.ts';
-import type { ControlActivities } from '../../activities/control.ts';
-import type { GpuActivities } from '../../activities/gpu.ts';
-import type { TrainOutcome } from '../../activities/publish/publish-training.ts';
 import { TypedFailure } from '../../core/config/failures.ts';
-import type { SavedCheckpoint, TrainProgress, TrainRun } from '../../core/config/train-run.ts';
-import { type Stack, startStack } from '../../infra/local/stack.ts';
-import { workflowBundle } from '../../workers/workflow-bundle.ts';
+import type { TrainProgress, TrainRun } from '../../core/config/train-run.ts';
+import { historyEvents } from '../../core/train/segments.ts';
 import { trainable, trainRun } from '../activities/train/training-run.ts';
-import { makeFolder } from '../infra/observe.ts';
+import { openTheatre, saved, type Theatre } from './theatre.ts';
 
-/* The workflow alone, on a real Temporal: activities only say that they have done their part. */
-let stack: Stack;
-let connection: NativeConnection;
-let client: Client;
+let theatre: Theatre;
 beforeAll(async () => {
-  Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
-  stack = await startStack({ stateDir: makeFolder() });
-  connection = await NativeConnection.connect({ address: stack.temporalAddress });
-  client = new Client({ connection: await Connection.connect({ address: stack.temporalAddress }) });
+  theatre = await openTheatre();
 });
-afterAll(async () => {
-  await connection.close();
-  await client.connection.close();
-  await stack[Symbol.asyncDispose]();
-});
-
-const saved = (step: number): SavedCheckpoint => ({
-  step,
-  uri: `s3://bucket/runs/train-1/checkpoints/iter_${step}.json`,
-  head: { uri: `s3://bucket/iter_${step}.pth`, sha256: '0'.repeat(64), sizeBytes: 1 },
-});
-
-interface Scene {
-  run: TrainRun;
-  gpu?: Partial<GpuActivities>;
-}
-
-/** Runs `TrainHead` with workers that pretend. */
-async function play(workflowId: string, { run, gpu = {} }: Scene) {
-  let outcome: TrainOutcome | undefined;
-  const told: string[] = [];
-  const signal = (name: string, news: object) =>
-    Context.current().client.workflow.getHandle(workflowId).signal(name, news);
-  const evaluation = {
-    mIoU: 0.5,
-    mAcc: 0.5,
-    aAcc: 0.5,
-    images: 8,
-    resultsUri: 's3://r',
-    reportUri: 's3://h',
-  };
-  const control: Partial<ControlActivities> = {
-    planTrain: async () => ({ kind: 'run', run, checkpoint: null, evaluations: [] }),
-    planEval: async () => ({ kind: 'finished', result: evaluation }),
-    keepFleet: () => asActivity(({ signal: { aborted } }) => new Promise(() => aborted)),
-    tearDown: async () => void told.push('torn down'),
-    recordEvaluation: async () => {},
-    publishTraining: async (given) => {
-      outcome = given;
-      const { best, last } = { best: given.evaluations[0]!, last: given.evaluations.at(-1)! };
-      const uris = { head: 's3://h', logUri: 's3://l', resultsUri: 's3://r', reportUri: 's3://p' };
-      return { steps: run.config.train.steps, best, last, ...uris };
-    },
-  };
-  const work: Partial<GpuActivities> = {
-    async trainSegment({ until, attempt }) {
-      const ready = { attempt, worker: 'w0', address: '10.0.0.1:1', token: 'x'.repeat(64) };
-      await signal('trainerReady', ready);
-      await signal('checkpointSaved', saved(until));
-      return { checkpoint: saved(until), worker: 'w0', steps: 1, seconds: 1, dataSeconds: 0 };
-    },
-    serveFeatures: async () => 'finished',
-    ...gpu,
-  };
-  const options = { connection, shutdownForceTime: '1s', shutdownGraceTime: '100ms' } as const;
-  const workers = [
-    await Worker.create({
-      ...options,
-      taskQueue: 'tessera',
-      workflowBundle: await workflowBundle(),
-      activities: control,
-      maxHeartbeatThrottleInterval: '1s',
-    }),
-    await Worker.create({
-      ...options,
-      taskQueue: run.fleet.taskQueue,
-      activities: work,
-      maxHeartbeatThrottleInterval: '1s',
-    }),
-  ];
-  const running = workers.map((worker) => worker.run().catch(() => {}));
-  try {
-    const handle = await client.workflow.start('TrainHead', {
-      ...{ taskQueue: 'tessera', workflowId },
-      args: [{ config: 'x', weights: 's3://w', dataset: 's3://d', output: 's3://o' }],
-    });
-    const end = await handle.result().then(
-      () => null,
-      (error: WorkflowFailedError) => error.cause as Error & { type?: string },
-    );
-    const { historyLength, historySize } = await handle.describe();
-    const progress = await handle.query<TrainProgress>('progress');
-    return { end, historyLength, historySize, outcome, told, progress };
-  } finally {
-    for (const worker of workers) worker.shutdown();
-    await Promise.all(running);
-  }
-}
+afterAll(() => theatre[Symbol.asyncDispose]());
 
 it('40 segments with 8 workers, and all that they tell, stay far inside the limits of a history', async () => {
   const config = trainable('train.steps=40000', 'train.evaluateEvery=1000', 'run.workers=8');
@@ -121,19 +23,20 @@ it('40 segments with 8 workers, and all that they tell, stay far inside the limi
     color: [i, 0, 0] as [number, number, number],
   }));
   const full: TrainRun = { ...run, fleet, classes: { name: 'ade20k', classes } };
-  const { end, historyLength, historySize, outcome } = await play('long', { run: full });
+  const { end, historyLength, historySize, outcome } = await theatre.play('long', { run: full });
   expect(end).toBeNull();
   expect(outcome!.evaluations).toHaveLength(40);
   expect(outcome!.segments.map(({ until }) => until).at(-1)).toBe(40_000);
   // A whole training has twice as many; Temporal's own limits are 51,200 events and 50 MB.
   expect(historyLength).toBeLessThan(3_000);
+  expect(historyLength).toBeLessThan(historyEvents(config.train, 8));
   expect(historySize).toBeLessThan(3_000_000);
 });
 
 it('a training that is lost over and over goes on as long as each attempt gets further', async () => {
   let attempts = 0;
   const run = trainRun({ config: trainable('train.evaluateEvery=20') });
-  const { end, outcome } = await play('further', {
+  const { end, outcome } = await theatre.play('further', {
     run,
     gpu: {
       async trainSegment({ until }) {
@@ -153,7 +56,7 @@ it('a training that is lost over and over goes on as long as each attempt gets f
 it('a training that is lost in one place over and over ends, and names the last good checkpoint', async () => {
   let attempts = 0;
   const run = trainRun({ config: trainable() });
-  const { end, told, progress } = await play('in-place', {
+  const { end, told, progress } = await theatre.play('in-place', {
     run,
     gpu: {
       trainSegment: async () => {
@@ -173,7 +76,7 @@ it('a training that is lost in one place over and over ends, and names the last 
 
 it('what no retry mends ends a training at once', async () => {
   let attempts = 0;
-  const { end } = await play('bad', {
+  const { end } = await theatre.play('bad', {
     run: trainRun(),
     gpu: {
       trainSegment: () => {
@@ -189,6 +92,42 @@ it('what no retry mends ends a training at once', async () => {
     type: 'BadData',
     message: 'images/a.jpg: damaged (no checkpoint was written)',
   });
+});
+
+it('workers that do not reach a trainer give it up soon, try once at the next segment, and it trains alone', async () => {
+  const tries = [0, 0];
+  const run = trainRun();
+  const { end, outcome } = await theatre.play('out-of-reach', {
+    run: { ...run, fleet: { ...run.fleet, workers: 2 } },
+    gpu: {
+      trainSegment: ({ until, attempt }) => {
+        const handle = Context.current().client.workflow.getHandle('out-of-reach');
+        return asActivity(async () => {
+          const address = '10.0.0.1:7300';
+          await handle.signal('trainerReady', { attempt, worker: 'w0', address, token: 'x' });
+          const isGivenUp = async () =>
+            tries[attempt - 1]! > 0 && (await handle.query<TrainProgress>('progress')).failures.length > 0;
+          while (!(await isGivenUp())) await sleep(200);
+          // One more try would come after a second.
+          if (attempt === 2) await sleep(1_500);
+          return { checkpoint: saved(until), worker: 'w0', steps: 10, seconds: 1, dataSeconds: 0 };
+        });
+      },
+      async serveFeatures({ trainer }) {
+        tries[trainer.attempt - 1]!++;
+        return 'trainer-lost';
+      },
+    },
+  });
+  expect(end).toBeNull();
+  expect(tries).toEqual([5, 1]);
+  // Told once, in the results as well.
+  expect(outcome!.failures).toMatchObject([
+    {
+      class: 'Unavailable',
+      message: expect.stringMatching(/^w0 was not reached at 10\.0\.0\.1:7300 by a worker/),
+    },
+  ]);
 });
 
 function lost(): Promise<never> {

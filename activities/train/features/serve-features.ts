@@ -63,6 +63,16 @@ export async function serveFeatures(options: ServeOptions): Promise<ServeEnd> {
   }
 }
 
+/** Whether a trainer is there, and the network lets this worker reach it: to be known before a backbone is loaded. */
+export async function reaches(address: string, config: FeaturesConfig): Promise<boolean> {
+  const client = new FeatureClient(address, credentials.createInsecure(), channelOptions(config));
+  try {
+    return await answers(client);
+  } finally {
+    client.close();
+  }
+}
+
 function answers(client: FeatureClient): Promise<boolean> {
   return new Promise((resolve) =>
     client.waitForReady(Date.now() + ANSWER_WITHIN_MS, (error) => resolve(!error)),

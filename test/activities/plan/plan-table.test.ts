@@ -64,6 +64,17 @@ describe('the plan of a table', () => {
     });
   });
 
+  it('gives each row the table’s deadline, as far as its kind may have it', async () => {
+    const given = { rows: [{ config: 'tiny' }, { config: 'tiny', head: HEAD }] };
+    const deadlines = async (deadlineMinutes?: number) =>
+      (await rows({ ...given, ...(deadlineMinutes ? { deadlineMinutes } : {}) })).map(
+        ({ input }) => input.deadlineMinutes,
+      );
+    expect(await deadlines(90)).toEqual([90, 90]);
+    expect(await deadlines()).toEqual([20_160, 10_080]);
+    expect(await deadlines(43_200)).toEqual([43_200, 10_080]);
+  });
+
   it('refuses what can’t be right before anything is started', async () => {
     await expect(plan({})).rejects.toThrow('rows: expected at least one row, or a suite');
     await expect(plan({ rows: [{ config: 'tyni' }] })).rejects.toThrow('did you mean tiny?');

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { planTrain } from '../../../activities/plan/plan-train.ts';
+import { publishTraining } from '../../../activities/publish/publish-training.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import type { TrainInput, TrainRun } from '../../../core/config/train-run.ts';
@@ -23,11 +24,15 @@ async function trainingSet() {
 
 type Set = Awaited<ReturnType<typeof trainingSet>>;
 
-async function plan({ store }: Set, request: TrainInput, workflowId = 'train-1') {
-  const context = { store, launcher: 'local', codeVersion: '0.1.0+abc', imageDigest: null };
-  const plan = await planTrain(context, request, { workflowId, runId: 'run-1', taskQueue: 'tessera' });
+async function plan(set: Set, request: TrainInput, workflowId = 'train-1') {
+  const plan = await planned(set, request, workflowId);
   if (plan.kind === 'finished') throw new Error('already finished');
   return plan;
+}
+
+function planned({ store }: Set, request: TrainInput, workflowId: string) {
+  const context = { store, launcher: 'local', codeVersion: '0.1.0+abc', imageDigest: null };
+  return planTrain(context, request, { workflowId, runId: 'run-1', taskQueue: 'tessera' });
 }
 
 /** Trains up to a step as workflow `train-1`. */
@@ -78,6 +83,55 @@ describe('a plan', () => {
   });
 });
 
+describe('a training that began with what is gone since', () => {
+  /** Begun as workflow `train-2` with something of `train-1`'s folder, which is emptied at step 15. */
+  async function begun(withWhat: (folder: string) => Partial<TrainInput>) {
+    const set = await trainedSet(10);
+    const folder = checkpointFolder(set.run.prefix);
+    const request = { ...set.request, ...withWhat(folder) };
+    const { run } = await plan(set, request, 'train-2');
+    await segment(set.store, { run, until: 15 });
+    for (const uri of set.objects.keys()) if (uri.startsWith(folder)) set.objects.delete(uri);
+    return { set, request, run };
+  }
+  const ways = [
+    ['a checkpoint', (folder: string) => ({ resumeFrom: `${folder}/iter_10.json` }), 'checkpoint'],
+    ['a folder of checkpoints', (folder: string) => ({ resumeFrom: folder }), 'checkpoint'],
+    ['a head', (folder: string) => ({ loadFrom: `${folder}/iter_5.pth` }), 'head'],
+  ] as const;
+
+  test.each(ways)('goes on from its own checkpoint by the same command: %s', async (_, withWhat, from) => {
+    const { set, request, run } = await begun(withWhat);
+    const again = await plan(set, request, 'train-2');
+    expect(again.checkpoint).toMatchObject({
+      ...{ step: 15, uri: 's3://bucket/runs/train-2/checkpoints/iter_15.json' },
+    });
+    expect(run.start.from).toBe(from);
+    expect(again.run.start).toEqual(run.start);
+  });
+
+  test('says so in the end although the command that it goes on by says nothing of it', async () => {
+    const { set, run } = await begun((folder) => ({ resumeFrom: folder }));
+    const again = await plan(set, set.request, 'train-2');
+    expect(again.run.start).toEqual(run.start);
+  });
+
+  test('gives its finished results by the same command', async () => {
+    const { set, request, run } = await begun((folder) => ({ resumeFrom: folder }));
+    await segment(set.store, { run });
+    const evaluation = { step: 20, mIoU: 0.5, mAcc: 0.5, aAcc: 0.5, resultsUri: 's3://bucket/results.json' };
+    const published = await publishTraining(
+      set.store,
+      {
+        ...{ run, resumedFrom: null, evaluations: [evaluation], segments: [], failures: [], workers: [] },
+        ...{ reproduce: [], times: { started: 0, planned: 0, trained: 0, evaluateSeconds: 0 } },
+      },
+      0,
+    );
+    expect(await planned(set, request, 'train-2')).toEqual({ kind: 'finished', result: published });
+  });
+});
+
 describe('a training is refused', () => {
   async function refused(set: Set, changes: Partial<TrainInput>, message: string | RegExp, id = 'train-1') {
     const before = new Map(set.objects);
@@ -101,6 +155,18 @@ describe('a training is refused', () => {
       { overrides: ['train.data.images=9'] },
       /train\.data\.images is 9, but .* has 8 images/,
     );
+  });
+
+  test('that would fill Temporal’s history: what is to be changed is named', async () => {
+    const set = await trainingSet();
+    const steps = 'train.steps=80000';
+    const spare = ['train.checkpointEvery=1000', 'train.evaluateEvery=1000'];
+    const told = /80000 steps with train\.evaluateEvery \d+, .* would be \d+ events/;
+    await refused(set, { overrides: [steps, ...spare, 'run.workers=512'] }, told);
+    await refused(set, { overrides: [steps, ...spare, 'train.checkpointEvery=1'] }, told);
+    await refused(set, { overrides: [steps, ...spare, 'train.evaluateEvery=10'] }, told);
+    const { run } = await plan(set, { ...set.request, overrides: [steps, ...spare, 'run.workers=64'] });
+    expect(run.fleet.workers).toBe(64);
   });
 
   test('that shall never go on, where there is something to go on from', async () => {

@@ -3,6 +3,8 @@ import {
   BadData,
   BadInput,
   FAILURE_CLASSES,
+  type FailureClass,
+  isTriedAgain,
   NotFound,
   OutOfMemory,
   REACTIONS,
@@ -15,15 +17,21 @@ test('every class of failure has a reaction and a meaning, and no other does', (
   for (const name of FAILURE_CLASSES) expect(REACTIONS[name].means).not.toBe('');
 });
 
-test('what the user must mend is never retried; what passes by itself is, at nobody’s expense', () => {
+test('what the user must mend is never retried; what passes by itself is', () => {
   const of = (retry: string) => FAILURE_CLASSES.filter((name) => REACTIONS[name].retry === retry);
   expect(of('never')).toEqual(['BadInput', 'BadData', 'FleetLost']);
   expect(of('halve-batch')).toEqual(['OutOfMemory']);
   expect(of('backoff')).toEqual(['Unavailable', 'WorkerLost']);
-  expect(FAILURE_CLASSES.filter((name) => !REACTIONS[name].shardsFault)).toEqual([
-    ...of('backoff'),
-    'FleetLost',
-  ]);
+});
+
+test('a shard is tried again until it has failed too often in one way; lost workers are not its fault', () => {
+  const times = (name: FailureClass, count: number) => Array.from({ length: count }, () => ({ class: name }));
+  expect(isTriedAgain(times('Unavailable', 7))).toBe(true);
+  expect(isTriedAgain(times('Unavailable', 8))).toBe(false);
+  expect(isTriedAgain([...times('WorkerLost', 50), ...times('Unavailable', 1)])).toBe(true);
+  expect(isTriedAgain([...times('Unavailable', 7), ...times('WorkerLost', 50)])).toBe(true);
+  expect(isTriedAgain(times('WorkerLost', 100))).toBe(false);
+  expect(isTriedAgain(times('BadData', 1))).toBe(false);
 });
 
 test.each([
