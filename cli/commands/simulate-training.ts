@@ -16,7 +16,7 @@ const OPTIONS: Record<keyof Assumptions, string> = {
   optimizerNanoseconds: 'of AdamW on the host, for a parameter',
   sampleMs: 'to make a crop',
   sendMsPerMb: "of a worker's main thread, to send features",
-  receiveMsPerMb: "of the trainer's main thread, to receive them",
+  receiveMsPerMb: "of the trainer's thread for it, to receive them",
   networkGbps: "of the trainer's link",
   windowSteps: 'batches computed ahead',
   windowGib: 'that they may take',

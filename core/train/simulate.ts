@@ -19,7 +19,7 @@ export interface TrainingCosts {
   cropBytes: number;
   /** Of the trainer's link. */
   networkBytesPerSecond: number;
-  /** Of a crop, on the trainer's main thread: if it comes over the network, or from the trainer's own backbone. */
+  /** Of a crop, on the trainer's thread for features: if it comes over the network, or from the trainer's own backbone. */
   receiveSeconds: number;
   copySeconds: number;
   /** Of a step: copies and kernels on the GPU, then the optimizer. */

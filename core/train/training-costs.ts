@@ -20,7 +20,7 @@ export interface Assumptions {
   copyGbPerS: number;
   /** AdamW on the host, for each parameter. */
   optimizerNanoseconds: number;
-  /** On a process's main thread: to make a crop, and to send and to receive a megabyte of features. */
+  /** On one thread: to make a crop, and to send and to receive a megabyte of features. */
   sampleMs: number;
   sendMsPerMb: number;
   receiveMsPerMb: number;
@@ -39,7 +39,7 @@ export interface Assumptions {
 
 export const ASSUMED: Assumptions = {
   ...{ peakTflops: 989, shareOfPeak: 0.4, headTflops: 100, launchMicroseconds: 10 },
-  ...{ copyGbPerS: 10, optimizerNanoseconds: 1, sampleMs: 18, sendMsPerMb: 3.8, receiveMsPerMb: 8 },
+  ...{ copyGbPerS: 10, optimizerNanoseconds: 1, sampleMs: 18, sendMsPerMb: 3.8, receiveMsPerMb: 4 },
   ...{ networkGbps: 100, windowSteps: 8, windowGib: 4, checkpointMbPerS: 240, startSeconds: 60 },
   ...{ evaluationImages: 2_000, lossesPerHour: 0.02, replaceMinutes: 10, pricePerGpuHour: 3 },
 };
