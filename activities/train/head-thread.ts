@@ -45,7 +45,7 @@ type Step = Extract<ToHead, { type: 'step' }>;
 
 async function main(): Promise<void> {
   const options = { device: run.device, threads };
-  const session = await openSession(trainingGraph(config), options);
+  const session = await openSession(trainingGraph(config), { ...options, memoryPattern: false });
   const optimizer = await openSession(adamwGraph(train.optimizer), { device: 'cpu', threads });
   const gradients = new Map(
     parameters.map(({ name, shape }) => [name, tensor(new Float32Array(elementCount(shape)), shape)]),
