@@ -43,8 +43,9 @@ export function decodeFeatures(bytes: Uint8Array, type: FeatureType, out: Float3
   // no copy.)
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   const source = new Uint16Array(aligned.buffer, aligned.byteOffset, length);
-  if (type === 'bfloat16') widenUpperHalves(source, new Uint16Array(buffer, byteOffset, 2 * length));
-  else widenHalves(source, new Int32Array(buffer, byteOffset, length));
+  const bits = new Int32Array(buffer, byteOffset, length);
+  if (type === 'bfloat16') widenUpperHalves(source, bits);
+  else widenHalves(source, bits);
 }
 
 /*
@@ -56,11 +57,8 @@ function upperHalves(words: Uint16Array, out: Uint16Array): void {
   for (let i = 0; i < out.length; i++) out[i] = words[2 * i + 1]!;
 }
 
-function widenUpperHalves(source: Uint16Array, words: Uint16Array): void {
-  for (let i = 0; i < source.length; i++) {
-    words[2 * i] = 0;
-    words[2 * i + 1] = source[i]!;
-  }
+function widenUpperHalves(source: Uint16Array, bits: Int32Array): void {
+  for (let i = 0; i < source.length; i++) bits[i] = source[i]! << 16;
 }
 
 function halves(bits: Int32Array, out: Uint16Array): void {
