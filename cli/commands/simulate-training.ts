@@ -69,15 +69,13 @@ function rowOf(simulated: SimulatedTraining, { train }: TrainingCosts, pricePerG
   const gpuHours = (gpus * seconds) / 3600;
   const share = (busySeconds: number, of = 1) =>
     `${((100 * busySeconds) / (of * trainSeconds)).toFixed(0)} %`;
-  // With one GPU there is no other worker than the trainer.
-  const workers = Math.max(1, gpus - 1);
   return [
     String(gpus),
     (seconds / 3600).toFixed(1),
     `${((100 * evaluateSeconds) / seconds).toFixed(0)} %`,
     (train.steps / trainSeconds).toFixed(2),
-    share(busy.backbone, workers),
-    share(busy.workerThread, workers),
+    share(busy.backbone, gpus),
+    share(busy.workerThread, gpus),
     share(busy.network),
     share(busy.receive),
     share(busy.head),

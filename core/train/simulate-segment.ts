@@ -38,7 +38,7 @@ interface Worker {
   gpu: Resource;
 }
 
-/** Groups that a worker has at a time, and the trainer itself where there are no workers. */
+/** Groups that a worker has at a time, the trainer too: it computes where there are no others, and while it waits. */
 const GROUPS_AHEAD = 2;
 
 /**
@@ -80,7 +80,8 @@ export function simulateSegment(
       at(use(trainer.gpu, costs.gpuStepSeconds) + costs.hostStepSeconds, stepped);
     }
     const others = workers.filter((worker) => worker.isThere && worker !== trainer);
-    const servers = others.length > 0 ? others : trainer.isThere ? [trainer] : [];
+    const helps = trainer.isThere && (others.length === 0 || !isStepping);
+    const servers = helps ? [...others, trainer] : others;
     for (let busy = 0; busy < GROUPS_AHEAD; busy++)
       for (const worker of servers) {
         const group = worker.held.length === busy ? window.take() : null;

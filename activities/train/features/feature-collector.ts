@@ -28,8 +28,8 @@ export interface CollectorHooks {
 }
 
 /**
- * Makes the batches of a part of a training, in order: has their groups computed, by feature workers if there are any,
- * else by the trainer, and puts crops where they belong.
+ * Makes the batches of a part of a training, in order: has their groups computed, by feature workers, and by the
+ * trainer where there are none or while it waits, and puts crops where they belong.
  */
 export class FeatureCollector implements AsyncDisposable {
   readonly #window: FeatureWindow;
@@ -93,7 +93,8 @@ export class FeatureCollector implements AsyncDisposable {
       this.#waiting = null;
     }
     this.#server?.dispatch();
-    while (this.#workers === 0 && this.#own.size < GROUPS_AHEAD && this.#computeOne());
+    // Beside workers only while nothing else is to be done: the head has the GPU first.
+    while ((this.#workers === 0 || this.#waiting) && this.#own.size < GROUPS_AHEAD && this.#computeOne());
   }
 
   #countWorkers(): void {

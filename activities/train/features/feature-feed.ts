@@ -34,8 +34,8 @@ export interface FeedOptions
 
 /**
  * Opens the stream of batches that a head is trained on. The order is that of the steps, and the numbers are the
- * same, whoever computes: feature workers if there are any, else the trainer itself. Batches are put together on a
- * thread of their own.
+ * same, whoever computes: feature workers, and the trainer itself where there are none or while it waits. Batches are
+ * put together on a thread of their own.
  *
  * @throws BadInput if it can't listen
  */

@@ -31,8 +31,14 @@ const seconds = (changes: Partial<TrainingCosts>, gpus: number) =>
 describe('a simulated training', () => {
   it('takes as long as the backbone, on one GPU and on more of them', () => {
     expect(seconds({ backboneSeconds: 1 }, 1)).toBeCloseTo(400);
-    // Of three GPUs two bring features; the third one computes only until they are there, a group in each segment.
-    expect(seconds({ backboneSeconds: 1 }, 3)).toBeCloseTo(200 - 2);
+    // The trainer has nothing but to wait: three GPUs share 200 groups of each segment.
+    expect(seconds({ backboneSeconds: 1 }, 3)).toBeCloseTo(2 * 67);
+  });
+
+  it('leaves the trainer’s GPU to its head while that has work', () => {
+    const busy = { backboneSeconds: 0.1, gpuStepSeconds: 1 };
+    // But for the first group of a segment, and what it waits for then.
+    expect(seconds(busy, 3)).toBeLessThan(201);
   });
 
   it('is no faster than the groups that its window has room for', () => {

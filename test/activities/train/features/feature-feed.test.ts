@@ -50,19 +50,46 @@ test('without workers the trainer computes, from its first step on and in order'
   );
 });
 
-test('where workers are, they compute and the trainer does not', async () => {
+test('where workers are, the trainer computes only while it waits, and nothing is computed twice', async () => {
   const calls = { own: 0, workers: 0 };
   const extractor = quickBackbone(config, async () => void calls.own++);
-  const feed = await openFeed({ extractor, window: { steps: 1, bytes: 1e9 } });
-  const theirs = quickBackbone(config, async () => void calls.workers++);
+  const feed = await openFeed({ extractor, window: { steps: 2, bytes: 1e9 } });
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const theirs = quickBackbone(config, async () => {
+    await held;
+    calls.workers++;
+  });
   const workers = [serve(feed, { extractor: theirs }), serve(feed, { extractor: theirs })];
   await vi.waitUntil(() => feed.workers === 2);
   const before = calls.own;
-  await take(feed, 10);
+  // The window's two batches are there: the workers have all of the next one's groups, and nobody waits for it.
+  await take(feed, 1);
+  await sleep(100);
   expect(calls.own).toBe(before);
-  expect(before + calls.workers).toBe(10 * 3);
+  const rest = take(feed, 9);
+  letGo();
+  await rest;
+  expect(calls.workers).toBeGreaterThan(0);
+  expect(calls.own + calls.workers).toBe(10 * 3);
   await feed[Symbol.asyncDispose]();
   expect(await Promise.all(workers.map(({ end }) => end))).toEqual(['finished', 'finished']);
+});
+
+test('a trainer that waits has what its workers have not taken yet', async () => {
+  const calls = { own: 0 };
+  const extractor = quickBackbone(config, async () => void calls.own++);
+  const feed = await openFeed({ extractor, window: { steps: 4, bytes: 1e9 } });
+  const stuck = serve(feed, { extractor: quickBackbone(config, () => never) });
+  await vi.waitUntil(() => feed.workers === 1);
+  const before = calls.own;
+  const batches = take(feed, 10);
+  // The stuck worker holds two groups of the fifth step: of those behind them the trainer does all that it may.
+  await vi.waitUntil(() => calls.own > before + 3);
+  stuck.stop();
+  expect(await batches).toHaveLength(10);
 });
 
 test('a slow trainer has no more than the window computed, however many workers there are', async () => {

@@ -48,10 +48,14 @@ test('0, 1 and 3 worker processes, one of them killed in the middle, give the sa
   expect(none.batches.map(({ step }) => step)).toEqual([...Array(STEPS).keys()]);
   expect(none.own).toBe(STEPS * 3);
   const one = await batchesWith(1);
-  // Before the worker came, the window was filled without it.
-  expect(one).toMatchObject({ own: 2 * 3, ends: ['0 end: finished'] });
+  expect(one.ends).toEqual(['0 end: finished']);
   const three = await batchesWith(3, 8);
-  expect(three).toMatchObject({ own: 2 * 3, ends: ['SIGKILL', '0 end: finished', '0 end: finished'] });
+  expect(three.ends).toEqual(['SIGKILL', '0 end: finished', '0 end: finished']);
+  // Before workers came, the window was filled without them; afterwards the trainer has done a part of it.
+  for (const { own } of [one, three]) {
+    expect(own).toBeGreaterThanOrEqual(2 * 3);
+    expect(own).toBeLessThan(STEPS * 3);
+  }
   expect(one.batches).toEqual(none.batches);
   expect(three.batches).toEqual(none.batches);
 }, 60_000);
