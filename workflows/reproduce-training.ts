@@ -10,13 +10,13 @@ export function reproduceTraining(
   input: TrainInput,
 ): string[] {
   const { resumeFrom: _r, loadFrom: _l, ...rest } = input;
-  const { resumeFrom, loadFrom } = beginning(start);
+  const from = beginning(start);
   return runAgain({
     ...{ type: 'TrainHead', command: 'train', workflowId: `${workflowId}-again` },
-    input: { ...rest, ...beginning(start), recompute: false },
+    input: { ...rest, ...from, recompute: false },
     options: {
       'evaluation-split': input.evaluationSplit,
-      ...{ 'resume-from': resumeFrom, 'load-from': loadFrom },
+      ...{ 'resume-from': from.resumeFrom, 'load-from': from.loadFrom },
     },
   });
 }

@@ -12,7 +12,7 @@ export interface SessionOptions {
   dataFolder?: string | null;
   /**
    * Whether the memory of all values is laid out in one block, from the second run on. The block comes on top of what
-   * the first run took: a half more for the step of a head's training, and no time is won there.
+   * the first run took: a quarter more for the step of a head's training and up, and no time is won there.
    */
   memoryPattern?: boolean;
 }

@@ -71,7 +71,9 @@ function plannedRow(
       : {
           kind: 'evaluate',
           input: {
-            ...{ ...common, ...(row.head ? { head: row.head } : {}), split: evaluationSplit },
+            ...common,
+            ...(row.head ? { head: row.head } : {}),
+            split: evaluationSplit,
             deadlineMinutes: Math.min(deadlineMinutes, MAX_EVAL_MINUTES),
           },
         }),

@@ -5,7 +5,7 @@ export interface Publication<T> {
   /** Of the JSON. */
   uri: string;
   /** What is published there. @throws NotFound if nothing is */
-  read(): Promise<T>;
+  read(store: Store, uri: string): Promise<T>;
   /** Writes the files beside the JSON, and gives what that is to say. */
   make(): Promise<T>;
 }
@@ -25,11 +25,11 @@ export async function publishOnce<T>(
   { uri, read, make }: Publication<T>,
 ): Promise<PublishedOnce<T>> {
   // Asked first, so that the files beside a finished JSON stay those that it describes.
-  const earlier = await unlessAbsent(read());
+  const earlier = await unlessAbsent(read(store, uri));
   if (earlier !== null) return { value: earlier, status: 'exists' };
   const value = await make();
   const body = Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
   const status = await store.writeOnce(uri, body, { contentType: 'application/json' });
   // Another attempt may have been faster: then what it says is what is published.
-  return { value: status === 'written' ? value : await read(), status };
+  return { value: status === 'written' ? value : await read(store, uri), status };
 }

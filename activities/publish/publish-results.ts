@@ -64,7 +64,7 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
   const uri = joinUri(input.outputPrefix, 'results.json');
   const { value, status } = await publishOnce(store, {
     uri,
-    read: () => readResults(store, uri),
+    read: readResults,
     make: () => writeFiles(store, now, input),
   });
   return { metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status };

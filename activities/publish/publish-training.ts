@@ -40,7 +40,7 @@ export async function publishTraining(
   const uri = joinUri(outcome.run.prefix, 'results.json');
   const { value } = await publishOnce(store, {
     uri,
-    read: () => readTrainResults(store, uri),
+    read: readTrainResults,
     make: () => writeFiles(store, outcome, nowMs, uri),
   });
   return trainResult(value, uri);

@@ -10,6 +10,7 @@ import {
   checkpointFolder,
   readCheckpoint,
   removeSuperfluous,
+  writeCheckpoint,
 } from '../../core/train/checkpoints.ts';
 import { logUri } from '../../core/train/train-log.ts';
 import { type DiskNeed, ensureRoom, withRoom } from '../disk-room.ts';
@@ -113,19 +114,20 @@ export class Checkpoints implements AsyncDisposable {
     const { store, prefix, onSaved } = this.#options;
     const folder = checkpointFolder(prefix);
     const uri = joinUri(folder, `iter_${step}.json`);
-    const pointer: CheckpointPointer = {
-      ...{ version: 1, kind: 'checkpoint', step },
+    const checkpoint: Checkpoint = {
+      ...{ uri, version: 1, kind: 'checkpoint', step },
       head: await this.#sendFile(folder, head),
       optimizer: await this.#sendFile(folder, optimizer),
       ...notes,
     };
     // Another trainer may have been here, while this one was cut off from Temporal, and its head have been evaluated.
     const there = await this.#patiently(() => unlessAbsent(readCheckpoint(store, uri)));
-    if (there?.evaluation && there.head.sha256 === pointer.head.sha256) pointer.evaluation = there.evaluation;
+    if (there?.evaluation && there.head.sha256 === checkpoint.head.sha256)
+      checkpoint.evaluation = there.evaluation;
     await this.#patiently(() => store.write(logUri(prefix), log, JSON_TYPE));
-    await this.#patiently(() => store.write(uri, json(pointer), JSON_TYPE));
-    this.saved = { ...pointer, uri };
-    await onSaved(this.saved);
+    await this.#patiently(() => writeCheckpoint(store, checkpoint));
+    this.saved = checkpoint;
+    await onSaved(checkpoint);
     await this.#patiently(() => removeSuperfluous(store, folder));
     await Promise.all([head, optimizer].map(({ file }) => rm(file, { force: true })));
   }

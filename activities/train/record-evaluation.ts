@@ -1,7 +1,12 @@
 import type { TrainRun } from '../../core/config/train-run.ts';
 import { readResults } from '../../core/read-results.ts';
 import { joinUri, type Store } from '../../core/store.ts';
-import { checkpointFolder, readCheckpoint, removeSuperfluous } from '../../core/train/checkpoints.ts';
+import {
+  checkpointFolder,
+  readCheckpoint,
+  removeSuperfluous,
+  writeCheckpoint,
+} from '../../core/train/checkpoints.ts';
 import { epochAt } from '../../core/train/segments.ts';
 import { type Evaluation, evaluationLine, formatLog, logUri, readLog } from '../../core/train/train-log.ts';
 
@@ -17,9 +22,8 @@ export async function recordEvaluation(store: Store, run: TrainRun, evaluation: 
   const { step } = evaluation;
   const { perClass } = await readResults(store, evaluation.resultsUri);
   const folder = checkpointFolder(prefix);
-  const { uri, ...pointer } = await readCheckpoint(store, joinUri(folder, `iter_${step}.json`));
-  const evaluated = Buffer.from(`${JSON.stringify({ ...pointer, evaluation }, null, 1)}\n`);
-  await store.write(uri, evaluated, { contentType: 'application/json' });
+  const checkpoint = await readCheckpoint(store, joinUri(folder, `iter_${step}.json`));
+  await writeCheckpoint(store, { ...checkpoint, evaluation });
 
   const log = await readLog(store, prefix);
   const before = log.filter(({ mode, iter = 0 }) => iter <= step && !(mode === 'val' && iter === step));

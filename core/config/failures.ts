@@ -28,8 +28,7 @@ export const REACTIONS: Record<
 /** Whether a shard is to be tried again that has failed in these ways, the last of them just now. */
 export function isTriedAgain(failures: { class: FailureClass }[]): boolean {
   const { class: last } = failures.at(-1)!;
-  const { retry, maxAttempts } = REACTIONS[last];
-  return retry !== 'never' && failures.filter((failure) => failure.class === last).length < maxAttempts;
+  return failures.filter((failure) => failure.class === last).length < REACTIONS[last].maxAttempts;
 }
 
 /** A failure whose message is meant for the user: it says where, what is, and what should be. */

@@ -49,8 +49,9 @@ export function lossTargets(graph: GraphBuilder, labels: Value): Targets {
  * Resizes logits to the labels, and gives cross-entropy, accuracy and the loss's gradient at once.
  *
  * At full size the logits of 16 crops are 2.4 GB, and the textbook's chain passes over them ten times. Here rows go
- * in tiles, which on a CPU never leave the cache: a tile is widened, turned into probabilities, compared with its labels, and
- * narrowed again as a gradient. Bilinear resizing being a matrix on each side, its adjoint is their transposes.
+ * in tiles, which on a CPU never leave the cache: a tile is widened, turned into probabilities, compared with its
+ * labels, and narrowed again as a gradient. Bilinear resizing being a matrix on each side, its adjoint is their
+ * transposes.
  *
  * @param logits `[B, K, side, side]` float32
  * @param weight of this loss in the sum

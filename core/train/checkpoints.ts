@@ -66,6 +66,12 @@ export async function readCheckpoint(store: Store, uri: string): Promise<Checkpo
   return { ...parseAs(CheckpointSchema, parseJson(await store.read(uri), uri), uri), uri };
 }
 
+/** Writes its pointer: from then on it is there. */
+export async function writeCheckpoint(store: Store, { uri, ...pointer }: Checkpoint): Promise<void> {
+  const body = new TextEncoder().encode(`${JSON.stringify(pointer, null, 1)}\n`);
+  await store.write(uri, body, { contentType: 'application/json' });
+}
+
 /** The checkpoint that a pointer's URI names, or the newest of a folder or of a run. @throws BadInput if there is none */
 export async function findCheckpoint(store: Store, uri: string): Promise<Checkpoint> {
   if (uri.endsWith('.json')) return readCheckpoint(store, uri);

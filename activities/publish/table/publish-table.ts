@@ -36,7 +36,7 @@ export async function publishTable(store: Store, outcome: TableOutcome, nowMs: n
   const uri = joinUri(outcome.run.prefix, 'table.json');
   const { value } = await publishOnce(store, {
     uri,
-    read: () => readTable(store, uri),
+    read: readTable,
     make: () => writeFiles(store, outcome, nowMs, uri),
   });
   return tableResult(value, uri);

@@ -1,10 +1,6 @@
 import type { ThreadFailure } from '../../onnx/thread-failure.ts';
-import type { CollectorSettings } from './feature-collector.ts';
 import type { FeatureBatch, Group } from './feature-window.ts';
 import type { ComputedCrop } from './group-work.ts';
-
-/** What the collector's thread is started with. */
-export type CollectorThreadOptions = CollectorSettings;
 
 /** To the thread. Crops are moved, not copied; groups are answered in the order of their asking. */
 export type ToCollector =

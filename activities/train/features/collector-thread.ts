@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { errorOf, threadFailure } from '../../onnx/thread-failure.ts';
-import type { CollectorThreadOptions, FromCollector, ToCollector } from './collector-protocol.ts';
-import { FeatureCollector } from './feature-collector.ts';
+import type { FromCollector, ToCollector } from './collector-protocol.ts';
+import { type CollectorSettings, FeatureCollector } from './feature-collector.ts';
 import type { FeatureBatch, Group } from './feature-window.ts';
 import type { ComputedCrop } from './group-work.ts';
 
@@ -35,7 +35,7 @@ function sendBatch(batch: FeatureBatch): void {
 }
 
 async function main(): Promise<void> {
-  const collector = await FeatureCollector.open(workerData as CollectorThreadOptions, {
+  const collector = await FeatureCollector.open(workerData as CollectorSettings, {
     compute,
     onWorkers: (workers) => send({ type: 'workers', workers }),
   });

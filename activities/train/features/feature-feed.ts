@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { errorOf, threadFailure } from '../../onnx/thread-failure.ts';
-import type { CollectorThreadOptions, FromCollector, ToCollector } from './collector-protocol.ts';
+import type { FromCollector, ToCollector } from './collector-protocol.ts';
 import type { Extractor } from './extractor.ts';
 import type { CollectorSettings } from './feature-collector.ts';
 import type { FeatureBatch, Group } from './feature-window.ts';
@@ -59,7 +59,7 @@ class Feed implements FeatureFeed {
   constructor({ sample, extractor, window = WINDOW, patienceMs = PATIENCE_MS, ...settings }: FeedOptions) {
     const { signal } = this.#closing;
     this.#compute = groupPipeline({ config: settings.config, sample, extractor, signal });
-    const workerData: CollectorThreadOptions = { ...settings, window, patienceMs };
+    const workerData: CollectorSettings = { ...settings, window, patienceMs };
     this.#thread = new Worker(new URL('./collector-thread.mjs', import.meta.url), { workerData });
     this.#exited = new Promise((resolve) => this.#thread.once('exit', () => resolve()));
     this.ready = this.#listen();
