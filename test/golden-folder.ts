@@ -1,11 +1,6 @@
-import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-/** The folder of golden data: TESSERA_GOLDEN, or ../shared/golden if it is there, else test/golden. */
+/** The folder of golden data: TESSERA_GOLDEN, or else the part that lies in the repository. */
 export function goldenFolder(): string {
-  const given = process.env.TESSERA_GOLDEN;
-  if (given) return resolve(given);
-  const root = resolve(import.meta.dirname, '..');
-  const shared = resolve(root, '../shared/golden');
-  return existsSync(shared) ? shared : resolve(root, 'test/golden');
+  return resolve(process.env.TESSERA_GOLDEN || resolve(import.meta.dirname, 'golden'));
 }

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Command } from 'commander';
 import { REPOSITORY } from '../../workers/environment.ts';
@@ -10,10 +9,10 @@ export function goldenCommand(program: Command): void {
     .description(
       "compare with what the original PyTorch code computes: each array's largest error and a verdict",
     )
-    .argument('[folder]', 'golden data with a manifest.json (default: ../shared/golden, else test/golden)')
+    .argument('[folder]', 'golden data with a manifest.json (default: the part in test/golden)')
     .option('--all', 'what is not implemented counts as failed')
     .action(async (folder: string | undefined, options: { all?: true }) => {
-      const rows = await compareGolden(folder ?? defaultFolder(), {
+      const rows = await compareGolden(folder ?? path.join(REPOSITORY, 'test/golden'), {
         print: (title, section) => console.log(`${sectionText(title, section)}\n`),
       });
       const count = (verdict: string) => rows.filter((row) => row.verdict === verdict).length;
@@ -22,9 +21,4 @@ export function goldenCommand(program: Command): void {
       console.log(`${count('ok')} ok, ${failed} failed, ${missing} not implemented`);
       if (failed > 0 || (options.all && missing > 0)) process.exitCode = 1;
     });
-}
-
-function defaultFolder(): string {
-  const shared = path.resolve(REPOSITORY, '../shared/golden');
-  return existsSync(shared) ? shared : path.join(REPOSITORY, 'test/golden');
 }

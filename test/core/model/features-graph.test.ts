@@ -36,11 +36,14 @@ function channelsLast(values: Float64Array, [batch, channels, height, width]: nu
   }).subarray(0, batch! * channels! * plane);
 }
 
-test.skipIf(!existsSync(TRAINING)).each([
+// UperNet's run lies in the whole set of golden data only.
+const RUNS = [
   { run: 'linear_56', taps: [2], tap: 0, file: 'feat0' },
   // The third level of the pyramid is the tap as it is.
   { run: 'upernet_56', taps: [0, 1, 2, 3], tap: 2, file: 'feat2' },
-])(
+].filter(({ run }) => existsSync(join(TRAINING, run)));
+
+test.each(RUNS)(
   'the golden images of $run give the features that the original trains on',
   async ({ run, taps, tap, file }) => {
     const folder = temporaryFolder();
