@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import os from 'node:os';
 import { promisify } from 'node:util';
-import { env } from 'onnxruntime-node';
 import type { Device } from '../../core/config/config.ts';
+import { env } from '../onnx/runtime.ts';
 
 export const ORT_VERSION = env.versions.node ?? 'unknown';
 

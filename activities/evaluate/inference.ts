@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
 import { errorOf } from '../onnx/thread-failure.ts';

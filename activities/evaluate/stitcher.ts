@@ -1,10 +1,10 @@
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import { logitsSide } from '../../core/model/head.ts';
 import { type StitchShape, stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../core/model/stitch-matrix.ts';
+import type { InferenceSession, Tensor } from '../onnx/runtime.ts';
 import { openSession, runSession, type SessionOptions, tensor } from '../onnx/session.ts';
 import type { ImageLogits, ViewLogits } from './slide-segmenter.ts';
 

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { Device } from '../../core/config/config.ts';
 import { BadInput, OutOfMemory } from '../../core/config/failures.ts';
+import { InferenceSession, Tensor } from './runtime.ts';
 
 export interface SessionOptions {
   device: Device;

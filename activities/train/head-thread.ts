@@ -1,5 +1,4 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { parameterSpecs, runningSpecs } from '../../core/model/head.ts';
 import { gridSide } from '../../core/model/tensor-spec.ts';
@@ -14,6 +13,7 @@ import {
   trainingGraph,
 } from '../../core/model/training-graph.ts';
 import { adamwGraph } from '../../core/onnx/adamw.ts';
+import type { InferenceSession, Tensor } from '../onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
 import { threadFailure } from '../onnx/thread-failure.ts';
 import {

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import type { HeadState, StepLog } from '../../core/config/train.ts';
 import { IGNORED_LABEL } from '../../core/image/label-map.ts';
 import { headSpecs } from '../../core/model/head.ts';

@@ -1,9 +1,9 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { deviceName, driverVersion, ORT_VERSION } from '../../activities/evaluate/environment.ts';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
+import type { InferenceSession, Tensor } from '../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import type { Config, Device } from '../../core/config/config.ts';
 import type { DType } from '../../core/config/manifests.ts';

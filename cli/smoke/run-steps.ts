@@ -1,6 +1,6 @@
 import { rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { InferenceSession, type Tensor } from 'onnxruntime-node';
+import { InferenceSession, type Tensor } from '../../activities/onnx/runtime.ts';
 import { runSession } from '../../activities/onnx/session.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { fileReader } from '../../activities/read-at.ts';

@@ -1,9 +1,9 @@
 import { mkdir, rm, statfs } from 'node:fs/promises';
 import path from 'node:path';
-import type { Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { fetchWeights } from '../../activities/deliver/fetch-weights.ts';
 import { neededPart } from '../../activities/deliver/needed-part.ts';
+import type { Tensor } from '../../activities/onnx/runtime.ts';
 import { tensor } from '../../activities/onnx/session.ts';
 import type { Config } from '../../core/config/config.ts';
 import { BadData, BadInput } from '../../core/config/failures.ts';

@@ -43,7 +43,8 @@ export async function ensurePackages(root, signal) {
 async function npmCi(root, signal) {
   // Flags rather than what `npm run --silent`, `--omit` or NODE_ENV=production pass down in the environment:
   // tsx is a development dependency, and a failure must be heard.
-  const flags = ['--ignore-scripts', '--include=dev', '--no-audit', '--no-fund', '--loglevel=warn'];
+  const flags = ['--ignore-scripts', '--include=dev', '--loglevel=warn'];
+  flags.push('--no-audit', '--no-fund', '--no-update-notifier');
   const npm = process.env.npm_execpath;
   const [command, ...args] = npm?.endsWith('npm-cli.js') ? [process.execPath, npm] : ['npm'];
   const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' };

@@ -58,6 +58,14 @@ test.skipIf(process.platform !== 'linux')('a stack listens on loopback only', ()
   expect(new Set(addresses)).toEqual(new Set([LOOPBACK]));
 });
 
+test.skipIf(process.platform !== 'linux')(
+  'the Temporal server is started without its version reports',
+  () => {
+    const servers = processesWith(shared.stateDir).map((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8'));
+    expect(servers.filter((env) => env.includes('TEMPORAL_VERSION_CHECK_DISABLED=1'))).not.toEqual([]);
+  },
+);
+
 test('its secrets can be read by their owner only', () => {
   for (const file of ['credentials.json', 'stack.json']) {
     expect(statSync(join(shared.stateDir, file)).mode & 0o777).toBe(0o600);

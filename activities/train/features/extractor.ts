@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import '../../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import { errorOf } from '../../onnx/thread-failure.ts';
 import type { ExtractorOptions, FromExtractor, ToExtractor } from './extractor-protocol.ts';
 

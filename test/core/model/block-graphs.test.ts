@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
+import type { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { openTorchFile } from '../../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../../core/config/config.ts';

@@ -1,5 +1,5 @@
-import { Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
+import { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession } from '../../../activities/onnx/session.ts';
 import { resizeTo } from '../../../core/model/layers.ts';
 import { type LossShape, lossTargets, segmentationLoss } from '../../../core/model/segmentation-loss.ts';

@@ -1,5 +1,5 @@
-import { Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
+import { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession } from '../../../activities/onnx/session.ts';
 import { adamwFactors, adamwGraph } from '../../../core/onnx/adamw.ts';
 import { drawsAt } from '../../../core/train/draws.ts';

@@ -1,5 +1,5 @@
-import { Tensor } from 'onnxruntime-node';
 import { expect, test } from 'vitest';
+import { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession } from '../../../activities/onnx/session.ts';
 import { batchNormTraining } from '../../../core/onnx/batch-norm.ts';
 import { differentiate } from '../../../core/onnx/differentiate.ts';

@@ -1,8 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { InferenceSession, Tensor } from '../../../activities/onnx/runtime.ts';
 import { GraphBuilder, type Value } from '../../../core/onnx/graph.ts';
 
 async function run(graph: GraphBuilder, inputs: Record<string, Tensor>) {
