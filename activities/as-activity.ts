@@ -1,5 +1,5 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
-import { REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { asTyped, REACTIONS, TypedFailure } from '../core/config/failures.ts';
 
 /** Heartbeats say that an activity lives, whatever it is doing; the server is told at most so often. */
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -65,8 +65,8 @@ export async function asActivity<T>(
   } catch (error) {
     // To the run, a worker that goes is one that is lost; a bare cancellation would look like the user's.
     if (stopReason() === 'worker-stopping')
-      throw toApplicationFailure(new TypedFailure('WorkerLost', onWorkerStop, { cause: error }));
-    throw toApplicationFailure(error);
+      throw toApplicationFailure(new TypedFailure('WorkerLost', onWorkerStop, { cause: error }), context);
+    throw toApplicationFailure(error, context);
   } finally {
     clearInterval(timer);
   }
@@ -78,12 +78,23 @@ function stopReasonOf({ cancellationSignal, cancellationDetails }: Context): Sto
   return cancellationDetails?.workerShutdown ? 'worker-stopping' : 'attempt-over';
 }
 
-function toApplicationFailure(error: unknown): unknown {
-  if (!(error instanceof TypedFailure)) return error;
+function toApplicationFailure(error: unknown, { info, cancellationSignal }: Context): unknown {
+  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  // What breaks while it stops is no news.
+  if (!(error instanceof TypedFailure) && cancellationSignal.aborted) return error;
+  const failure = asTyped(error, info.activityType);
+  const { failureClass, message, cause } = failure;
+  const { retry, maxAttempts } = REACTIONS[failureClass];
+  // The log is where its stack is looked for: what nobody foresaw has no other explanation.
+  if (failureClass === 'Unexpected') console.error(`${message}\n${stackOf(cause)}`);
   return ApplicationFailure.create({
-    message: error.message,
-    type: error.failureClass,
-    nonRetryable: REACTIONS[error.failureClass].retry !== 'backoff',
-    ...(error.cause instanceof Error ? { cause: error.cause } : {}),
+    message,
+    type: failureClass,
+    nonRetryable: retry !== 'backoff' || (failureClass === 'Unexpected' && info.attempt >= maxAttempts),
+    ...(cause instanceof Error ? { cause } : {}),
   });
+}
+
+function stackOf(cause: unknown): string {
+  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
 }

@@ -151,7 +151,7 @@ async function readable(error: unknown, cancelled = async () => 'nothing was pub
   if (cause instanceof CancelledFailure)
     return new TypedFailure('BadInput', `cancelled: ${await cancelled()}`);
   if (cause instanceof ApplicationFailure) {
-    const failureClass = FAILURE_CLASSES.find((name) => name === cause.type) ?? 'Unavailable';
+    const failureClass = FAILURE_CLASSES.find((name) => name === cause.type) ?? 'Unexpected';
     return new TypedFailure(failureClass, cause.message);
   }
   return error;

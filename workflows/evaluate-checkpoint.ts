@@ -35,7 +35,9 @@ export async function evaluateCheckpoint(
       if (isCancellation(error)) throw error;
       const failure = classify(error);
       training.onFailure(failure);
-      if (REACTIONS[failure.class].retry !== 'backoff' || attempt >= MAX_ATTEMPTS) throw error;
+      // What nobody foresaw was tried again where it happened.
+      const isLasting = REACTIONS[failure.class].retry !== 'backoff' || failure.class === 'Unexpected';
+      if (isLasting || attempt >= MAX_ATTEMPTS) throw error;
       await sleep(longBackoff(attempt));
     }
   }

@@ -25,9 +25,9 @@ export function classify(error: unknown): Classified {
     };
   if (cause instanceof ApplicationFailure) {
     const known = FAILURE_CLASSES.find((name) => name === cause.type);
-    return { class: known ?? 'Unavailable', message: cause.message };
+    return { class: known ?? 'Unexpected', message: cause.message };
   }
-  return { class: 'WorkerLost', message: cause instanceof Error ? cause.message : String(cause) };
+  return { class: 'Unexpected', message: cause instanceof Error ? cause.message : String(cause) };
 }
 
 /** The run's failure as a user reads it first: the cause's own message and type, nothing around it. */

@@ -32,7 +32,8 @@ export interface Training {
 export async function trainUntil(training: Training, until: number): Promise<SegmentResult> {
   const { fleet, view, run } = training;
   let furthest = view.checkpoint()?.step ?? 0;
-  for (let inPlace = 1; ; inPlace++) {
+  let inPlace: Classified[] = [];
+  for (;;) {
     training.attempts++;
     try {
       const result = await trainSegment(training, { run, until, attempt: training.attempts });
@@ -43,11 +44,13 @@ export async function trainUntil(training: Training, until: number): Promise<Seg
       const failure = await withCause(error, fleet);
       training.onFailure(failure);
       const reached = view.checkpoint()?.step ?? 0;
-      if (reached > furthest) inPlace = 1;
+      if (reached > furthest) inPlace = [];
       furthest = Math.max(furthest, reached);
-      if (REACTIONS[failure.class].retry !== 'backoff' || inPlace >= MAX_ATTEMPTS_IN_PLACE)
+      inPlace.push(failure);
+      const isOver = !isTriedAgain(inPlace) || inPlace.length >= MAX_ATTEMPTS_IN_PLACE;
+      if (REACTIONS[failure.class].retry !== 'backoff' || isOver)
         throw new TypedFailure(failure.class, failure.message + advice(failure), { cause: error });
-      await sleep(backoff(inPlace));
+      await sleep(backoff(inPlace.length));
     }
   }
 }

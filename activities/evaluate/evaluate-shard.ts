@@ -6,6 +6,7 @@ import type {
   StagedObject,
   WorkerPhases,
 } from '../../core/config/eval.ts';
+import { asTyped } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
 import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
@@ -162,7 +163,8 @@ export class ShardEvaluator implements AsyncDisposable {
   ): Promise<void> {
     const { store } = this.#context;
     const root = folderOf(task.run.dataset.uri);
-    const load = (entry: ManifestImage) => loadImage(store, root, entry, task.run.config);
+    const load = (entry: ManifestImage) =>
+      withName(entry.id, beat.signal, loadImage(store, root, entry, task.run.config));
     const heartbeat = () =>
       beat.heartbeat({ worker: this.worker, imagesDone: tally.evidence.length, images: images.length });
     // Every image makes at least one crop, so with more images under way than slots a batch always fills.
@@ -175,9 +177,10 @@ export class ShardEvaluator implements AsyncDisposable {
         await this.#count(task, image, predictions, tally);
         heartbeat();
       });
+      const named = withName(image.id, beat.signal, done);
       // Its failure is seen when it is waited for; until then it must not count as unhandled.
-      done.catch(() => {});
-      counted.push(done);
+      named.catch(() => {});
+      counted.push(named);
       await counted[counted.length - 1 - inFlight];
     }
     inference.flush();
@@ -217,6 +220,15 @@ export class ShardEvaluator implements AsyncDisposable {
     if (this.#manifest?.sha256 !== sha256)
       this.#manifest = { sha256, manifest: await readPlannedDataset(this.#context.store, planned) };
     return this.#manifest.manifest;
+  }
+}
+
+/** Work on one image; an error that nobody foresaw names it. */
+async function withName<T>(image: string, signal: AbortSignal, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw signal.aborted ? error : asTyped(error, image);
   }
 }
 

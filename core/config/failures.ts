@@ -6,12 +6,14 @@ export const FAILURE_CLASSES = [
   'Unavailable',
   'WorkerLost',
   'FleetLost',
+  'Unexpected',
 ] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /**
- * How a run reacts to each class. `maxAttempts` is how often one shard may fail in this way: a service that is away
- * eight times in a row won't be back soon, but that a worker is lost says nothing of the shard.
+ * How a run reacts to each class. `maxAttempts` limits how often one shard may fail in this way: a service that is away
+ * eight times in a row won't be back soon, but a lost worker says nothing of the shard. Halving has no such limit: it
+ * ends at one crop by itself.
  */
 export const REACTIONS: Record<
   FailureClass,
@@ -19,10 +21,15 @@ export const REACTIONS: Record<
 > = {
   BadInput: { retry: 'never', maxAttempts: 1, means: 'the request names something wrong' },
   BadData: { retry: 'never', maxAttempts: 1, means: 'a file or object is not what it should be' },
-  OutOfMemory: { retry: 'halve-batch', maxAttempts: 8, means: 'the batch did not fit' },
+  OutOfMemory: {
+    retry: 'halve-batch',
+    maxAttempts: Number.POSITIVE_INFINITY,
+    means: 'the batch did not fit',
+  },
   Unavailable: { retry: 'backoff', maxAttempts: 8, means: 'a service did not answer for now' },
   WorkerLost: { retry: 'backoff', maxAttempts: 100, means: 'the worker vanished in mid-shard' },
   FleetLost: { retry: 'never', maxAttempts: 1, means: 'workers die faster than bad luck explains' },
+  Unexpected: { retry: 'backoff', maxAttempts: 2, means: 'an error that nobody foresaw: most likely a bug' },
 };
 
 /** Whether a shard is to be tried again that has failed in these ways, the last of them just now. */
@@ -40,6 +47,17 @@ export class TypedFailure extends Error {
     this.name = failureClass;
     this.failureClass = failureClass;
   }
+}
+
+/**
+ * What failed in a way that the code doesn't know, as a failure of its own class. What is typed stays as it is.
+ *
+ * @param where what was being worked on: an image, an activity
+ */
+export function asTyped(error: unknown, where: string): TypedFailure {
+  if (error instanceof TypedFailure) return error;
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new TypedFailure('Unexpected', `${where}: unexpected error: ${text}`, { cause: error });
 }
 
 /** The request (config, input, names) is wrong. Never retried. */

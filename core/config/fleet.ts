@@ -17,7 +17,7 @@ export const CAUSES = {
   finished: { reaction: 'replace', counts: false, means: 'ended by itself: it saw the run closed' },
   stopped: { reaction: 'replace', counts: true, means: 'was told to stop by a signal' },
   crashed: { reaction: 'replace', counts: true, means: 'its program ended' },
-  'out-of-memory': { reaction: 'smaller-batch', counts: true, means: 'killed at its memory limit' },
+  'out-of-memory': { reaction: 'smaller-batch', counts: false, means: 'killed at its memory limit' },
   'image-missing': { reaction: 'fail', counts: true, means: 'the image does not exist or may not be had' },
   misconfigured: { reaction: 'fail', counts: true, means: 'the pod’s own settings are wrong' },
   refused: { reaction: 'fail', counts: true, means: 'the cluster’s policy refuses the pod' },

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asyncLocalStorage, CancelledFailure, Context } from '@temporalio/activity';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type ActivityOptions, asActivity, type Beat } from '../../activities/as-activity.ts';
 import { BadData, Unavailable } from '../../core/config/failures.ts';
 
 type Details = Partial<Record<'cancelRequested' | 'workerShutdown' | 'notFound' | 'timedOut', true>>;
 
 /** Runs work as Temporal would: `cancel` is what a worker does when the server, or its shutdown, says so. */
-function start<T>(work: (beat: Beat) => Promise<T>, options?: ActivityOptions) {
+function start<T>(work: (beat: Beat) => Promise<T>, options?: ActivityOptions, attempt = 2) {
   const abort = new AbortController();
   const holder: { details?: Details } = {};
   const heartbeats: unknown[] = [];
@@ -18,7 +18,7 @@ function start<T>(work: (beat: Beat) => Promise<T>, options?: ActivityOptions) {
   cancelled.catch(() => {});
   const nothing = undefined as never;
   const context = new Context(
-    { attempt: 2, heartbeatDetails: 'of attempt 1' } as never,
+    { attempt, heartbeatDetails: 'of attempt 1', activityType: 'planEval' } as never,
     ...([cancelled, abort.signal, (details: unknown) => heartbeats.push(details)] as const),
     ...([nothing, nothing, nothing, holder as never] as const),
   );
@@ -90,7 +90,31 @@ test('a typed failure is retried or not as its class says', async () => {
     type: 'Unavailable',
     nonRetryable: false,
   });
-  await expect(fail(new TypeError('a bug'))).rejects.toBeInstanceOf(TypeError);
+});
+
+test.each([
+  [1, { nonRetryable: false }],
+  [2, { nonRetryable: true }],
+])('an error that nobody foresaw is tried again once: attempt %i', async (attempt, expected) => {
+  const logged = vi.spyOn(console, 'error').mockImplementation(() => {});
+  onTestFinished(() => logged.mockRestore());
+  const bug = new TypeError('x is not a function');
+  await expect(start(() => Promise.reject(bug), {}, attempt).result).rejects.toMatchObject({
+    type: 'Unexpected',
+    message: 'planEval: unexpected error: TypeError: x is not a function',
+    ...expected,
+  });
+  expect(logged.mock.calls.flat().join()).toContain('as-activity.test.ts'); // its stack
+});
+
+test('an error of work that is being cancelled stays a cancellation', async () => {
+  const { result, cancel } = start(
+    ({ signal }) =>
+      new Promise<void>((_, fail) => signal.addEventListener('abort', () => fail(new Error('torn down')))),
+    { endsBySignal: true },
+  );
+  cancel({ cancelRequested: true });
+  await expect(result).rejects.not.toMatchObject({ type: 'Unexpected' });
 });
 
 test('heartbeats tell the latest details: at once, and then each second', async () => {

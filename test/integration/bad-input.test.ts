@@ -58,6 +58,14 @@ describe('the request', () => {
     const input = { ...tessera.input(), wieghts: 's3://x/y' } as EvalInput;
     expect((await failureOf(input)).message).toContain('unknown key wieghts; did you mean weights?');
   });
+  it('has a typo in the workflow type', async () => {
+    expect(await failureOf(tessera.input(), 'EvalMiou')).toEqual({
+      type: 'BadInput',
+      message:
+        'there is no workflow type EvalMiou; did you mean EvalMIoU? ' +
+        'The types are EvalMIoU, ReproduceTable, StageDataset, StageWeights, TrainHead',
+    });
+  });
   it('asks for CUDA where there is none', async () => {
     const failure = await failureOf(
       tessera.input({ overrides: ['run.device=cuda', 'run.precision=bfloat16'] }),

@@ -69,7 +69,7 @@ it.each([
 );
 
 it('a shard that two workers were lost with has all its own attempts left: down to a batch of one crop', async () => {
-  const run = trainRun({ config: trainable('train.evaluateEvery=20', 'run.batch=64') });
+  const run = trainRun({ config: trainable('train.evaluateEvery=20', 'run.batch=1024') });
   const batches: number[] = [];
   const { end } = await theatre.play('often-lost', {
     run,
@@ -93,7 +93,28 @@ it('a shard that two workers were lost with has all its own attempts left: down 
     },
   });
   expect(end).toBeNull();
-  expect(batches).toEqual([64, 64, 64, 32, 16, 8, 4, 2, 1]);
+  expect(batches).toEqual([1024, 1024, 1024, 512, 256, 128, 64, 32, 16, 8, 4, 2, 1]);
+});
+
+it('an error that nobody foresaw is tried again once, and then ends the run by what it was', async () => {
+  const run = trainRun({ config: trainable('train.evaluateEvery=20') });
+  let attempts = 0;
+  const { end } = await theatre.play('unforeseen', {
+    run,
+    control: { planEval: async () => ({ kind: 'run', run: evaluationOf(run) }) },
+    gpu: {
+      evaluateShard: () =>
+        asActivity(async () => {
+          attempts++;
+          throw new TypeError('x is not a function');
+        }),
+    },
+  });
+  expect(attempts).toBe(2);
+  expect(end).toMatchObject({
+    type: 'Unexpected',
+    message: expect.stringContaining('evaluateShard: unexpected error: TypeError: x is not a function'),
+  });
 });
 
 /** As it is after an activity's own attempts. */

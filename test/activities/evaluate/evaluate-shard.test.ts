@@ -174,6 +174,19 @@ describe('a shard fails', () => {
     });
   });
 
+  test('by the name of the image that an unforeseen error befell, with that error as its cause', async () => {
+    const set = await stagedSet();
+    const bug = new TypeError('x is not a function');
+    const { evaluate } = openEvaluator(set.store, null, (id) => {
+      if (id === 'image_2') throw bug;
+    });
+    await expect(evaluate(await shardTask(set))).rejects.toMatchObject({
+      failureClass: 'Unexpected',
+      message: 'image_2: unexpected error: TypeError: x is not a function',
+      cause: bug,
+    });
+  });
+
   // With a GPU there is nothing to refuse.
   test.skipIf(existsSync('/dev/nvidia0'))(
     'as BadInput without a GPU for device cuda: the CPU does not step in',

@@ -42,7 +42,11 @@ export async function shardTask(
 }
 
 /** An evaluator with a cache of its own (beside one that is only read), that ends with the test; it keeps what it predicted. */
-export function openEvaluator(store: Store, readOnly: string | null = null) {
+export function openEvaluator(
+  store: Store,
+  readOnly: string | null = null,
+  onPrediction: (id: string) => void = () => {},
+) {
   const cacheFolder = temporaryFolder();
   const fetched: string[] = [];
   const predictions = new Map<string, Uint8Array>();
@@ -56,7 +60,10 @@ export function openEvaluator(store: Store, readOnly: string | null = null) {
       return file;
     },
     startSeconds: 1.5,
-    onPrediction: (id, labels) => predictions.set(id, labels.slice()),
+    onPrediction(id, labels) {
+      onPrediction(id);
+      predictions.set(id, labels.slice());
+    },
   });
   onTestFinished(() => evaluator[Symbol.asyncDispose]());
   const heartbeats: ShardHeartbeat[] = [];

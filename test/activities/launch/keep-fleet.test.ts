@@ -244,6 +244,17 @@ test.each([
   }
 });
 
+test('a worker killed for memory at each halving of a batch of 1,024 does not cost the run its fleet', async () => {
+  const { launcher } = fakeLauncher();
+  const cause: Cause = { kind: 'out-of-memory', message: 'killed at its memory limit of 160Mi' };
+  const known = Array.from({ length: 10 }, (_, i): WorkerState => ({ name: `k${i}`, state: 'gone', cause }));
+  const { kept, reports, stop } = keep(launcher, 1, { known });
+  await until('it looked', () => reports.length === 1);
+  stop();
+  await kept;
+  expect(reports[0]).toMatch(/w0 running$/);
+});
+
 test('workers that don’t fit their memory before they take a shard fail the run; those that served get smaller batches', async () => {
   const { launcher, kill, workers } = fakeLauncher();
   const die = (name: string) => kill(name, 'killed at its memory limit of 160Mi', 'out-of-memory');

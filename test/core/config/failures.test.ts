@@ -21,7 +21,7 @@ test('what the user must mend is never retried; what passes by itself is', () =>
   const of = (retry: string) => FAILURE_CLASSES.filter((name) => REACTIONS[name].retry === retry);
   expect(of('never')).toEqual(['BadInput', 'BadData', 'FleetLost']);
   expect(of('halve-batch')).toEqual(['OutOfMemory']);
-  expect(of('backoff')).toEqual(['Unavailable', 'WorkerLost']);
+  expect(of('backoff')).toEqual(['Unavailable', 'WorkerLost', 'Unexpected']);
 });
 
 test('a shard is tried again until it has failed too often in one way; lost workers are not its fault', () => {
@@ -31,6 +31,9 @@ test('a shard is tried again until it has failed too often in one way; lost work
   expect(isTriedAgain([...times('WorkerLost', 50), ...times('Unavailable', 1)])).toBe(true);
   expect(isTriedAgain([...times('Unavailable', 7), ...times('WorkerLost', 50)])).toBe(true);
   expect(isTriedAgain(times('WorkerLost', 100))).toBe(false);
+  expect(isTriedAgain(times('Unexpected', 1))).toBe(true);
+  expect(isTriedAgain(times('Unexpected', 2))).toBe(false);
+  expect(isTriedAgain(times('OutOfMemory', 20))).toBe(true);
   expect(isTriedAgain(times('BadData', 1))).toBe(false);
 });
 
