@@ -1,8 +1,9 @@
 import { statfs } from 'node:fs/promises';
 import { Unavailable } from '../core/config/failures.ts';
 
-/** Of a disk that has no room. */
+/** Of a disk that has no room: Node's codes, and the system's words where a library only quotes those. */
 const FULL = ['ENOSPC', 'EDQUOT'];
+const FULL_TEXT = /No space left on device|Disk quota exceeded/;
 
 /** What shall be written to a disk, as messages say it. */
 export interface DiskNeed {
@@ -10,7 +11,7 @@ export interface DiskNeed {
   what: string;
   bytes: number;
   /** By which a user may choose another disk. */
-  variable: 'TESSERA_CACHE' | 'TESSERA_SCRATCH';
+  variable: 'TESSERA_CACHE' | 'TESSERA_SCRATCH' | 'TESSERA_STATE';
 }
 
 /** @throws Unavailable if the folder's disk has too little room: another machine's, or this one later, may have it */
@@ -32,7 +33,8 @@ export async function withRoom<T>(need: DiskNeed, write: () => Promise<T>): Prom
 }
 
 export function isDiskFull(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && FULL.includes(String(error.code));
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && FULL.includes(String(error.code))) || FULL_TEXT.test(error.message);
 }
 
 function demand({ what, bytes, variable }: DiskNeed): string {

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Command } from 'commander';
-import { TypedFailure } from '../core/config/failures.ts';
-import { REPOSITORY } from '../workers/environment.ts';
+import { REPOSITORY, stateFolder } from '../workers/environment.ts';
 import { benchCommand } from './commands/bench.ts';
 import { benchFeaturesCommand } from './commands/bench-features.ts';
 import { benchGpuCommand } from './commands/bench-gpu.ts';
@@ -20,6 +19,7 @@ import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
 import { trainCommand } from './commands/train.ts';
+import { explain } from './explain.ts';
 
 const { version, description } = JSON.parse(readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8'));
 const program = new Command('tessera').description(description).version(version).showHelpAfterError();
@@ -47,8 +47,20 @@ for (const command of [
 try {
   await program.parseAsync();
 } catch (error) {
-  // A user's mistake gets its sentence; only what nobody foresaw gets a stack.
-  if (!(error instanceof TypedFailure)) throw error;
-  console.error(`✗ ${error.message}`);
+  console.error(`✗ ${explain(error) ?? unexpected(error)}`);
   process.exitCode = 1;
+}
+
+/** What nobody foresaw, in a sentence; its stack is for whoever mends it. */
+function unexpected(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const stack = error instanceof Error ? error.stack : text;
+  const file = path.join(stateFolder(), 'logs', 'unexpected.log');
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, `${process.argv.slice(2).join(' ')}\n${stack}\n`);
+    return `unexpected error, most likely a bug: ${text} (its stack: ${file})`;
+  } catch {
+    return `unexpected error, most likely a bug: ${stack}`;
+  }
 }

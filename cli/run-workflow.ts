@@ -9,10 +9,10 @@ import type { EvalInput, EvalResult, Progress } from '../core/config/eval.ts';
 import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
 import { perClassTable } from '../core/metric/per-class-table.ts';
 import { readResults } from '../core/read-results.ts';
+import { comeBack, resultOf, TASK_QUEUE } from './await-workflow.ts';
 import { interrupted, type Session } from './session.ts';
-import { progressBar, type Terminal } from './terminal.ts';
+import { progressBar, SILENT, type Terminal } from './terminal.ts';
 
-const TASK_QUEUE = 'tessera';
 const LOOK_EVERY_MS = 300;
 
 /** Starts `EvalMIoU` (or finds it running under this id), shows how it gets on, and gives its result. */
@@ -60,10 +60,10 @@ export async function runWatched<T>(
     terminal.print(`▸ cancelling: ${watching.cancelling} (again Ctrl-C to leave it behind)`);
     await handle.cancel();
   });
-  cancel.catch(() => {});
+  cancel.catch(() => terminal.print(`▸ Temporal did not take the cancellation; ${comeBack(handle)}`));
   const showing = watching.show(handle, over.signal, terminal);
   try {
-    return (await handle.result()) as T;
+    return (await resultOf(session.client, handle, terminal)) as T;
   } catch (error) {
     throw await readable(error, () => watching.cancelled(handle));
   } finally {
@@ -78,14 +78,16 @@ export async function runToEnd<T>(
   type: string,
   workflowId: string,
   input: unknown,
+  terminal: Terminal = SILENT,
 ): Promise<T> {
+  const handle = await session.client.workflow.start(type, {
+    taskQueue: TASK_QUEUE,
+    workflowId,
+    args: [input],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
   try {
-    return (await session.client.workflow.execute(type, {
-      taskQueue: TASK_QUEUE,
-      workflowId,
-      args: [input],
-      workflowIdConflictPolicy: 'USE_EXISTING',
-    })) as T;
+    return (await resultOf(session.client, handle, terminal)) as T;
   } catch (error) {
     throw await readable(error);
   }

@@ -9,6 +9,9 @@ export interface Terminal {
   print(text: string): void;
 }
 
+/** Says nothing. */
+export const SILENT: Terminal = { step() {}, done() {}, print() {} };
+
 export function terminal(stream: NodeJS.WriteStream = process.stderr): Terminal {
   let last = '';
   const clear = () => stream.isTTY && stream.write('\r\x1b[K');

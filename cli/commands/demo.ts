@@ -60,20 +60,16 @@ export async function stageDemo(session: Session, screen: Terminal): Promise<Dem
   };
   screen.step('staging to S3');
   const { dataset } = await loadConfig('tiny');
+  const stage = (type: string, name: string, input: object) =>
+    runToEnd<Staged>(session, type, `stage-demo-${name}`, input, screen);
   const split = (name: string) =>
-    runToEnd<Staged>(session, 'StageDataset', `stage-demo-${name}`, {
+    stage('StageDataset', name, {
       ...{ source: files.ade, destination: inputs.dataset, name: 'mini ADE20K' },
       ...layoutOf(dataset, name),
     });
   const staged = await Promise.all([
-    runToEnd<Staged>(session, 'StageWeights', 'stage-demo-backbone', {
-      source: files.backbone,
-      destination: inputs.weights,
-    }),
-    runToEnd<Staged>(session, 'StageWeights', 'stage-demo-head', {
-      source: files.head,
-      destination: inputs.head,
-    }),
+    stage('StageWeights', 'backbone', { source: files.backbone, destination: inputs.weights }),
+    stage('StageWeights', 'head', { source: files.head, destination: inputs.head }),
     split('training'),
     split('validation'),
   ]);

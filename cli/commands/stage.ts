@@ -96,7 +96,7 @@ async function run(input: StageInput): Promise<void> {
     ? await stageFromHere(input, session.store, (percent) =>
         screen.step(`${type}: ${request.destination}, ${percent} %`),
       )
-    : await runToEnd<Staged>(session, type, `${type}-${timestamp(new Date())}`, request);
+    : await runToEnd<Staged>(session, type, `${type}-${timestamp(new Date())}`, request, screen);
   screen.done(
     `${staged.uri}: ${staged.uploadedFiles} of ${staged.totalFiles} files uploaded, ${staged.uploadedBytes} bytes`,
   );

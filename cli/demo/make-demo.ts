@@ -1,5 +1,6 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { withRoom } from '../../activities/disk-room.ts';
 import { loadClasses, loadConfig } from '../../activities/plan/load-config.ts';
 import { type TensorToWrite, writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
 import { tensorSpecs } from '../../core/model/tensor-specs.ts';
@@ -17,8 +18,16 @@ export interface DemoFiles {
   head: string;
 }
 
-/** Makes the demo's images and weights in a folder, or finds them there. */
-export async function makeDemo(folder: string, say: (step: string) => void): Promise<DemoFiles> {
+/** Images, annotations and weights, generously. */
+const SIZE_BYTES = 20e6;
+
+/** Makes the demo's images and weights in a folder, or finds them there. @throws Unavailable if its disk is full */
+export function makeDemo(folder: string, say: (step: string) => void): Promise<DemoFiles> {
+  const need = { folder, what: 'the demo', bytes: SIZE_BYTES, variable: 'TESSERA_STATE' } as const;
+  return withRoom(need, () => make(folder, say));
+}
+
+async function make(folder: string, say: (step: string) => void): Promise<DemoFiles> {
   const files: DemoFiles = {
     ade: path.join(folder, 'ADEChallengeData2016'),
     backbone: path.join(folder, 'tiny_intern_vit_224px.pth'),

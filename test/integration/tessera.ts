@@ -8,12 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { runToEnd } from '../../cli/run-workflow.ts';
 import { openSession, type Session } from '../../cli/session.ts';
-import type { Terminal } from '../../cli/terminal.ts';
+import { SILENT } from '../../cli/terminal.ts';
 import type { Progress } from '../../core/config/eval.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
 import { makeData, ROOT, type Runs, runsOf } from './runs.ts';
-
-const QUIET: Terminal = { step() {}, done() {}, print() {} };
 
 export { ROOT };
 
@@ -29,7 +27,7 @@ export async function startTessera({ images }: { images: number }): Promise<Tess
   const state = await mkdtemp(path.join(os.tmpdir(), 'tessera-test-'));
   process.env.TESSERA_STATE = state;
   delete process.env.TEMPORAL_ADDRESS;
-  const session = await openSession(QUIET);
+  const session = await openSession(SILENT);
   const inputs = await stageData(session, state, images);
   return {
     ...runsOf(session.client, session.store, inputs),

@@ -12,6 +12,9 @@ import { BadInput, Unavailable } from '../../../core/config/failures.ts';
 /** An API server that hangs is as good as one that is away. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/** Of @kubernetes/client-node. */
+const CLIENT_FALLBACK = 'http://localhost:8080';
+
 /** A namespace of a cluster, with what Tessera's Role may do there. */
 export interface Cluster {
   namespace: string;
@@ -29,11 +32,21 @@ export interface Cluster {
  */
 export function openCluster(): Cluster {
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromDefault();
+  try {
+    kubeConfig.loadFromDefault();
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
+    throw new BadInput(`KUBECONFIG (${process.env.KUBECONFIG || '~/.kube/config'}) can't be used: ${text}`, {
+      cause,
+    });
+  }
   const cluster = kubeConfig.getCurrentCluster();
   const context = kubeConfig.getContextObject(kubeConfig.getCurrentContext());
-  if (!cluster)
-    throw new BadInput('no Kubernetes cluster: this is not a pod, and KUBECONFIG names no current context');
+  // Where it finds no configuration at all, the client asks a port of this machine.
+  if (!cluster || cluster.server === CLIENT_FALLBACK)
+    throw new BadInput(
+      'no Kubernetes cluster: this is not a pod, and neither KUBECONFIG nor ~/.kube/config names a current context',
+    );
   const requests = { count: 0 };
   const configuration = createConfiguration({
     baseServer: new ServerConfiguration(cluster.server, {}),

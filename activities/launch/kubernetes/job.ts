@@ -16,6 +16,8 @@ const GPU = 'nvidia.com/gpu';
  * judgement comes first, this is for when nobody is there to judge.
  */
 const REPLACEMENTS_A_DAY = 6;
+/** And those for a batch that is too big: from the largest, 1,024 crops, to one. */
+const HALVINGS = 10;
 const DAY_SECONDS = 24 * 3_600;
 /** Beyond the run's own deadline, at which its workflow removes the Job. */
 const DEADLINE_MARGIN_SECONDS = 120;
@@ -64,7 +66,7 @@ export function jobOf(fleet: FleetSpec, podTemplate: V1PodTemplate, temporalName
       completionMode: 'Indexed',
       completions: fleet.workers,
       parallelism: fleet.workers,
-      backoffLimitPerIndex: REPLACEMENTS_A_DAY * Math.ceil(fleet.deadlineSeconds / DAY_SECONDS),
+      backoffLimitPerIndex: HALVINGS + REPLACEMENTS_A_DAY * Math.ceil(fleet.deadlineSeconds / DAY_SECONDS),
       podReplacementPolicy: 'Failed',
       podFailurePolicy: {
         rules: [
