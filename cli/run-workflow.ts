@@ -9,8 +9,9 @@ import type { EvalInput, EvalResult, Progress } from '../core/config/eval.ts';
 import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
 import { perClassTable } from '../core/metric/per-class-table.ts';
 import { readResults } from '../core/read-results.ts';
-import { comeBack, resultOf, TASK_QUEUE } from './await-workflow.ts';
+import { comeBack, resultOf } from './await-workflow.ts';
 import { interrupted, type Session } from './session.ts';
+import { type Start, startOrFind } from './start-workflow.ts';
 import { progressBar, SILENT, type Terminal } from './terminal.ts';
 
 const LOOK_EVERY_MS = 300;
@@ -41,16 +42,12 @@ export interface Watching {
 /** Starts a workflow, or finds it running under this id, shows how it gets on, and gives its result. */
 export async function runWatched<T>(
   session: Session,
-  { type, workflowId, input }: { type: string; workflowId: string; input: unknown },
+  start: Start,
   terminal: Terminal,
   watching: Watching,
 ): Promise<T> {
-  const handle = await session.client.workflow.start(type, {
-    taskQueue: TASK_QUEUE,
-    workflowId,
-    args: [input],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-  });
+  const { type, workflowId } = start;
+  const handle = await startOrFind(session.client, start, terminal);
   const link = session.temporalUiUrl
     ? ` · ${session.temporalUiUrl}/namespaces/default/workflows/${workflowId}`
     : '';
@@ -63,7 +60,9 @@ export async function runWatched<T>(
   cancel.catch(() => terminal.print(`▸ Temporal did not take the cancellation; ${comeBack(handle)}`));
   const showing = watching.show(handle, over.signal, terminal);
   try {
-    return (await resultOf(session.client, handle, terminal)) as T;
+    const result = (await resultOf(session.client, handle, terminal)) as T & { cached?: true };
+    if (result.cached) terminal.done(`${workflowId} has finished before: these are the results of that run`);
+    return result;
   } catch (error) {
     throw await readable(error, () => watching.cancelled(handle));
   } finally {
@@ -80,12 +79,7 @@ export async function runToEnd<T>(
   input: unknown,
   terminal: Terminal = SILENT,
 ): Promise<T> {
-  const handle = await session.client.workflow.start(type, {
-    taskQueue: TASK_QUEUE,
-    workflowId,
-    args: [input],
-    workflowIdConflictPolicy: 'USE_EXISTING',
-  });
+  const handle = await startOrFind(session.client, { type, workflowId, input }, terminal);
   try {
     return (await resultOf(session.client, handle, terminal)) as T;
   } catch (error) {

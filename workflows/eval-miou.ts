@@ -1,10 +1,10 @@
-import { CancellationScope, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, log, workflowInfo } from '@temporalio/workflow';
 import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import type { FleetSpec } from '../core/config/fleet.ts';
 import { control } from './activities.ts';
 import { beforeDeadline } from './deadline.ts';
 import { evaluateShards } from './evaluate-shards.ts';
-import { asRunFailure } from './failure.ts';
+import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { borrowedFleet, type LaunchedFleet, launchFleet, notDone } from './launch-fleet.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
@@ -61,7 +61,16 @@ async function evaluate(
     return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
   } catch (error) {
     await launched.end();
-    await CancellationScope.nonCancellable(() => control.discardUnpublished(run.prefix));
+    await CancellationScope.nonCancellable(() => discard(run.prefix));
     throw error;
+  }
+}
+
+/** What can't be removed stays: why the run failed is more important. */
+async function discard(prefix: string): Promise<void> {
+  try {
+    await control.discardUnpublished(prefix);
+  } catch (error) {
+    log.warn(`${prefix}: what workers wrote there could not be removed: ${classify(error).message}`);
   }
 }

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { differences, differencesText } from '../../core/config/differences.ts';
 import type { EvalResult, EvalRun } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { Results } from '../../core/config/results.ts';
@@ -14,23 +14,27 @@ export async function finishedResult(store: Store, run: EvalRun): Promise<EvalRe
   const uri = joinUri(run.prefix, 'results.json');
   const results = await unlessAbsent(readResults(store, uri));
   if (!results) return null;
-  if (!sameInputs(results, run))
+  const others = differences(askedOf({ ...results.inputs, config: results.run.config }), askedOf(run));
+  if (others.length > 0)
     throw new BadInput(
-      `${uri}: already holds the results of other inputs. Choose another workflow id, or set "recompute": true ` +
-        'to publish beside them',
+      `${uri}: already holds the results of other inputs: ${differencesText(others)}. ` +
+        'Choose another workflow id, or set "recompute": true to publish beside them',
     );
   return evalResult(results, uri);
 }
 
-function sameInputs({ run, inputs }: Results, planned: EvalRun): boolean {
-  return (
-    isDeepStrictEqual(run.config, planned.config) &&
-    inputs.weights.sha256 === planned.weights.sha256 &&
-    inputs.head?.sha256 === planned.head?.sha256 &&
-    inputs.dataset.sha256 === planned.dataset.sha256
-  );
+/** What a result depends on. */
+function askedOf({ config, weights, head, dataset }: Pick<EvalRun, 'config'> & AskedObjects) {
+  return {
+    config: JSON.parse(JSON.stringify(config)),
+    weights: weights.sha256,
+    head: head?.sha256,
+    dataset: dataset.sha256,
+  };
 }
 
+type AskedObjects = Record<'weights' | 'dataset', { sha256: string }> & { head: { sha256: string } | null };
+
 function evalResult({ metrics, coverage, artifacts }: Results, resultsUri: string): EvalResult {
-  return { ...metrics, images: coverage.images, resultsUri, reportUri: artifacts.report };
+  return { ...metrics, images: coverage.images, resultsUri, reportUri: artifacts.report, cached: true };
 }

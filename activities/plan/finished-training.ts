@@ -1,8 +1,9 @@
+import { differences, differencesText } from '../../core/config/differences.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { TrainableConfig, TrainResult, TrainRun } from '../../core/config/train-run.ts';
 import { readTrainResults, trainResult } from '../../core/read-train-results.ts';
 import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
-import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
+import { recipeOf } from '../../core/train/recipe.ts';
 
 /**
  * The results of an earlier run of the same workflow id, if it has finished.
@@ -18,11 +19,11 @@ export async function finishedTraining(
   if (!results) return null;
   const { inputs } = results;
   const config = results.run.config as TrainableConfig;
-  const difference = recipeDifference(recipeOf(run), recipeOf({ ...inputs, config }));
-  if (difference)
+  const others = differences(recipeOf({ ...inputs, config }), recipeOf(run));
+  if (others.length > 0)
     throw new BadInput(
-      `${uri}: already holds the results of another training: ${difference.path} was ${difference.before}, and is ` +
-        `${difference.now} now. Choose another workflow id, or set "recompute": true to train beside it`,
+      `${uri}: already holds the results of another training: ${differencesText(others)}. ` +
+        'Choose another workflow id, or set "recompute": true to train beside it',
     );
-  return trainResult(results, uri);
+  return { ...trainResult(results, uri), cached: true };
 }

@@ -4,11 +4,12 @@ import { parseAs } from '../../core/config/parse.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import type { Store } from '../../core/store.ts';
 import { finishedResult } from './finished-result.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import { resolveConfig } from './resolve-config.ts';
+import { runPrefix } from './run-prefix.ts';
 import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
 
 /** What the control worker knows about itself. */
@@ -34,6 +35,7 @@ export async function planEval(
 ): Promise<Plan> {
   const { store } = context;
   const input = parseAs(EvalInputSchema, request, 'EvalMIoU input');
+  const prefix = runPrefix(input, workflow);
   const { config: resolved, classes } = await resolveConfig(input, 'EvalMIoU input');
   const config = { ...resolved, model: evaluatedModel(resolved.model) };
   const weights = await stagedWeights(store, input.weights);
@@ -46,7 +48,6 @@ export async function planEval(
   const { manifest, object } = await stagedSplit(store, input.dataset, input.split);
   const shards = cutShards(imageCosts(manifest, config, object.uri), config.run.shards);
 
-  const prefix = joinUri(input.output, workflow.workflowId, ...(input.recompute ? [workflow.runId] : []));
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
   const run: EvalRun = {
     workflowId: workflow.workflowId,

@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../../core/config/config.ts';
+import { differences, differencesText } from '../../core/config/differences.ts';
 import { MAX_EVAL_MINUTES } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
@@ -19,6 +19,7 @@ import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 import { listConfigs, loadConfig } from './load-config.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
+import { runPrefix } from './run-prefix.ts';
 
 /**
  * Resolves the rows of a table and what is to be started for each. What their weights and datasets hold, the rows'
@@ -32,7 +33,7 @@ export async function planTable(
   { workflowId, runId }: { workflowId: string; runId: string },
 ): Promise<TablePlan> {
   const input = parseAs(TableInputSchema, request, 'ReproduceTable input');
-  const prefix = joinUri(input.output, workflowId, ...(input.recompute ? [runId] : []));
+  const prefix = runPrefix(input, { workflowId, runId });
   const result = await finishedTable(store, joinUri(prefix, 'table.json'), input);
   if (result) return { kind: 'finished', result };
   const taken = new Set<string>();
@@ -63,11 +64,15 @@ function plannedRow(
     output: joinUri(input.output, workflowId, 'rows'),
   };
   // A row may take as long as its table, which cuts it then, or as its own kind may at most.
-  const { evaluationSplit, deadlineMinutes } = input;
+  const { evaluationSplit, allowOverlap, deadlineMinutes } = input;
   return {
-    ...{ name, workflowId: `${workflowId}-${name}`, reproduces: config.reproduces ?? null },
+    ...{
+      name,
+      workflowId: `${workflowId}-${name.replaceAll(/[/\\]/g, '-')}`,
+      reproduces: config.reproduces ?? null,
+    },
     ...(isTrained
-      ? { kind: 'train', input: { ...common, evaluationSplit, deadlineMinutes } }
+      ? { kind: 'train', input: { ...common, evaluationSplit, allowOverlap, deadlineMinutes } }
       : {
           kind: 'evaluate',
           input: {
@@ -105,11 +110,13 @@ async function suiteConfigs(suite: Suite): Promise<string[]> {
 async function finishedTable(store: Store, uri: string, input: TableRequest): Promise<TableResult | null> {
   const table = await unlessAbsent(readTable(store, uri));
   if (!table) return null;
-  if (!isDeepStrictEqual(whatIsAsked(table.request), whatIsAsked(input)))
+  const others = differences(whatIsAsked(table.request), whatIsAsked(input));
+  if (others.length > 0)
     throw new BadInput(
-      `${uri}: already holds another table. Choose another workflow id, or set "recompute": true to make it again`,
+      `${uri}: already holds another table: ${differencesText(others)}. ` +
+        'Choose another workflow id, or set "recompute": true to make it again',
     );
-  return tableResult(table, uri);
+  return { ...tableResult(table, uri), cached: true };
 }
 
 /** What a table's numbers depend on. */

@@ -1,3 +1,4 @@
+import { differences, differencesText } from '../../core/config/differences.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
@@ -12,7 +13,7 @@ import {
 } from '../../core/config/train-run.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { backboneSpecs } from '../../core/model/tensor-specs.ts';
-import { joinUri, type Store } from '../../core/store.ts';
+import type { Store } from '../../core/store.ts';
 import {
   type Checkpoint,
   checkpointFile,
@@ -22,7 +23,7 @@ import {
   savedCheckpoint,
 } from '../../core/train/checkpoints.ts';
 import { matchHead, matchMoments } from '../../core/train/match-head.ts';
-import { recipeDifference, recipeOf } from '../../core/train/recipe.ts';
+import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
 import { finishedTraining } from './finished-training.ts';
@@ -30,6 +31,7 @@ import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
+import { runPrefix } from './run-prefix.ts';
 import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
 
 /**
@@ -46,6 +48,7 @@ export async function planTrain(
   const { store } = context;
   const { workflowId, runId } = workflow;
   const input = parseAs(TrainInputSchema, request, 'TrainHead input');
+  const prefix = runPrefix(input, workflow);
   const { config: resolved, classes } = await resolveConfig(input, 'TrainHead input');
   const { train } = resolved;
   if (!train)
@@ -58,9 +61,9 @@ export async function planTrain(
   matchWeights([await openStaged(store, weights)], config.model, backboneSpecs(config.model));
   const training = await stagedSplit(store, input.dataset, train.data.split);
   const evaluation = await stagedSplit(store, input.dataset, input.evaluationSplit);
+  if (!input.allowOverlap) ensureDisjoint(training.manifest, evaluation.manifest, input.dataset);
   imageCosts(evaluation.manifest, config, evaluation.object.uri);
 
-  const prefix = joinUri(input.output, workflowId, ...(input.recompute ? [runId] : []));
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
   const planned: Omit<TrainRun, 'start'> = {
     ...{ workflowId, runId, prefix, config, classes, weights, deadlineSeconds },
@@ -84,6 +87,18 @@ export async function planTrain(
     ...{ kind: 'run', run, evaluations: evaluationsOf(log) },
     checkpoint: checkpoint ? savedCheckpoint(checkpoint) : null,
   };
+}
+
+/** @throws BadInput if images are trained on that the evaluation has as well: its mIoU would mean nothing */
+function ensureDisjoint(training: DatasetManifest, evaluation: DatasetManifest, dataset: string): void {
+  const evaluated = new Set(evaluation.images.map(({ image }) => image.sha256));
+  const shared = training.images.filter(({ image }) => evaluated.has(image.sha256));
+  if (shared.length === 0) return;
+  throw new BadInput(
+    `${dataset}: ${shared.length} of ${training.images.length} images of split '${training.split}' are in split ` +
+      `'${evaluation.split}' as well, which the training is evaluated on (${shared[0]!.id}${shared.length > 1 ? ' …' : ''}). ` +
+      'Stage the right files, or say that it is meant: "allowOverlap": true (--allow-overlap)',
+  );
 }
 
 /** @throws BadInput for a training that Temporal would end by the size of its history, days later */
@@ -146,11 +161,10 @@ async function ownCheckpoint(
       `${newest.uri}: a checkpoint of an earlier run, and "resume" is "never". ${otherwise}`,
     );
   await checkShapes(store, newest, config);
-  const difference = recipeDifference(recipeOf(run), newest.recipe);
-  if (difference)
+  const others = differences(newest.recipe, recipeOf(run));
+  if (others.length > 0)
     throw new BadInput(
-      `${newest.uri}: cannot be gone on from by another recipe: ${difference.path} was ${difference.before}, ` +
-        `and is ${difference.now} in ${config.name}. ${otherwise}`,
+      `${newest.uri}: cannot be resumed by another recipe: ${differencesText(others)} in ${config.name}. ${otherwise}`,
     );
   return newest;
 }

@@ -1,12 +1,14 @@
-import { joinUri, type Store } from '../../core/store.ts';
+import { folderOf, joinUri, type Store } from '../../core/store.ts';
 
 /**
  * Removes what the workers of a run that failed have left under its prefix: a failed run publishes nothing.
- * What its workers said last stays, to be read. A prefix that holds results.json is left alone.
+ * What its workers said last stays, to be read; so does every folder that holds results.json, such as that of an
+ * earlier run of this workflow id that computed again.
  */
 export async function discardUnpublished(store: Store, prefix: string): Promise<void> {
   const objects = await store.list(`${prefix}/`);
-  if (objects.some(({ uri }) => uri === joinUri(prefix, 'results.json'))) return;
-  const logs = `${joinUri(prefix, 'logs')}/`;
-  for (const { uri } of objects) if (!uri.startsWith(logs)) await store.remove(uri);
+  const kept = objects.filter(({ uri }) => uri.endsWith('/results.json')).map(({ uri }) => folderOf(uri));
+  const isKept = (uri: string) =>
+    [...kept, joinUri(prefix, 'logs')].some((folder) => uri.startsWith(`${folder}/`));
+  for (const { uri } of objects) if (!isKept(uri)) await store.remove(uri);
 }

@@ -17,6 +17,7 @@ interface Options {
   weights: string;
   dataset: string;
   evaluationSplit: string;
+  allowOverlap?: true;
   output?: string;
   workflowId?: string;
   head?: Record<string, string>;
@@ -36,6 +37,7 @@ export function reproduceCommand(program: Command): void {
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that is evaluated', 'validation')
+    .option('--allow-overlap', 'train although the evaluation has some of the same images')
     .option(
       '--head <config=s3-uri...>',
       'staged head of a config: it is evaluated instead of trained',
@@ -56,6 +58,7 @@ export function reproduceCommand(program: Command): void {
         ...whatOf(names, options.head ?? {}),
         ...{ weights, dataset, evaluationSplit, overrides: options.cfgOptions ?? [] },
         output: options.output ?? `s3://${session.bucket}/runs`,
+        allowOverlap: options.allowOverlap ?? false,
         concurrency: Number(options.concurrency),
         deadlineMinutes: Number(options.deadline),
         recompute: options.recompute ?? false,

@@ -9,6 +9,7 @@ interface TrainOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
+  allowOverlap?: true;
   output?: string;
   workflowId?: string;
   cfgOptions?: string[];
@@ -27,6 +28,7 @@ export function trainCommand(program: Command): void {
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that checkpoints are evaluated on', 'validation')
+    .option('--allow-overlap', 'train although the evaluation has some of the same images')
     .option('--output <s3-uri>', 'results go to <output>/<workflow id>/ (default: s3://<bucket>/runs)')
     .option('--workflow-id <id>', 'the same id goes on where it was (default: config name and time)')
     .option('--cfg-options <key=value...>', 'override fields of the config, as mmseg does: train.steps=400')
@@ -48,6 +50,7 @@ export function trainCommand(program: Command): void {
           output: options.output ?? `s3://${session.bucket}/runs`,
           ...(resumeFrom ? { resumeFrom } : {}),
           ...(loadFrom ? { loadFrom } : {}),
+          allowOverlap: options.allowOverlap ?? false,
           resume: options.resume ? 'auto' : 'never',
           deadlineMinutes: Number(options.deadline),
           recompute: options.recompute ?? false,

@@ -75,6 +75,8 @@ export interface EvalResult {
   images: number;
   resultsUri: string;
   reportUri: string;
+  /** These are the results of an earlier run of this workflow id: nothing was computed now. */
+  cached?: true;
 }
 
 export interface ShardTask {

@@ -47,6 +47,8 @@ export const TableInputSchema = z
     /** A staged dataset, with the split to train on and the one to evaluate on. */
     dataset: s3Uri,
     evaluationSplit: z.string().default('validation'),
+    /** As in `TrainHead`. */
+    allowOverlap: z.boolean().default(false),
     /** The table goes to `<output>/<workflow id>/`, its rows' runs below it. */
     output: s3Uri,
     /** Rows at a time: each has a fleet of its own. */
@@ -92,6 +94,8 @@ export interface TableResult {
   tableUri: string;
   markdownUri: string;
   pageUri: string;
+  /** These are the results of an earlier run of this workflow id: nothing was computed now. */
+  cached?: true;
 }
 
 /** Where a table is: what its `progress` answers. A row's own progress is asked of its own workflow. */

@@ -19,6 +19,8 @@ export const TrainInputSchema = z
     /** A staged dataset, with the split that the config trains on and the one that it is evaluated on. */
     dataset: s3Uri,
     evaluationSplit: z.string().default('validation'),
+    /** Train although the evaluation has some of the same images: its mIoU is then not that of unseen ones. */
+    allowOverlap: z.boolean().default(false),
     /** Checkpoints, log and results go to `<output>/<workflow id>/`. */
     output: s3Uri,
     /** The run is cancelled after so long, and fails; its last checkpoint stays. */
@@ -82,6 +84,8 @@ export interface TrainResult {
   head: string;
   logUri: string;
   resultsUri: string;
+  /** These are the results of an earlier run of this workflow id: nothing was computed now. */
+  cached?: true;
 }
 
 /** A checkpoint that is there, as a workflow knows it. */

@@ -32,25 +32,3 @@ export function recipeOf({
     ),
   );
 }
-
-/** The first thing in which a recipe differs from the one that a checkpoint was made by; null if nothing does. */
-export function recipeDifference(
-  now: Recipe,
-  before: Recipe,
-): { path: string; now: string; before: string } | null {
-  const [flatNow, flatBefore] = [leaves(now), leaves(before)];
-  for (const path of new Set([...flatNow.keys(), ...flatBefore.keys()])) {
-    const [a, b] = [flatNow.get(path) ?? 'nothing', flatBefore.get(path) ?? 'nothing'];
-    if (a !== b) return { path, now: a, before: b };
-  }
-  return null;
-}
-
-/** Each value by its path: `train.optimizer.lr` → `0.00004`. */
-function leaves(value: z.core.util.JSONType, path = ''): Map<string, string> {
-  const isBranch = typeof value === 'object' && value !== null && !Array.isArray(value);
-  if (!isBranch) return new Map([[path, JSON.stringify(value)]]);
-  return new Map(
-    Object.entries(value).flatMap(([key, part]) => [...leaves(part, path === '' ? key : `${path}.${key}`)]),
-  );
-}

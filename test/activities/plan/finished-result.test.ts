@@ -31,29 +31,36 @@ test('a run that has finished is not run again: its results are given', async ()
       mIoU: expect.any(Number),
       resultsUri: `${prefix}/results.json`,
       reportUri: `${prefix}/report.html`,
+      cached: true,
     },
   });
 });
 
 test('results of another config, checkpoint or dataset are never taken for this run’s', async () => {
   const { store, input, objects, stageWeights } = await finishedRun();
-  const refused = async (changed: EvalInput) => {
+  const refused = async (changed: EvalInput, fields: string) => {
     const refusal = plan(store, changed);
     await expect(refusal).rejects.toThrow(BadInput);
     await expect(refusal).rejects.toThrow(
-      /eval-1\/results\.json: already holds the results of other inputs\. .*"recompute": true/,
+      new RegExp(
+        `eval-1/results\\.json: already holds the results of other inputs: ${fields}\\. .*"recompute": true`,
+      ),
     );
   };
-  await refused({ ...input, overrides: ['run.batch=2'] });
+  const digest = '"[0-9a-f]{64}"';
+  await refused(
+    { ...input, overrides: ['run.batch=2', 'run.threads=3'] },
+    'config\\.run\\.batch was \\d and is 2; config\\.run\\.threads was \\d and is 3',
+  );
 
   stageWeights('s3://bucket/other.pth', randomCheckpoint(tinyConfig().model, 2));
-  await refused({ ...input, weights: 's3://bucket/other.pth' });
-  await refused({ ...input, head: 's3://bucket/other.pth' });
+  await refused({ ...input, weights: 's3://bucket/other.pth' }, `weights was ${digest} and is ${digest}`);
+  await refused({ ...input, head: 's3://bucket/other.pth' }, `head was nothing and is ${digest}`);
 
   const manifest = JSON.parse(objects.get('s3://bucket/data/validation.manifest.json')!.toString());
   manifest.images.pop();
   objects.set('s3://bucket/data/validation.manifest.json', Buffer.from(JSON.stringify(manifest)));
-  await refused(input);
+  await refused(input, `dataset was ${digest} and is ${digest}`);
 });
 
 test('recompute plans a run whose results go below its own id', async () => {

@@ -113,11 +113,11 @@ describe('the plan of a table', () => {
       kind: 'finished',
       result: {
         ...{ rows: 1, failed: 1, tableUri: 's3://bkt/runs/table/table.json' },
-        ...{ markdownUri: artifacts.markdown, pageUri: artifacts.page },
+        ...{ markdownUri: artifacts.markdown, pageUri: artifacts.page, cached: true },
       },
     });
     await expect(plan({ ...asked, overrides: ['train.seed=1'] }, store)).rejects.toThrow(
-      'already holds another table',
+      'already holds another table: overrides was [] and is ["train.seed=1"]. Choose',
     );
     const again = await plan({ ...asked, recompute: true }, store);
     // The table goes below its own run, its rows where they were.

@@ -18,7 +18,7 @@ async function trainingSet() {
   const { objects, input } = set;
   const training = { ...set.manifest, split: 'training' };
   objects.set('s3://bucket/data/training.manifest.json', Buffer.from(JSON.stringify(training)));
-  const request: TrainInput = { ...input, config: trainable() };
+  const request: TrainInput = { ...input, config: trainable(), allowOverlap: true };
   return { ...set, request };
 }
 
@@ -128,11 +128,30 @@ describe('a training that began with what is gone since', () => {
       },
       0,
     );
-    expect(await planned(set, request, 'train-2')).toEqual({ kind: 'finished', result: published });
+    expect(await planned(set, request, 'train-2')).toEqual({
+      kind: 'finished',
+      result: { ...published, cached: true },
+    });
   });
 });
 
 describe('a training is refused', () => {
+  test('on images that it is evaluated on, with their number, unless it is meant', async () => {
+    const set = await trainingSet();
+    const { images } = set.manifest;
+    const others = images.map(({ image, ...entry }, i) =>
+      i < 3 ? { image, ...entry } : { image: { ...image, sha256: `${i}`.repeat(64) }, ...entry },
+    );
+    const training = { ...set.manifest, split: 'training', images: others };
+    set.objects.set('s3://bucket/data/training.manifest.json', Buffer.from(JSON.stringify(training)));
+    await refused(
+      set,
+      { allowOverlap: false },
+      "s3://bucket/data: 3 of 8 images of split 'training' are in split 'validation' as well, which the training is " +
+        'evaluated on (image_0 …). Stage the right files, or say that it is meant: "allowOverlap": true',
+    );
+  });
+
   async function refused(set: Set, changes: Partial<TrainInput>, message: string | RegExp, id = 'train-1') {
     const before = new Map(set.objects);
     const refusal = plan(set, { ...set.request, ...changes }, id);
@@ -182,13 +201,13 @@ describe('a training is refused', () => {
     const set = await trainedSet(5);
     await refused(
       set,
-      { overrides: ['train.optimizer.lr=0.5'] },
-      /iter_5\.json: cannot be gone on from by another recipe: train\.optimizer\.lr was 0\.01, and is 0\.5 in test/,
+      { overrides: ['train.optimizer.lr=0.5', 'train.seed=9'] },
+      /iter_5\.json: cannot be resumed by another recipe: train\.seed was \d and is 9; train\.optimizer\.lr was 0\.01 and is 0\.5 in test/,
     );
     const images = JSON.parse((await set.store.read('s3://bucket/data/training.manifest.json')).toString());
     images.images.pop();
     await set.store.write('s3://bucket/data/training.manifest.json', Buffer.from(JSON.stringify(images)));
-    await refused(set, {}, /images\.sha256 was "[0-9a-f]{64}", and is/);
+    await refused(set, {}, /images\.sha256 was "[0-9a-f]{64}" and is/);
   });
 
   test('that begins with another head’s checkpoint: tensor, both shapes and both files are named', async () => {

@@ -1,0 +1,79 @@
+import { type Client, WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import type { z } from 'zod';
+import { differences, differencesText } from '../core/config/differences.ts';
+import { EvalInputSchema } from '../core/config/eval.ts';
+import { BadInput } from '../core/config/failures.ts';
+import { StageDatasetInputSchema, StageWeightsInputSchema } from '../core/config/stage.ts';
+import { TableInputSchema } from '../core/config/table.ts';
+import { TrainInputSchema } from '../core/config/train-run.ts';
+import { TASK_QUEUE } from './await-workflow.ts';
+import type { Terminal } from './terminal.ts';
+
+const INPUTS: Record<string, z.ZodType> = {
+  EvalMIoU: EvalInputSchema,
+  TrainHead: TrainInputSchema,
+  ReproduceTable: TableInputSchema,
+  StageDataset: StageDatasetInputSchema,
+  StageWeights: StageWeightsInputSchema,
+};
+
+export interface Start {
+  type: string;
+  workflowId: string;
+  input: unknown;
+}
+
+/**
+ * Starts a workflow, or finds it if it runs already with the same input.
+ *
+ * @throws BadInput if something else runs under this id: its result would be taken for this one's
+ */
+export async function startOrFind(client: Client, start: Start, terminal: Terminal): Promise<WorkflowHandle> {
+  const { type, workflowId, input } = start;
+  for (;;) {
+    try {
+      return await client.workflow.start(type, { taskQueue: TASK_QUEUE, workflowId, args: [input] });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      const running = client.workflow.getHandle(workflowId);
+      const { status, runId, type: runningType } = await running.describe();
+      if (status.name !== 'RUNNING' && status.name !== 'PAUSED') continue; // It has ended meanwhile.
+      await ensureSame(client, start, { runId, type: runningType });
+      terminal.print(`▸ ${workflowId} runs already with this input: watching it`);
+      return client.workflow.getHandle(workflowId, runId);
+    }
+  }
+}
+
+async function ensureSame(
+  client: Client,
+  { type, workflowId, input }: Start,
+  running: { runId: string; type: string },
+): Promise<void> {
+  const otherwise = 'Choose another workflow id, or wait until it has ended, or cancel it';
+  if (running.type !== type)
+    throw new BadInput(`${workflowId}: is running as ${running.type}, not as ${type}. ${otherwise}`);
+  const before = withDefaults(type, await inputOf(client, workflowId, running.runId));
+  const others = differences(before, withDefaults(type, input));
+  if (others.length > 0)
+    throw new BadInput(
+      `${workflowId}: is running with another input: ${differencesText(others)}. ${otherwise}`,
+    );
+}
+
+/** What a run was started with. */
+async function inputOf(client: Client, workflowId: string, runId: string): Promise<unknown> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistory({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: 1,
+  });
+  const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
+  return payload?.data ? JSON.parse(Buffer.from(payload.data).toString()) : undefined;
+}
+
+/** An input in full, so that a field that is left out equals its default. What the schema refuses stays as it is. */
+function withDefaults(type: string, input: unknown): unknown {
+  const parsed = INPUTS[type]?.safeParse(input);
+  return parsed?.success ? parsed.data : input;
+}
