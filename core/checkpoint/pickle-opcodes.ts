@@ -28,6 +28,7 @@ export const OPCODES: ReadonlyMap<number, Act> = new Map<number, Act>([
   [code('B'), (m) => m.push(m.take(m.takeView(4).getUint32(0, true)))],
   [code('C'), (m) => m.push(m.take(m.takeView(1).getUint8(0)))],
   [0x8e, (m) => m.push(m.take(takeLength64(m)))],
+  [0x96, (m) => m.push(m.take(takeLength64(m)))],
 
   // Lists
   [code(']'), (m) => m.push([])],
@@ -67,6 +68,7 @@ export const OPCODES: ReadonlyMap<number, Act> = new Map<number, Act>([
   [0x93, stackGlobal],
   [code('R'), (m) => call(m)],
   [0x81, (m) => call(m)],
+  [0x92, callWithKeywords],
   [code('b'), build],
   [code('Q'), (m) => m.push(m.loadPersistent(m.pop()))],
 
@@ -85,8 +87,9 @@ function tuple(items: PickleValue[]): PickleValue[] {
 }
 
 function popMany(m: PickleMachine, count: number): PickleValue[] {
-  const items: PickleValue[] = [];
-  for (let index = 0; index < count; index++) items.unshift(m.pop());
+  // Of exactly that length: an array that grows reserves room for 17.
+  const items = new Array<PickleValue>(count);
+  for (let index = count - 1; index >= 0; index--) items[index] = m.pop();
   return items;
 }
 
@@ -105,6 +108,7 @@ function takeInteger(m: PickleMachine, length: number): number | bigint {
 
 function append(m: PickleMachine, items: PickleValue[]): void {
   const list = m.stack.at(-1);
+  if (isBuilt(list, 'opaque')) return;
   if (!Array.isArray(list) || Object.isFrozen(list)) {
     throw m.complain(`its pickle appends to ${describe(list)}`);
   }
@@ -119,6 +123,7 @@ function setItems(m: PickleMachine, dict: PickleDict, items: PickleValue[]): Pic
 
 function setItemsOfTop(m: PickleMachine, items: PickleValue[]): void {
   const dict = m.stack.at(-1);
+  if (isBuilt(dict, 'opaque')) return;
   if (!(dict instanceof Map)) throw m.complain(`its pickle sets an item of ${describe(dict)}`);
   setItems(m, dict, items);
 }
@@ -126,6 +131,7 @@ function setItemsOfTop(m: PickleMachine, items: PickleValue[]): void {
 function addToSet(m: PickleMachine): void {
   const items = m.popToMark();
   const set = m.stack.at(-1);
+  if (isBuilt(set, 'opaque')) return;
   if (!(set instanceof Set)) throw m.complain(`its pickle adds to ${describe(set)} as to a set`);
   for (const item of items) set.add(item);
 }
@@ -152,19 +158,27 @@ function stackGlobal(m: PickleMachine): void {
 
 function call(m: PickleMachine): void {
   const [callee, args] = popMany(m, 2);
+  if (isBuilt(callee, 'opaque')) return void m.push(callee);
   if (!isBuilt(callee, 'callable')) throw m.complain(`its pickle calls ${describe(callee)}`);
   if (!Array.isArray(args)) throw m.complain(`its pickle calls ${callee.name} with ${describe(args)}`);
   m.push(callee.call(args, m.complain));
+}
+
+/** NEWOBJ_EX: keywords are for classes that are not known here. */
+function callWithKeywords(m: PickleMachine): void {
+  const keywords = m.pop();
+  if (!(keywords instanceof Map)) throw m.complain(`its pickle calls with ${describe(keywords)} as keywords`);
+  call(m);
 }
 
 /** BUILD hands attributes to an object. Dicts carry notes there (`_metadata`) that say nothing about tensors. */
 function build(m: PickleMachine): void {
   const state = m.pop();
   const target = m.stack.at(-1);
-  if (target instanceof Map || isBuilt(target, 'tensor')) return;
+  if (target instanceof Map || isBuilt(target, 'tensor') || isBuilt(target, 'opaque')) return;
   if (isBuilt(target, 'numpy-dtype')) {
     const byteOrder = Array.isArray(state) ? state[1] : undefined;
-    if (byteOrder === '>') throw m.complain('its pickle has big-endian numpy values');
+    if (byteOrder === '>') m.stack[m.stack.length - 1] = { kind: 'opaque', name: 'numpy.dtype' };
     return;
   }
   throw m.complain(`its pickle sets attributes of ${describe(target)}`);

@@ -16,6 +16,7 @@ export type PickleValue =
   | PickleDict
   | Set<PickleValue>
   | Callable
+  | Opaque
   | StorageType
   | StorageRef
   | TensorRef
@@ -28,6 +29,18 @@ export interface Callable {
   kind: 'callable';
   name: string;
   call: (args: readonly PickleValue[], complain: Complain) => PickleValue;
+}
+
+/**
+ * Stands for a class or function that is not known here, and for whatever a pickle makes of it: a log, a path, a random
+ * state. It is never called, and what the pickle puts into it is dropped.
+ */
+export interface Opaque {
+  kind: 'opaque';
+  /** `mmengine.logging.history_buffer.HistoryBuffer` */
+  name: string;
+  /** What it is if it is a tensor that can't be read: `a quantised tensor`. */
+  tensor?: string;
 }
 
 export interface StorageType {
@@ -74,7 +87,7 @@ export function describe(value: PickleValue | undefined): string {
   if (value instanceof Set) return 'a set';
   if (value instanceof Uint8Array) return 'bytes';
   if (typeof value !== 'object') return `a ${typeof value}`;
-  return value.kind === 'callable' ? value.name : `a ${value.kind}`;
+  return value.kind === 'callable' || value.kind === 'opaque' ? value.name : `a ${value.kind}`;
 }
 
 /** A dict of a checkpoint's notes nests three or four levels; a list that holds itself nests for ever. */

@@ -5,6 +5,8 @@ import type { Complain, PickleValue } from './pickle-values.ts';
 export const MAX_PICKLE_BYTES = 32 * 1024 * 1024;
 /** Values pushed or remembered. One byte can push an empty list, which costs a hundred bytes here. */
 const MAX_VALUES = 4_000_000;
+/** Of these, lists, dicts, tuples and what else takes memory of its own: a tensor needs about ten. */
+const MAX_OBJECTS = 1_000_000;
 /** Open marks: how deeply lists, dicts and tuples nest while they are read. */
 const MAX_MARKS = 1_000;
 /** The longest strings are a config's text or an environment report. */
@@ -68,6 +70,7 @@ function startMachine(bytes: Uint8Array, rules: PickleRules): PickleMachine {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   let at = 0;
   let pushed = 0;
+  let objects = 0;
 
   const claim = (length: number): number => {
     if (length > bytes.length - at) throw complain('its pickle is truncated: it ends before its STOP');
@@ -103,6 +106,8 @@ function startMachine(bytes: Uint8Array, rules: PickleRules): PickleMachine {
     },
     push: (value) => {
       if (++pushed > MAX_VALUES) throw complain(`its pickle holds more than ${MAX_VALUES} values`);
+      if (typeof value === 'object' && value !== null && ++objects > MAX_OBJECTS)
+        throw complain(`its pickle holds more than ${MAX_OBJECTS} lists, dicts and tuples`);
       stack.push(value);
     },
     pop: () => {

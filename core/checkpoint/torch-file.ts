@@ -3,6 +3,7 @@ import type { DType } from '../config/manifests.ts';
 import type { ReadAt } from '../store.ts';
 import { contiguousStrides, elementCount, ITEM_BYTES } from './dtypes.ts';
 import { KIND_BYTES, notACheckpoint } from './file-kind.ts';
+import { knownForm } from './known-forms.ts';
 import { MAX_PICKLE_BYTES, readPickle } from './pickle.ts';
 import { describe, isBuilt, type PickleDict, plainValue, type TensorRef } from './pickle-values.ts';
 import { type RangedFile, readExactly } from './read-exactly.ts';
@@ -21,8 +22,13 @@ export interface TorchFile {
   /** The `meta` entry as plain data (mmseg: CLASSES, PALETTE, versions); undefined if there is none. */
   meta: unknown;
   topLevelKeys: string[];
-  /** The state dict, out of `state_dict` or `module` if it lies there; in file order, names as in the file. */
+  /**
+   * The state dict, out of what wraps it; in file order. A `module.` before the names, as DistributedDataParallel puts
+   * it, is taken off.
+   */
   tensors: Map<string, TorchTensor>;
+  /** Tensors of the state dict that are not read, with what they are: `a quantised tensor`. */
+  unreadable: Map<string, string>;
 }
 
 export interface TorchTensor {
@@ -43,9 +49,8 @@ export interface TorchTensor {
  * Opens a torch checkpoint (`.pth`, `.pt`, `.bin` of torch >= 1.6): reads where its tensors lie, not their data.
  *
  * @param name what messages call the file
- * @throws BadData if it is no such file, is damaged or truncated, or its pickle names anything
- *   but tensors and plain data
- * @see torch 2.2 `torch/serialization.py` `_save`, `_load`
+ * @throws BadData if it is no such file, is damaged or truncated, or its pickle would run a command elsewhere
+ * @see torch 2.2 `torch/serialization.py` `_save`, `_load`; mmcv 1.7 `load_checkpoint`
  */
 export async function openTorchFile(name: string, sizeBytes: number, readAt: ReadAt): Promise<TorchFile> {
   const file: RangedFile = { name, sizeBytes, readAt };
@@ -61,9 +66,14 @@ export async function openTorchFile(name: string, sizeBytes: number, readAt: Rea
     resolveGlobal: (qualifiedName) => resolveTorchGlobal(qualifiedName, complain),
     loadPersistent: (id) => loadTorchStorage(id, complain),
   });
+  if (isBuilt(top, 'opaque'))
+    throw complain(
+      `holds a whole ${top.name}, not a dict of tensors: load it with torch and save its state_dict()`,
+    );
   if (!(top instanceof Map)) throw complain(`holds ${describe(top)}, not the dict of a checkpoint`);
 
-  const storages = await locateStorages(file, directory, archive.root, stateDict(top, complain));
+  const { state, unreadable } = stateDict(top, complain);
+  const storages = await locateStorages(file, directory, archive.root, state);
   const tensors = new Map<string, TorchTensor>();
   for (const { key, tensor, entry, dataOffset } of storages) {
     tensors.set(key, placeTensor(name, key, tensor, entry, dataOffset));
@@ -74,6 +84,7 @@ export async function openTorchFile(name: string, sizeBytes: number, readAt: Rea
     meta: meta === undefined || isBuilt(meta, 'tensor') ? undefined : plainValue(meta, complain),
     topLevelKeys: [...top.keys()].filter((key) => typeof key === 'string'),
     tensors,
+    unreadable,
   };
 }
 
@@ -116,25 +127,44 @@ async function readEntry(
   return readExactly(file, offset, entry.sizeBytes, `zip entry ${entry.name}`);
 }
 
+/**
+ * What lies around a state dict, in this order: mmcv and mmengine, DeepSpeed (as InternVL's backbone looks for it), and
+ * the habits of others.
+ */
+const WRAPPERS = ['state_dict', 'module', 'model', 'model_state_dict'];
+
 /** The tensors by name. What else a state dict holds (`_extra_state`) is no parameter and left out. */
-function stateDict(top: PickleDict, complain: (what: string) => BadData): [string, TensorRef][] {
-  // The order in which InternVL's backbone and mmcv look for it.
-  const wrapped = [top.get('state_dict'), top.get('module')].find((value) => value instanceof Map);
-  const found: [string, TensorRef][] = [];
+function stateDict(
+  top: PickleDict,
+  complain: (what: string) => BadData,
+): { state: [string, TensorRef][]; unreadable: Map<string, string> } {
+  const wrapped = WRAPPERS.map((key) => top.get(key)).find((value) => value instanceof Map);
+  const state = new Map<string, TensorRef>();
+  const unreadable = new Map<string, string>();
   for (const [key, value] of wrapped ?? top) {
-    if (!isBuilt(value, 'tensor')) continue;
+    const reason = isBuilt(value, 'opaque') ? value.tensor : undefined;
+    if (!isBuilt(value, 'tensor') && reason === undefined) continue;
     if (typeof key !== 'string' || key.length > MAX_KEY_CHARACTERS) {
       throw complain(`its state dict names a tensor by ${describe(key)}, not by a name of usual length`);
     }
-    found.push([key, value]);
+    const name = key.replace(/^module\./, '');
+    if (isBuilt(value, 'tensor')) state.set(name, value);
+    else unreadable.set(name, reason!);
   }
-  if (found.length === 0) {
-    const keys = [...top.keys()].filter((key) => typeof key === 'string').slice(0, 10);
-    throw complain(
-      `holds no tensors in state_dict, in module, or at its top level (top-level keys: ${keys.join(', ') || 'none'})`,
-    );
-  }
-  return found;
+  if (state.size === 0) throw complain(noTensors(top, unreadable));
+  return { state: [...state], unreadable };
+}
+
+function noTensors(top: PickleDict, unreadable: Map<string, string>): string {
+  const [first] = unreadable;
+  if (first)
+    return `${first[0]} is ${first[1]}, as are all of its tensors: convert them to dense float tensors and save it again`;
+  const keys = [...top.keys()].filter((key) => typeof key === 'string');
+  const form = knownForm([], keys);
+  return (
+    `holds no tensors in ${WRAPPERS.join(', in ')}, or at its top level ` +
+    `(top-level keys: ${keys.slice(0, 10).join(', ') || 'none'})${form ? `. ${form}` : ''}`
+  );
 }
 
 interface LocatedTensor {

@@ -5,6 +5,7 @@ import {
   type Complain,
   describe,
   isBuilt,
+  type Opaque,
   type PickleValue,
   type TensorRef,
 } from './pickle-values.ts';
@@ -14,9 +15,11 @@ const MAX_DIMENSIONS = 64;
 /** How much of a hostile name goes into a message. */
 const MAX_NAME_CHARACTERS = 120;
 
-/** All that a checkpoint's pickle may name. What is not here is refused. */
+/** All that this reader makes of a checkpoint's pickle. Whatever else it names becomes an opaque stand-in. */
 const ALLOWED: ReadonlyMap<string, PickleValue> = new Map<string, PickleValue>([
   ['collections.OrderedDict', callable('collections.OrderedDict', orderedDict)],
+  // Called with its factory, which no item needs.
+  ['collections.defaultdict', callable('collections.defaultdict', () => new Map())],
   // Whole command lines are noted by some training scripts; BUILD gives their content, which is not needed.
   ['argparse.Namespace', callable('argparse.Namespace', () => new Map())],
   ['torch._utils._rebuild_tensor_v2', callable('torch._utils._rebuild_tensor_v2', rebuildTensor)],
@@ -57,9 +60,16 @@ const UNSUPPORTED_TENSORS: Record<string, string> = {
 };
 
 /**
- * What a name in a torch pickle stands for.
+ * What no checkpoint has any honest use for. Nothing would run here, but the file's owner should know.
+ */
+const HARMFUL =
+  /^((os|posix|nt|subprocess|sys|pty|shutil|socket|importlib|imp|runpy|code|ctypes|webbrowser|pickle|_pickle|marshal)\.|(builtins|__builtin__)\.(eval|exec|execfile|compile|__import__|open|file|input|getattr|setattr|delattr|globals|locals|vars|breakpoint|exit|quit|apply)$)/;
+
+/**
+ * What a name in a torch pickle stands for. What is not known becomes an opaque stand-in: training scripts note their
+ * logs, counters, paths, dates and random states beside the tensors.
  *
- * @throws BadData (from `complain`) for every name that is not in the table
+ * @throws BadData (from `complain`) for what would run a command elsewhere
  */
 export function resolveTorchGlobal(qualifiedName: string, complain: Complain): PickleValue {
   const allowed = ALLOWED.get(qualifiedName);
@@ -68,21 +78,21 @@ export function resolveTorchGlobal(qualifiedName: string, complain: Complain): P
   const tensor = Object.hasOwn(UNSUPPORTED_TENSORS, qualifiedName)
     ? UNSUPPORTED_TENSORS[qualifiedName]
     : undefined;
-  if (tensor !== undefined || /^torch\.\w+Storage$/.test(qualifiedName)) {
+  if (HARMFUL.test(qualifiedName))
     throw complain(
-      `it holds ${tensor ?? 'a tensor of an unsupported type'} (${name}): ` +
-        'convert it to a dense float tensor and save it again',
+      `the pickle calls ${name}: refused, nothing was executed; a state dict needs no such call: ` +
+        'if you trust the file, load it with torch and save its state_dict() alone',
     );
-  }
-  throw complain(
-    `the pickle calls ${name}: refused, nothing was executed; a state dict needs no such call: ` +
-      'if you trust the file, load it with torch and save its state_dict() alone',
-  );
+  if (tensor !== undefined) return { kind: 'opaque', name, tensor: `${tensor} (${name})` };
+  if (/^torch\.\w+Storage$/.test(qualifiedName))
+    return { kind: 'opaque', name, tensor: `a tensor of an unsupported type (${name})` };
+  return { kind: 'opaque', name };
 }
 
 /** A storage from torch's persistent id: `('storage', type, key, location, count)`. */
 export function loadTorchStorage(id: PickleValue, complain: Complain): PickleValue {
   const [tag, type, key, , count] = Array.isArray(id) ? id : [];
+  if (tag === 'storage' && isBuilt(type, 'opaque')) return type;
   if (tag !== 'storage' || !isBuilt(type, 'storage-type') || typeof key !== 'string' || !isCount(count)) {
     throw complain('its pickle refers to something that is no tensor storage');
   }
@@ -105,8 +115,9 @@ function orderedDict(args: readonly PickleValue[], complain: Complain): PickleVa
   return dict;
 }
 
-function rebuildTensor(args: readonly PickleValue[], complain: Complain): TensorRef {
+function rebuildTensor(args: readonly PickleValue[], complain: Complain): TensorRef | Opaque {
   const [storage, offset, shape, strides] = args;
+  if (isBuilt(storage, 'opaque')) return storage;
   if (!isBuilt(storage, 'storage') || !isCount(offset) || !isCounts(shape) || !isCounts(strides)) {
     throw complain(
       `its pickle makes a tensor of ${describe(storage)}, ${describe(offset)}, ${describe(shape)} and ` +
@@ -121,23 +132,21 @@ function rebuildTensor(args: readonly PickleValue[], complain: Complain): Tensor
 
 function firstTensor(args: readonly PickleValue[], complain: Complain): PickleValue {
   const tensor = args[0];
+  if (isBuilt(tensor, 'opaque')) return tensor;
   if (!isBuilt(tensor, 'tensor')) throw complain(`its pickle makes a parameter of ${describe(tensor)}`);
   return tensor;
 }
 
-function encodeLatin1(args: readonly PickleValue[], complain: Complain): Uint8Array {
+function encodeLatin1(args: readonly PickleValue[]): PickleValue {
   const [text, encoding] = args;
-  if (typeof text !== 'string' || encoding !== 'latin1') throw complain('its pickle encodes unknown text');
+  if (typeof text !== 'string' || encoding !== 'latin1') return { kind: 'opaque', name: 'bytes' };
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
 
-function numpyDtype(args: readonly PickleValue[], complain: Complain): PickleValue {
+function numpyDtype(args: readonly PickleValue[]): PickleValue {
   const code = args[0];
-  if (typeof code !== 'string' || !Object.hasOwn(SCALAR_READERS, code)) {
-    throw complain(
-      `its pickle has a numpy value of type ${typeof code === 'string' ? printable(code) : describe(code)}, which is not read`,
-    );
-  }
+  if (typeof code !== 'string' || !Object.hasOwn(SCALAR_READERS, code))
+    return { kind: 'opaque', name: 'numpy.dtype' };
   return { kind: 'numpy-dtype', code };
 }
 
@@ -152,6 +161,7 @@ const SCALAR_READERS: Record<string, { bytes: number; read: (view: DataView) => 
 
 function numpyScalar(args: readonly PickleValue[], complain: Complain): PickleValue {
   const [dtype, bytes] = args;
+  if (isBuilt(dtype, 'opaque') || isBuilt(bytes, 'opaque')) return { kind: 'opaque', name: 'numpy.generic' };
   const reader = isBuilt(dtype, 'numpy-dtype') ? SCALAR_READERS[dtype.code] : undefined;
   if (reader === undefined || !(bytes instanceof Uint8Array) || bytes.length !== reader.bytes) {
     throw complain(`its pickle makes a numpy value of ${describe(dtype)} and ${describe(bytes)}`);

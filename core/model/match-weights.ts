@@ -1,3 +1,4 @@
+import { knownForm } from '../checkpoint/known-forms.ts';
 import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
@@ -44,10 +45,8 @@ export function matchWeights(
   if (missing.length > 0) {
     const first = missing.slice(0, 3).map((spec) => `${spec.name} [${spec.shape.join(', ')}]`);
     const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
-    throw new BadInput(
-      `${names}: missing ${first.join(', ')}${more}. The config's model needs them; ` +
-        `is this the right checkpoint${files.length === 1 ? ', or is the head in a file of its own' : ''}?`,
-    );
+    const why = missing.length === specs.length ? noneFits(files) : whyMissing(files, missing);
+    throw new BadInput(`${names}: missing ${first.join(', ')}${more}. The config's model needs them; ${why}`);
   }
   const sources = new Map<string, WeightSource>();
   for (const spec of specs) {
@@ -62,6 +61,27 @@ export function matchWeights(
   }
   const ignored = [...found].filter(([key]) => !sources.has(key) && !isLaterBlock(key, model));
   return { sources, ignoredKeys: ignored.map(([, { tensor }]) => tensor.name) };
+}
+
+/** Keys that a message shows of a checkpoint none of whose names fits. */
+const SHOWN_KEYS = 5;
+
+function noneFits(files: TorchFile[]): string {
+  const keys = files.flatMap((file) => [...file.tensors.keys()]);
+  const form = knownForm(
+    keys,
+    files.flatMap((file) => file.topLevelKeys),
+  );
+  const more = keys.length > SHOWN_KEYS ? ` and ${keys.length - SHOWN_KEYS} more` : '';
+  return `there are ${keys.slice(0, SHOWN_KEYS).join(', ')}${more}. ${form ?? 'Is this the right checkpoint?'}`;
+}
+
+function whyMissing(files: TorchFile[], missing: TensorSpec[]): string {
+  for (const file of files)
+    for (const [key, what] of file.unreadable)
+      if (missing.some(({ name }) => name === segmentorKey(key)))
+        return `${key} of ${file.name} is ${what}: convert it to a dense float tensor and save it again`;
+  return `is this the right checkpoint${files.length === 1 ? ', or is the head in a file of its own' : ''}?`;
 }
 
 function isLaterBlock(key: string, { backbone }: Config['model']): boolean {

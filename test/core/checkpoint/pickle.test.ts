@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { dict, floats, int, open, pickle, tensor, text, torchZip } from './hand-made.ts';
 
@@ -15,9 +18,9 @@ describe('what a pickle may not do', () => {
     ['posix.system', 'cposix\nsystem\n'],
     ['builtins.eval', 'cbuiltins\neval\n'],
     ['builtins.getattr', '\x8c\x08builtins\x8c\x07getattr\x93'],
-    ['models.Net', 'cmodels\nNet\n'],
-    ['collections.abc', 'ccollections\nabc\n'],
-    ['constructor.', 'cconstructor\n\n'],
+    ['subprocess.Popen', 'csubprocess\nPopen\n'],
+    ['os.path.join', 'cos.path\njoin\n'],
+    ['__builtin__.__import__', 'c__builtin__\n__import__\n'],
   ])('%s is refused by name, also in notes that nobody needs', async (name, opcodes) => {
     const failure = await withMeta(`${opcodes}(${text('touch /tmp/executed')}tR`).catch((error) => error);
     expect(failure).toMatchObject({ failureClass: 'BadData' });
@@ -31,13 +34,64 @@ describe('what a pickle may not do', () => {
     ['torch._utils\n_rebuild_sparse_tensor', /sparse tensor/],
     ['torch._utils\n_rebuild_nested_tensor', /nested tensor/],
     ['torch\nComplexFloatStorage', /unsupported type \(torch\.ComplexFloatStorage\)/],
-  ])('%s is refused as what it is', async (name, message) => {
-    await expect(withMeta(`c${name}\n)R`)).rejects.toThrow(message);
+  ])('%s is no obstacle in notes; as a tensor it is called what it is', async (name, message) => {
+    expect((await withMeta(`c${name}\n)R`)).tensors.size).toBe(1);
+    const file = open(torchZip(pickle(dict({ state_dict: dict({ w: one, v: `c${name}\n)R` }) })), data));
+    expect((await file).unreadable.get('v')).toMatch(message);
+    const alone = open(torchZip(pickle(dict({ v: `c${name}\n)R` })), data));
+    await expect(alone).rejects.toThrow(message);
   });
 
   test('a hostile name is shortened and made printable', async () => {
-    await expect(withMeta(`cbad\x1b[31m\n${'x'.repeat(9_999)}\n`)).rejects.toThrow(
-      /calls bad\?\[31m\.x{50,200}…:/,
+    await expect(withMeta(`cos\n\x1b[31m${'x'.repeat(9_999)}\n`)).rejects.toThrow(
+      /calls os\.\?\[31mx{50,200}…:/,
+    );
+  });
+});
+
+describe('what is not known', () => {
+  const history = 'cmmengine.logging.history_buffer\nHistoryBuffer\n';
+
+  test.each([
+    ['a class', 'cmodels\nNet\n', '<models.Net>'],
+    ['an odd name', 'cconstructor\n\n', '<constructor.>'],
+    ['an object', `${history})\x81`, '<mmengine.logging.history_buffer.HistoryBuffer>'],
+    [
+      'an object with attributes',
+      `${history})\x81${dict({ max_length: int(9) })}b`,
+      expect.stringMatching(/HistoryBuffer/),
+    ],
+    ['an object with keywords', `${history})${dict({ a: 'N' })}\x92`, expect.stringMatching(/HistoryBuffer/)],
+    ['a list of its own', `ccollections\ndeque\n)R(K\x01K\x02e`, '<collections.deque>'],
+    ['a dict of its own', `ccollections\nCounter\n}\x85R(${text('a')}K\x02u`, '<collections.Counter>'],
+    ['a path', `cpathlib\nPosixPath\n(${text('/')}${text('x')}tR`, '<pathlib.PosixPath>'],
+    [
+      'a date',
+      `cdatetime\ndatetime\n(c_codecs\nencode\n(${text('x')}${text('latin1')}tRtR`,
+      '<datetime.datetime>',
+    ],
+    [
+      'an array',
+      `cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t${text('b')}tR`,
+      '<numpy.core.multiarray._reconstruct>',
+    ],
+    ['a numpy text', `cnumpy\ndtype\n(${text('U5')}\x89\x88tR`, '<numpy.dtype>'],
+    ['a called object', `${history})R)R`, expect.stringMatching(/HistoryBuffer/)],
+  ])('%s becomes a stand-in that is never called', async (_name, opcodes, expected) => {
+    const { meta, tensors } = await withMeta(opcodes);
+    expect(meta).toEqual(expected);
+    expect([...tensors.keys()]).toEqual(['w']);
+  });
+
+  test('a default dict of tensors is read as a dict', async () => {
+    const state = `ccollections\ndefaultdict\n(c__builtin__\nlist\ntR(${text('w')}${one}u`;
+    const file = await open(torchZip(pickle(dict({ state_dict: state })), data));
+    expect([...file.tensors.keys()]).toEqual(['w']);
+  });
+
+  test('a whole model in place of its tensors is named', async () => {
+    await expect(open(torchZip(pickle('cmodels\nNet\n)\x81'), data))).rejects.toThrow(
+      'x.pth: holds a whole models.Net, not a dict of tensors: load it with torch and save its state_dict()',
     );
   });
 });
@@ -120,6 +174,13 @@ describe('hostile pickles', () => {
   test('millions of empty lists in a small file are too many', async () => {
     const failure = await withMeta(levels(5_000_000, ']')).catch((error) => error);
     expect(failure).toMatchObject({ failureClass: 'BadData' });
-    expect(failure.message).toMatch(/more than 4000000 values/);
+    expect(failure.message).toMatch(/more than 1000000 lists, dicts and tuples/);
+  });
+
+  test('two million nested tuples are refused in little memory', async () => {
+    const program = fileURLToPath(new URL('../../infra/programs/open-nested.ts', import.meta.url));
+    const args = ['--max-old-space-size=150', '--import', 'tsx', program];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(stdout).toMatch(/^x\.pth: its pickle holds more than 1000000 lists, dicts and tuples/);
   });
 });

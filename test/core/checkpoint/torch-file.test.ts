@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
-import { dict, floats, int, open, pickle, readAtOf, tensor, torchZip } from './hand-made.ts';
+import { dict, floats, int, open, pickle, readAtOf, tensor, text, torchZip } from './hand-made.ts';
 
 const six = floats(0, 1, 2, 3, 4, 5);
 
@@ -62,17 +62,25 @@ describe('views', () => {
 describe('where the state dict lies', () => {
   const w = tensor({ count: 6, shape: [6], strides: [1] });
 
-  test.each(['state_dict', 'module'])('%s is unwrapped', async (wrap) => {
+  test.each(['state_dict', 'module', 'model', 'model_state_dict'])('%s is unwrapped', async (wrap) => {
     const file = await open(fileOf({ [wrap]: dict({ w, _extra_state: 'N' }), epoch: int(3) }));
     expect([...file.tensors.keys()]).toEqual(['w']);
     expect(file.topLevelKeys).toEqual([wrap, 'epoch']);
   });
 
   test('a file without tensors names its keys and what was looked for', async () => {
-    const file = fileOf({ model: dict({ w }), optimizer: dict({}) });
+    const file = fileOf({ weights: dict({ w }), optimizer: dict({}) });
     await expect(open(file)).rejects.toThrow(
-      'x.pth: holds no tensors in state_dict, in module, or at its top level (top-level keys: model, optimizer)',
+      'x.pth: holds no tensors in state_dict, in module, in model, in model_state_dict, or at its top level ' +
+        '(top-level keys: weights, optimizer)',
     );
+    const shard = fileOf({ optimizer_state_dict: dict({}), ds_version: text('0.9') });
+    await expect(open(shard)).rejects.toThrow(/This is a shard of DeepSpeed: run its zero_to_fp32\.py/);
+  });
+
+  test('the names that DistributedDataParallel gives lose their prefix, as in mmcv', async () => {
+    const file = await open(fileOf({ state_dict: dict({ 'module.backbone.w': w, 'head.module.w': w }) }));
+    expect([...file.tensors.keys()]).toEqual(['backbone.w', 'head.module.w']);
   });
 
   test('a list is no checkpoint', async () => {

@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { ITEM_BYTES } from '../../../core/checkpoint/dtypes.ts';
+import { readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
 import { type TorchState, torchFileChunks } from '../../../core/checkpoint/torch-writer.ts';
 import { createZipWriter } from '../../../core/checkpoint/zip-writer.ts';
 import { DTYPES } from '../../../core/config/manifests.ts';
+import { open, readAtOf } from './hand-made.ts';
 
 /** A python that has torch, such as that of the reference benchmark's virtual environment. */
 const python = process.env.TESSERA_PYTHON;
@@ -97,4 +99,47 @@ describe('PyTorch itself', () => {
       }
     },
   );
+});
+
+/** Writes what training scripts of many kinds note beside the tensors, as torch pickles it. */
+const SAVE = `
+import collections, datetime, functools, pathlib, random, sys, numpy, torch
+class HistoryBuffer:
+    def __init__(self): self._log_history, self._statistics = numpy.arange(3.0), {'mean': functools.partial(max, 0)}
+    def mean(self): return 0
+w = torch.arange(6, dtype=torch.float32).reshape(2, 3)
+state = collections.OrderedDict([('module.w', w.t()), ('module.half', w.half()), ('module.extra', None)])
+notes = {
+    'meta': {'epoch': 3, 'time': datetime.datetime.now(), 'mIoU': numpy.float64(0.75), 'name': numpy.str_('x')},
+    'state_dict': state,
+    'message_hub': {'log_scalars': collections.OrderedDict(loss=HistoryBuffer()), 'runtime_info': {'iter': numpy.int64(5)}},
+    'optimizer': {'state': collections.defaultdict(dict, {0: {'exp_avg': w.clone()}}), 'param_groups': [{'lr': 1e-4}]},
+    'counters': collections.Counter('aab'), 'recent': collections.deque([1.5], maxlen=3),
+    'paths': [pathlib.Path('/x/y'), pathlib.PurePosixPath('z')],
+    'dates': [datetime.date.today(), datetime.timedelta(1), datetime.timezone.utc],
+    'random': [random.getstate(), numpy.random.get_state(), torch.get_rng_state()],
+    'arrays': [numpy.zeros((2, 2)), numpy.array(['a', 'b']), numpy.datetime64('2026-01-01')],
+    'torch': [torch.float16, torch.device('cuda', 0), torch.Size([1]), torch.quantize_per_tensor(w, 0.1, 0, torch.qint8)],
+    'plain': [1 + 2j, range(3), slice(1, 2), b'bytes', bytearray(b'ba'), frozenset([1]), {2}, ..., NotImplemented],
+    'class': HistoryBuffer, 'sparse': w.to_sparse(), 'complex': torch.zeros(2, dtype=torch.complex64),
+}
+for protocol in (2, 3, 4, 5):
+    torch.save(notes, f'{sys.argv[1]}/{protocol}.pth', pickle_protocol=protocol)
+`;
+
+test('what training scripts note beside the tensors is no obstacle, in any protocol of pickle', {
+  timeout: TIMEOUT_MS,
+}, async ({ skip }) => {
+  skip(!python, 'TESSERA_PYTHON names no python with torch');
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'tessera-torch-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  await promisify(execFile)(python!, ['-c', SAVE, folder]);
+  for (const protocol of [2, 3, 4, 5]) {
+    const bytes = await readFile(path.join(folder, `${protocol}.pth`));
+    const file = await open(bytes, `${protocol}.pth`);
+    expect([...file.tensors.keys()]).toEqual(['w', 'half']);
+    const w = file.tensors.get('w')!;
+    expect([...toFloat32(await readTensor(file, w, readAtOf(bytes)), w.dtype)]).toEqual([0, 3, 1, 4, 2, 5]);
+    expect(file.meta).toMatchObject({ epoch: 3, mIoU: 0.75, time: '<datetime.datetime>' });
+  }
 });

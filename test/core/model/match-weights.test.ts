@@ -118,3 +118,29 @@ describe('a checkpoint is refused', () => {
 function replace(name: string, shape: number[]): TensorToWrite[] {
   return all.map((tensor) => (tensor.name === name ? float32Tensor(name, shape, () => 0) : tensor));
 }
+
+describe('a checkpoint of another form', () => {
+  const named = (...names: string[]) => names.map((name) => float32Tensor(name, [1], () => 0));
+
+  test.each([
+    ['vision_model.encoder.layers.0.attn.qkv.weight', /Hugging Face Hub/],
+    ['embeddings.class_embedding', /Hugging Face Hub/],
+    ['_orig_mod.blocks.0.norm1.weight', /torch\.compile/],
+    ['base_model.model.blocks.0.attn.qkv.lora_A.default.weight', /LoRA adapter \(peft\): merge it/],
+    ['_fsdp_wrapped_module.cls_token', /FSDP/],
+    ['teacher.backbone.cls_token', /training with a teacher/],
+  ])('is named, with what it has and what is missing: %s', async (name, remedy) => {
+    const refusal = match(named(name, 'b', 'c', 'd', 'e', 'f'));
+    await expect(refusal).rejects.toThrow(remedy);
+    await expect(refusal).rejects.toThrow(
+      /^x\.pth: missing backbone\.\S+ \[.*\], .* and \d+ more\. The config's model/,
+    );
+    await expect(refusal).rejects.toThrow(`there are ${name}, b, c, d, e and 1 more.`);
+  });
+
+  test('that is not known shows what it has', async () => {
+    await expect(match(named('fc.weight'))).rejects.toThrow(
+      'there are fc.weight. Is this the right checkpoint?',
+    );
+  });
+});
