@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-const withServers = ['test/integration/**/*.test.ts', 'test/infra/**/*.test.ts', 'test/page/**/*.test.ts'];
-const withCluster = ['test/cluster/**/*.test.ts'];
+const servers = ['test/integration/**/*.test.ts', 'test/infra/**/*.test.ts', 'test/page/**/*.test.ts'];
+const cluster = ['test/cluster/**/*.test.ts'];
+const long = ['test/**/*.long.test.ts'];
+
+/** Real servers and worker processes: one file after the other, or they starve each other of cores. */
+const withServers = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
 
 export default defineConfig({
   test: {
@@ -10,29 +14,34 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...withServers, ...withCluster],
+          exclude: [...servers, ...cluster, ...long],
           testTimeout: 30_000,
         },
       },
       {
         test: {
           name: 'servers',
-          include: withServers,
-          // Real servers and worker processes: one file after the other, or they starve each other of cores.
-          fileParallelism: false,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          include: servers,
+          exclude: long,
+          ...withServers,
           sequence: { groupOrder: 1 },
         },
       },
       {
         test: {
-          name: 'cluster', // `npm run test:k8s` only: these want a Kubernetes.
-          include: withCluster,
-          fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 180_000,
+          name: 'long', // `npm run test:all` and CI only.
+          include: long,
+          ...withServers,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'cluster', // `npm run test:k8s` only: these want a Kubernetes.
+          include: cluster,
+          ...withServers,
+          testTimeout: 300_000,
+          sequence: { groupOrder: 3 },
         },
       },
     ],
