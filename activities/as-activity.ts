@@ -1,8 +1,10 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { asTyped, REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import { asTyped, REACTIONS, TypedFailure, Unavailable } from '../core/config/failures.ts';
 
 /** Heartbeats say that an activity lives, whatever it is doing; the server is told at most so often. */
 const HEARTBEAT_EVERY_MS = 1_000;
+/** A service that asks for more patience than this is asked again sooner. */
+const MAX_RETRY_AFTER_MS = 60_000;
 
 /**
  * Why an activity was told to stop: the run asked for it; this worker is going; or the server no longer waits for
@@ -91,6 +93,9 @@ function toApplicationFailure(error: unknown, { info, cancellationSignal }: Cont
     message,
     type: failureClass,
     nonRetryable: retry !== 'backoff' || (failureClass === 'Unexpected' && info.attempt >= maxAttempts),
+    ...(failure instanceof Unavailable && failure.retryAfterMs !== undefined
+      ? { nextRetryDelay: Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS) }
+      : {}),
     ...(cause instanceof Error ? { cause } : {}),
   });
 }

@@ -3,7 +3,8 @@ import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
+import { s3Client } from '../activities/deliver/s3-client.ts';
+import { s3Store } from '../activities/deliver/s3-store.ts';
 import { BadInput } from '../core/config/failures.ts';
 import type { Store } from '../core/store.ts';
 import { spawnTied, type TiedProcess } from '../infra/local/processes.ts';
@@ -40,11 +41,12 @@ export async function openSession(terminal: Terminal): Promise<Session> {
 
 async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
   const { namespace, connection: settings } = temporalSettings();
+  const store = s3Store(await s3Client());
   try {
     const connection = await Connection.connect({ ...settings, connectTimeout: '5s' });
     return {
       client: new Client({ connection, namespace }),
-      store: s3Store(s3Client()),
+      store,
       bucket: process.env.TESSERA_BUCKET ?? 'tessera',
       temporalUiUrl,
       async [Symbol.asyncDispose]() {

@@ -2,7 +2,8 @@ import path from 'node:path';
 import { Client } from '@temporalio/client';
 import type { Worker } from '@temporalio/worker';
 import { controlActivities } from '../activities/control.ts';
-import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
+import { s3Client } from '../activities/deliver/s3-client.ts';
+import { s3Store } from '../activities/deliver/s3-store.ts';
 import { openCluster } from '../activities/launch/kubernetes/cluster.ts';
 import { kubernetesLauncher } from '../activities/launch/kubernetes/kubernetes.ts';
 import type { Launcher } from '../activities/launch/launcher.ts';
@@ -24,7 +25,7 @@ async function main(life: Life): Promise<void> {
   const healthPort = portOf('TESSERA_HEALTH_PORT');
   if (healthPort) await serveHealth(healthPort, () => worker?.getState() ?? 'STARTING');
   const connection = await connect(settings);
-  const s3 = s3Client();
+  const s3 = await s3Client();
   const store = s3Store(s3);
   const kind = process.env.TESSERA_LAUNCHER ?? 'local';
   const cluster = kind === 'kubernetes' ? openCluster() : null;

@@ -4,7 +4,8 @@ import { Client } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { fetchWeights } from '../activities/deliver/fetch-weights.ts';
 import { openNodeCache } from '../activities/deliver/node-cache.ts';
-import { s3Client, s3Store } from '../activities/deliver/s3-store.ts';
+import { s3Client } from '../activities/deliver/s3-client.ts';
+import { s3Store } from '../activities/deliver/s3-store.ts';
 import { ShardEvaluator } from '../activities/evaluate/evaluate-shard.ts';
 import type { FetchWeights } from '../activities/evaluate/model-slot.ts';
 import { gpuActivities } from '../activities/gpu.ts';
@@ -40,7 +41,7 @@ async function main(life: Life): Promise<void> {
 
   const connection = await connect(settings);
   console.log(`connected to Temporal at ${settings.connection.address}, namespace ${settings.namespace}`);
-  const store = s3Store(s3Client());
+  const store = s3Store(await s3Client());
   const fetch: FetchWeights = (object, { model, signal }) =>
     logFetch(object.uri, (onProgress) =>
       fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),

@@ -3,66 +3,67 @@ import type { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
   PutObjectCommand,
   paginateListObjectsV2,
-  S3Client,
+  type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { BadData, BadInput, NotFound, TypedFailure, Unavailable } from '../../core/config/failures.ts';
+import pRetry from 'p-retry';
+import { BadData, BadInput, Unavailable } from '../../core/config/failures.ts';
+import { ForeignAnswer, storeAnswer } from '../../core/s3/answer.ts';
+import { settingsOf } from '../../core/s3/client-settings.ts';
+import { s3Failure } from '../../core/s3/failure.ts';
 import type { StreamingStore } from './ranged-read.ts';
 
-/** A client as the environment says: AWS's own variables, identities and profiles, and S3-compatible servers. */
-export function s3Client(env: NodeJS.ProcessEnv = process.env): S3Client {
-  const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
-  return new S3Client({
-    region: env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1',
-    // Servers other than AWS's rarely answer to bucket.host names.
-    ...(endpoint ? { endpoint, forcePathStyle: true } : {}),
-    maxAttempts: 4,
-    // Whatever is read is checked against the digest in its manifest; S3's own sums would be a second time.
-    responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 3_000, requestTimeout: 120_000 },
-  });
-}
+/** A conditional write that met another one under way is tried again so often. */
+const CONFLICT_RETRIES = 4;
 
 /** S3 as a `Store`. Failures come out typed, naming the object. */
 export function s3Store(client: S3Client): StreamingStore {
+  let hasAnswered = false;
   const call = async <T>(
     uri: string,
     action: (at: { Bucket: string; Key: string }) => Promise<T>,
   ): Promise<T> => {
     try {
-      return await action(parseUri(uri));
+      const result = await action(parseUri(uri));
+      hasAnswered = true;
+      return result;
     } catch (error) {
-      throw translate(await withReason(error, uri), uri);
+      hasAnswered ||= storeAnswer(error) !== null;
+      throw s3Failure(error, { uri, hasAnswered, ...(await settingsOf(client)) });
     }
   };
-  /** A HEAD has no body to tell a missing bucket from a missing key: the bucket itself is asked. */
-  const withReason = async (error: unknown, uri: string): Promise<unknown> => {
-    if (statusOf(error) !== 404 || (error instanceof Error && error.name.startsWith('NoSuch'))) return error;
-    const { Bucket } = parseUri(uri);
-    return client.send(new HeadBucketCommand({ Bucket })).then(
-      () => error,
-      (cause) => (statusOf(cause) === 404 ? new NotFound('bucket', `s3://${Bucket}`, { cause }) : error),
+  /** Answers to HEAD have no body: why it failed is asked for by a GET of one byte, which takes the same right. */
+  const headFailure = (at: { Bucket: string; Key: string }, error: unknown): Promise<never> => {
+    const status = statusOf(error);
+    // No answer, or one of a server that is busy or broken: asking again would only add to that.
+    if (status === undefined || status === 429 || status >= 500) throw error;
+    return client.send(new GetObjectCommand({ ...at, Range: 'bytes=0-0' })).then(
+      ({ Body }) => {
+        (Body as Readable | undefined)?.destroy();
+        throw error;
+      },
+      (cause) => {
+        throw statusOf(cause) === undefined ? error : cause;
+      },
     );
   };
   const put = (
-    uri: string,
+    at: { Bucket: string; Key: string },
     body: Uint8Array,
     contentType: string | undefined,
     condition: { IfNoneMatch?: '*' },
-  ) =>
-    call(uri, (at) =>
-      client.send(new PutObjectCommand({ ...at, Body: body, ContentType: contentType, ...condition })),
-    );
+  ) => client.send(new PutObjectCommand({ ...at, Body: body, ContentType: contentType, ...condition }));
 
   return {
     head: (uri) =>
       call(uri, async (at) => {
-        const { ContentLength, ETag, VersionId } = await client.send(new HeadObjectCommand(at));
+        const { ContentLength, ETag, VersionId } = await client
+          .send(new HeadObjectCommand(at))
+          .catch((error) => headFailure(at, error));
         return {
           sizeBytes: ContentLength ?? 0,
           etag: ETag ?? '',
@@ -103,18 +104,22 @@ export function s3Store(client: S3Client): StreamingStore {
       }),
 
     async write(uri, body, options = {}) {
-      await put(uri, body, options.contentType, {});
+      await call(uri, (at) => put(at, body, options.contentType, {}));
     },
 
-    async writeOnce(uri, body, options = {}) {
-      try {
-        await put(uri, body, options.contentType, { IfNoneMatch: '*' });
-        return 'written';
-      } catch (error) {
-        if (statusOf(error) === 412) return 'exists';
-        throw error;
-      }
-    },
+    writeOnce: (uri, body, options = {}) =>
+      call(uri, async (at) => {
+        try {
+          await pRetry(() => put(at, body, options.contentType, { IfNoneMatch: '*' }), {
+            ...{ retries: CONFLICT_RETRIES, minTimeout: 100, randomize: true },
+            shouldRetry: ({ error }) => statusOf(error) === 409,
+          });
+          return 'written';
+        } catch (error) {
+          if (statusOf(error) === 412) return 'exists';
+          throw error;
+        }
+      }),
 
     upload: (uri, file, onProgress) =>
       call(uri, async (at) => {
@@ -124,7 +129,14 @@ export function s3Store(client: S3Client): StreamingStore {
           partSize: 32 << 20,
         });
         upload.on('httpUploadProgress', ({ loaded }) => onProgress?.(loaded ?? 0));
-        await upload.done();
+        try {
+          await upload.done();
+        } catch (error) {
+          // The file's own failures are none of the store's: the run that wrote it may have ended.
+          if (error instanceof Error && 'path' in error && error.path === file)
+            throw new Unavailable(`${file}: cannot be read: ${error.message}`, { cause: error });
+          throw error;
+        }
       }),
 
     remove: (uri) =>
@@ -150,41 +162,6 @@ function parseUri(uri: string): { Bucket: string; Key: string } {
 }
 
 function statusOf(error: unknown): number | undefined {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  return cause instanceof S3ServiceException ? cause.$metadata.httpStatusCode : undefined;
-}
-
-const DENIED = new Set([
-  'AccessDenied',
-  'Forbidden',
-  'InvalidAccessKeyId',
-  'SignatureDoesNotMatch',
-  'ExpiredToken',
-]);
-
-/** What a user can mend is BadInput; what may pass by itself is Unavailable. */
-function translate(error: unknown, uri: string): unknown {
-  if (error instanceof TypedFailure) return error;
-  const options = { cause: error };
-  const name = error instanceof Error ? error.name : '';
-  const detail = error instanceof Error ? error.message : String(error);
-  const bucket = /^s3:\/\/[^/]+/.exec(uri)?.[0] ?? uri;
-  if (name === 'CredentialsProviderError')
-    return new BadInput(
-      `${uri}: no S3 credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a role`,
-      options,
-    );
-  if (error instanceof S3ServiceException) {
-    if (name === 'NoSuchBucket') return new NotFound('bucket', bucket, options);
-    if (error.$metadata.httpStatusCode === 404) return new NotFound('object', uri, options);
-    if (DENIED.has(name) || error.$metadata.httpStatusCode === 403)
-      return new BadInput(
-        `${uri}: access denied (${name}): check the credentials and the bucket's policy`,
-        options,
-      );
-    if (name === 'InvalidRange')
-      return new BadData(`${uri}: shorter than its manifest says: truncated?`, options);
-    if (error.$metadata.httpStatusCode === 412) return error;
-  }
-  return new Unavailable(`${uri}: S3 did not answer as it should: ${detail || name}`, options);
+  const isAnswer = error instanceof S3ServiceException || error instanceof ForeignAnswer;
+  return isAnswer ? error.$metadata.httpStatusCode : undefined;
 }

@@ -9,6 +9,8 @@ import {
 } from '@aws-sdk/client-s3';
 import { BadInput, Unavailable } from '../../core/config/failures.ts';
 import type { WeightsSourceRecord } from '../../core/config/manifests.ts';
+import { settingsOf } from '../../core/s3/client-settings.ts';
+import { s3Failure } from '../../core/s3/failure.ts';
 import { inParallel } from './in-parallel.ts';
 
 /** A larger object is copied in parts: one request for 5 GB (S3's limit) would show no progress for minutes. */
@@ -16,6 +18,14 @@ const PART_BYTES = 256 << 20;
 const PARTS_AT_ONCE = 4;
 /** S3's limit. */
 const MAX_PARTS = 10_000;
+
+/** S3's words for what it doesn't copy. */
+const REFUSALS = new Set([
+  ...['AccessDenied', 'Forbidden', 'InvalidObjectState', 'PermanentRedirect', 'AuthorizationHeaderMalformed'],
+  ...['NotImplemented', 'MethodNotAllowed', 'InvalidRequest', 'InvalidArgument', 'EntityTooLarge'],
+  // Of the source: reading it says so by its name.
+  ...['NoSuchKey', 'NoSuchVersion', 'NotFound'],
+]);
 
 interface CopyHooks {
   signal: AbortSignal;
@@ -29,7 +39,11 @@ export type CopyObject = (
   hooks: CopyHooks,
 ) => Promise<'copied' | 'refused'>;
 
-/** Copies on the server: no byte comes this way. @throws Unavailable, also if the object changed meanwhile */
+/**
+ * Copies on the server: no byte comes this way.
+ *
+ * @throws Unavailable, also if the object changed meanwhile; BadInput for what reading and writing would meet as well
+ */
 export function s3Copy(client: S3Client, partBytes = PART_BYTES): CopyObject {
   return async (from, to, hooks) => {
     hooks.signal.throwIfAborted();
@@ -45,14 +59,21 @@ export function s3Copy(client: S3Client, partBytes = PART_BYTES): CopyObject {
       hooks.onBytes(from.sizeBytes);
       return 'copied';
     } catch (error) {
-      const status = error instanceof S3ServiceException ? (error.$metadata.httpStatusCode ?? 0) : 0;
-      // Not allowed, across regions, or a server that can't: reading and writing may do all the same.
-      if (status === 501 || (status >= 400 && status < 500 && status !== 412)) return 'refused';
       hooks.signal.throwIfAborted();
-      const why = status === 412 ? 'it changed meanwhile' : error instanceof Error ? error.message : error;
-      throw new Unavailable(`${from.uri}: not copied to ${to}: ${why}`, { cause: error });
+      if (isRefusal(error)) return 'refused';
+      if (error instanceof S3ServiceException && error.$metadata.httpStatusCode === 412)
+        throw new Unavailable(`${from.uri}: not copied to ${to}: it changed meanwhile`, { cause: error });
+      throw s3Failure(error, { uri: to, hasAnswered: true, ...(await settingsOf(client)) });
     }
   };
+}
+
+/** Not allowed, across regions, or a server that can't: reading and writing may do all the same. */
+function isRefusal(error: unknown): boolean {
+  if (!(error instanceof S3ServiceException)) return false;
+  const isUnknown =
+    error.name === 'Unknown' && [403, 404, 405, 501].includes(error.$metadata.httpStatusCode ?? 0);
+  return isUnknown || REFUSALS.has(error.name);
 }
 
 async function copyInParts(

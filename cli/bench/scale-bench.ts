@@ -6,7 +6,8 @@ import { Context } from '@temporalio/activity';
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { controlActivities } from '../../activities/control.ts';
-import { s3Client, s3Store } from '../../activities/deliver/s3-store.ts';
+import { s3Client } from '../../activities/deliver/s3-client.ts';
+import { s3Store } from '../../activities/deliver/s3-store.ts';
 import { type Cluster, openCluster } from '../../activities/launch/kubernetes/cluster.ts';
 import { runSelector } from '../../activities/launch/kubernetes/job.ts';
 import { kubernetesLauncher } from '../../activities/launch/kubernetes/kubernetes.ts';
@@ -58,7 +59,7 @@ export async function benchScale(options: ScaleOptions): Promise<ScaleBench> {
   const { stack, pods, shards, shardSeconds, folder, say } = options;
   Object.assign(process.env, stackEnv(stack));
   Runtime.install({ logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error() {} } });
-  const store = s3Store(s3Client());
+  const store = s3Store(await s3Client());
   const dataset = await writeManifest(store, stack.bucket, shards * IMAGES_PER_SHARD);
   const weights = await stageModel(store, folder, stack.bucket);
   const cluster = openCluster();

@@ -93,7 +93,11 @@ export class OutOfMemory extends TypedFailure {
 
 /** S3, Temporal or the network did not answer. Retried with backoff. */
 export class Unavailable extends TypedFailure {
-  constructor(message: string, options?: ErrorOptions) {
+  /** How long the service asked to wait (`Retry-After`). */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, options?: ErrorOptions & { retryAfterMs?: number }) {
     super('Unavailable', message, options);
+    this.retryAfterMs = options?.retryAfterMs;
   }
 }

@@ -33,6 +33,18 @@ function start<T>(work: (beat: Beat) => Promise<T>, options?: ActivityOptions, a
   return { result, heartbeats, cancel };
 }
 
+test('a service that asks to wait is asked again after that, and after a minute at the latest', async () => {
+  for (const [asked, waits] of [
+    [7_000, 7_000],
+    [3_600_000, 60_000],
+  ] as const) {
+    const { result } = start(async () => {
+      throw new Unavailable('s3://b/k: busy', { retryAfterMs: asked });
+    });
+    await expect(result).rejects.toMatchObject({ nextRetryDelay: waits });
+  }
+});
+
 describe('an activity that is told to stop', () => {
   const forever = () => new Promise<never>(() => {});
 

@@ -5,7 +5,8 @@ import os from 'node:os';
 import path from 'node:path';
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
-import { s3Client, s3Store } from '../../activities/deliver/s3-store.ts';
+import { s3Client } from '../../activities/deliver/s3-client.ts';
+import { s3Store } from '../../activities/deliver/s3-store.ts';
 import { stageDataset } from '../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
 import type { EvalInput, Progress } from '../../core/config/eval.ts';
@@ -69,7 +70,7 @@ export async function startClusterTessera({ images }: { images: number }): Promi
     const s3 = await findS3();
     await ensureBucket(s3, 'tessera');
     useS3(s3);
-    const store = s3Store(s3Client());
+    const store = s3Store(await s3Client());
     const inputs = await stageData(store, folder, images);
     const connection = await Connection.connect({ address: `${HOST}:7233` });
     return clusterTessera(folder, temporal, connection, store, s3, inputs);

@@ -7,7 +7,8 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { s3Client, s3Store } from '../../activities/deliver/s3-store.ts';
+import { s3Client } from '../../activities/deliver/s3-client.ts';
+import { s3Store } from '../../activities/deliver/s3-store.ts';
 import { type CopyObject, s3Copy } from '../../activities/stage/s3-copy.ts';
 import { stageDataset } from '../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
@@ -34,7 +35,7 @@ let store: Store;
 beforeAll(async () => {
   stack = await startStack({ stateDir: makeFolder() });
   Object.assign(process.env, stackEnv(stack));
-  client = s3Client();
+  client = await s3Client();
   store = s3Store(client);
   await client.send(new CreateBucketCommand({ Bucket: 'theirs' }));
   const Key = SOURCE.slice('s3://theirs/'.length);

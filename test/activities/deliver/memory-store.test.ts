@@ -3,5 +3,5 @@ import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { storeSuite } from './store-suite.ts';
 
 describe('a store in memory', () => {
-  storeSuite(() => ({ store: memoryStore(), bucket: 'bucket' }));
+  storeSuite(async () => ({ store: memoryStore(), bucket: 'bucket' }));
 });

@@ -8,7 +8,8 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import getPort from 'get-port';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ObjectPin, StreamingStore } from '../../../activities/deliver/ranged-read.ts';
-import { s3Client, s3Store } from '../../../activities/deliver/s3-store.ts';
+import { s3Client } from '../../../activities/deliver/s3-client.ts';
+import { s3Store } from '../../../activities/deliver/s3-store.ts';
 import { BadData, BadInput, NotFound, Unavailable } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
 import { ensureBucket, type S3Access, startS3Server } from '../../../infra/local/s3-server.ts';
@@ -41,13 +42,13 @@ beforeAll(async () => {
 });
 
 /** A store that finds its server and credentials in the environment, as a worker does. */
-function openStore(changes: Partial<S3Access> = {}): StreamingStore {
+async function openStore(changes: Partial<S3Access> = {}): Promise<StreamingStore> {
   const { endpoint, region, accessKeyId, secretAccessKey } = { ...access, ...changes };
   vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
   vi.stubEnv('AWS_REGION', region);
   vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
-  const client: S3Client = s3Client();
+  const client: S3Client = await s3Client();
   onTestFinished(() => {
     vi.unstubAllEnvs();
     client.destroy();
@@ -56,10 +57,10 @@ function openStore(changes: Partial<S3Access> = {}): StreamingStore {
 }
 
 describe('a store on S3', () => {
-  storeSuite(() => ({ store: openStore(), bucket: BUCKET }));
+  storeSuite(async () => ({ store: await openStore(), bucket: BUCKET }));
 
   test('gives versions where the bucket keeps them', async () => {
-    const store = openStore();
+    const store = await openStore();
     const versions = [];
     for (const body of ['a', 'b']) {
       await store.write(`s3://${BUCKET}/versioned`, Buffer.from(body));
@@ -69,7 +70,7 @@ describe('a store on S3', () => {
   });
 
   test('streams a version or a state that is meant, and nothing else', async () => {
-    const store = openStore();
+    const store = await openStore();
     const uri = `s3://${BUCKET}/pinned`;
     const range = { offset: 1, length: 3 };
     const stream = async (pin: ObjectPin) => text(await store.stream(uri, range, pin));
@@ -83,7 +84,7 @@ describe('a store on S3', () => {
   });
 
   test('uploads a file of several parts as it is', async () => {
-    const store = openStore();
+    const store = await openStore();
     const bytes = randomBytes(40 << 20);
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, bytes);
@@ -107,7 +108,7 @@ async function failuresOf(store: Store, bucket: string): Promise<unknown[]> {
 }
 
 test('a bucket that is not there is told from an object, whatever the call', async () => {
-  for (const failure of await failuresOf(openStore(), 'no-such-bucket')) {
+  for (const failure of await failuresOf(await openStore(), 'no-such-bucket')) {
     expect(failure).toBeInstanceOf(NotFound);
     expect(failure).toMatchObject({
       what: 'bucket',
@@ -120,7 +121,7 @@ test.each([
   ['a wrong secret', { secretAccessKey: 'guess' }],
   ['an unknown key', { accessKeyId: 'NOBODY' }],
 ])('%s is BadInput that speaks of credentials, whatever the call', async (_, changes) => {
-  for (const failure of await failuresOf(openStore(changes), BUCKET)) {
+  for (const failure of await failuresOf(await openStore(changes), BUCKET)) {
     expect(failure).toBeInstanceOf(BadInput);
     expect(failure).not.toBeInstanceOf(NotFound);
     expect(failure).toMatchObject({ message: expect.stringContaining('access denied') });
@@ -130,7 +131,7 @@ test.each([
 test('a server that is away is Unavailable within seconds', async () => {
   const port = await getPort({ host: HOST });
   const began = performance.now();
-  for (const failure of await failuresOf(openStore({ endpoint: `http://${HOST}:${port}` }), BUCKET)) {
+  for (const failure of await failuresOf(await openStore({ endpoint: `http://${HOST}:${port}` }), BUCKET)) {
     expect(failure).toBeInstanceOf(Unavailable);
     expect(failure).toMatchObject({ message: expect.stringContaining(`s3://${BUCKET}/key`) });
   }
@@ -142,10 +143,10 @@ test('a server that only answers with errors is Unavailable', async () => {
   await new Promise<void>((listening) => server.listen(0, HOST, listening));
   onTestFinished(() => void server.close());
   const { port } = server.address() as AddressInfo;
-  const store = openStore({ endpoint: `http://${HOST}:${port}` });
+  const store = await openStore({ endpoint: `http://${HOST}:${port}` });
   await expect(store.read(`s3://${BUCKET}/key`)).rejects.toThrow(Unavailable);
 });
 
 test('an address that is no S3 address is BadInput', async () => {
-  await expect(openStore().read('/tmp/file')).rejects.toThrow('/tmp/file: expected s3://bucket/key');
+  await expect((await openStore()).read('/tmp/file')).rejects.toThrow('/tmp/file: expected s3://bucket/key');
 });

@@ -9,15 +9,15 @@ import { temporaryFolder } from '../../infra/observe.ts';
 const text = (value: string) => Buffer.from(value);
 
 /** What every store does. `open` is called once a test. */
-export function storeSuite(open: () => { store: Store; bucket: string }): void {
+export function storeSuite(open: () => Promise<{ store: Store; bucket: string }>): void {
   /** A store, and a prefix of this test's own. */
-  const fresh = () => {
-    const { store, bucket } = open();
+  const fresh = async () => {
+    const { store, bucket } = await open();
     return { store, prefix: `s3://${bucket}/${randomUUID()}` };
   };
 
   test('what was written is read back, whole or a range of it', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     await store.write(`${prefix}/a`, text('0123456789'));
     expect((await store.read(`${prefix}/a`)).toString()).toBe('0123456789');
     expect((await store.read(`${prefix}/a`, { offset: 0, length: 3 })).toString()).toBe('012');
@@ -25,7 +25,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('a range beyond the end is BadData, never fewer bytes', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     await store.write(`${prefix}/a`, text('0123456789'));
     for (const range of [
       { offset: 8, length: 3 },
@@ -36,7 +36,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('head gives the size, and an etag that changes with the bytes', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     await store.write(`${prefix}/a`, text('abc'));
     const before = await store.head(`${prefix}/a`);
     await store.write(`${prefix}/a`, text('abcd'));
@@ -46,14 +46,14 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('an object may be empty', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     await store.write(`${prefix}/a`, text(''));
     expect((await store.head(`${prefix}/a`)).sizeBytes).toBe(0);
     expect(await store.read(`${prefix}/a`)).toHaveLength(0);
   });
 
   test('a write replaces, a writeOnce does not', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     expect(await store.writeOnce(`${prefix}/a`, text('first'))).toBe('written');
     expect(await store.writeOnce(`${prefix}/a`, text('second'))).toBe('exists');
     expect((await store.read(`${prefix}/a`)).toString()).toBe('first');
@@ -62,7 +62,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('of several that write once, one has written', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     const bodies = ['a', 'b', 'c', 'd'];
     const outcomes = await Promise.all(bodies.map((body) => store.writeOnce(`${prefix}/x`, text(body))));
     expect(outcomes.filter((outcome) => outcome === 'written')).toHaveLength(1);
@@ -71,7 +71,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('what was read is not changed by a later write', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     const body = text('before');
     await store.write(`${prefix}/a`, body);
     body.fill('x');
@@ -81,7 +81,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('list gives what lies below a prefix, with sizes, in the order of keys', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     for (const key of ['b/2', 'b/10', 'a', 'c/d/e']) await store.write(`${prefix}/${key}`, text(key));
     expect(await store.list(`${prefix}/`)).toEqual(
       ['a', 'b/10', 'b/2', 'c/d/e'].map((key) => ({ uri: `${prefix}/${key}`, sizeBytes: key.length })),
@@ -94,7 +94,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('what was removed is gone, and removing it again is no error', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     await store.write(`${prefix}/a`, text('a'));
     await store.remove(`${prefix}/a`);
     await expect(store.head(`${prefix}/a`)).rejects.toThrow(NotFound);
@@ -105,7 +105,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('a file is uploaded, with its progress', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     const file = join(temporaryFolder(), 'file');
     writeFileSync(file, 'of a file');
     const progress: number[] = [];
@@ -115,7 +115,7 @@ export function storeSuite(open: () => { store: Store; bucket: string }): void {
   });
 
   test('an object that is not there is NotFound, by name, for head and read', async () => {
-    const { store, prefix } = fresh();
+    const { store, prefix } = await fresh();
     const calls = [
       store.head(`${prefix}/none`),
       store.read(`${prefix}/none`),
