@@ -16,6 +16,12 @@ export interface Store {
   remove(uri: string): Promise<void>;
   /** Every object below a prefix, in key order. */
   list(prefix: string): Promise<{ uri: string; sizeBytes: number }[]>;
+  /**
+   * Finds out whether objects can be written below a folder in the way that publishing does it, and leaves nothing.
+   *
+   * @throws BadInput with what to set, Unavailable
+   */
+  checkWrites(folder: string): Promise<void>;
 }
 
 export interface ObjectInfo {

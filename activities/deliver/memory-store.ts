@@ -50,6 +50,7 @@ export function memoryStore(objects = new Map<string, Buffer>()): StreamingStore
         .map(([uri, bytes]) => ({ uri, sizeBytes: bytes.length }))
         .sort((a, b) => (a.uri < b.uri ? -1 : 1));
     },
+    async checkWrites() {},
   };
   return store;
 }

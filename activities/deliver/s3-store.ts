@@ -15,14 +15,28 @@ import { BadData, BadInput, Unavailable } from '../../core/config/failures.ts';
 import { ForeignAnswer, storeAnswer } from '../../core/s3/answer.ts';
 import { settingsOf } from '../../core/s3/client-settings.ts';
 import { s3Failure } from '../../core/s3/failure.ts';
+import { unlessAbsent } from '../../core/store.ts';
 import type { StreamingStore } from './ranged-read.ts';
+import { probeWrites } from './write-probe.ts';
 
 /** A conditional write that met another one under way is tried again so often. */
 const CONFLICT_RETRIES = 4;
 
+export interface S3StoreOptions {
+  /**
+   * `off` for stores that don't know `If-None-Match`: an object's absence is then asked for before it is written, and
+   * two writers at once may both write.
+   */
+  conditionalWrites?: 'on' | 'off';
+}
+
 /** S3 as a `Store`. Failures come out typed, naming the object. */
-export function s3Store(client: S3Client): StreamingStore {
+export function s3Store(
+  client: S3Client,
+  { conditionalWrites = conditionalWritesSetting() }: S3StoreOptions = {},
+): StreamingStore {
   let hasAnswered = false;
+  const checkedFolders = new Set<string>();
   const call = async <T>(
     uri: string,
     action: (at: { Bucket: string; Key: string }) => Promise<T>,
@@ -58,7 +72,7 @@ export function s3Store(client: S3Client): StreamingStore {
     condition: { IfNoneMatch?: '*' },
   ) => client.send(new PutObjectCommand({ ...at, Body: body, ContentType: contentType, ...condition }));
 
-  return {
+  const store: StreamingStore = {
     head: (uri) =>
       call(uri, async (at) => {
         const { ContentLength, ETag, VersionId } = await client
@@ -107,8 +121,13 @@ export function s3Store(client: S3Client): StreamingStore {
       await call(uri, (at) => put(at, body, options.contentType, {}));
     },
 
-    writeOnce: (uri, body, options = {}) =>
-      call(uri, async (at) => {
+    async writeOnce(uri, body, options = {}) {
+      if (conditionalWrites === 'off') {
+        if ((await unlessAbsent(store.head(uri))) !== null) return 'exists';
+        await store.write(uri, body, options);
+        return 'written';
+      }
+      return call(uri, async (at) => {
         try {
           await pRetry(() => put(at, body, options.contentType, { IfNoneMatch: '*' }), {
             ...{ retries: CONFLICT_RETRIES, minTimeout: 100, randomize: true },
@@ -119,7 +138,8 @@ export function s3Store(client: S3Client): StreamingStore {
           if (statusOf(error) === 412) return 'exists';
           throw error;
         }
-      }),
+      });
+    },
 
     upload: (uri, file, onProgress) =>
       call(uri, async (at) => {
@@ -152,7 +172,22 @@ export function s3Store(client: S3Client): StreamingStore {
             found.push({ uri: `s3://${Bucket}/${key}`, sizeBytes: Size ?? 0 });
         return found;
       }),
+
+    async checkWrites(folder) {
+      // What a store takes doesn't change while this process lives.
+      if (checkedFolders.has(folder)) return;
+      await call(folder, () => probeWrites(client, folder, { conditionalWrites }));
+      checkedFolders.add(folder);
+    },
   };
+  return store;
+}
+
+/** @throws BadInput for a setting that is none */
+function conditionalWritesSetting(): 'on' | 'off' {
+  const setting = process.env.TESSERA_S3_CONDITIONAL_WRITES || 'on';
+  if (setting === 'on' || setting === 'off') return setting;
+  throw new BadInput(`TESSERA_S3_CONDITIONAL_WRITES is ${setting}; expected on or off`);
 }
 
 function parseUri(uri: string): { Bucket: string; Key: string } {

@@ -73,7 +73,9 @@ export async function planEval(
     deadlineSeconds,
   };
   const result = await finishedResult(store, run);
-  return result ? { kind: 'finished', result } : { kind: 'run', run };
+  if (result) return { kind: 'finished', result };
+  await store.checkWrites(input.output);
+  return { kind: 'run', run };
 }
 
 /** `count` items, evenly from first to last. */

@@ -78,6 +78,7 @@ export async function planTrain(
   };
   const result = await finishedTraining(store, planned);
   if (result) return { kind: 'finished', result };
+  await store.checkWrites(input.output);
   checkHistory(config);
   const checkpoint = await ownCheckpoint(store, planned, input.resume);
   // What a training began with may be gone by now: another run keeps few of its checkpoints.

@@ -114,6 +114,12 @@ export function storeSuite(open: () => Promise<{ store: Store; bucket: string }>
     expect(progress.at(-1)).toBe(9);
   });
 
+  test('writes that work are checked, and nothing of that stays', async () => {
+    const { store, prefix } = await fresh();
+    await store.checkWrites(prefix);
+    expect(await store.list(`${prefix}/`)).toEqual([]);
+  });
+
   test('an object that is not there is NotFound, by name, for head and read', async () => {
     const { store, prefix } = await fresh();
     const calls = [

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import { BadInput } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
 import { float32Tensor, randomTensors, sha256, stagedSet, tinyConfig } from '../../builders.ts';
 import { plan, plannedRun } from './plan-of.ts';
@@ -100,5 +101,15 @@ describe('a plan', () => {
     await plan(counting, { ...input, overrides });
     expect(bytes).toBeGreaterThan(0);
     expect(bytes).toBeLessThan(objects.get(input.weights)!.length / 10);
+  });
+
+  test('asks whether results can be published where they shall be, before a worker exists', async () => {
+    const { store, input } = await stagedSet();
+    const checkWrites = async (folder: string) => {
+      throw new BadInput(`${folder}: the store ignores If-None-Match`);
+    };
+    await expect(plan({ ...store, checkWrites }, input)).rejects.toThrow(
+      `${input.output}: the store ignores If-None-Match`,
+    );
   });
 });

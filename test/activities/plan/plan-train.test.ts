@@ -176,6 +176,15 @@ describe('a training is refused', () => {
     );
   });
 
+  test('whose results could not be published where they shall be', async () => {
+    const set = await trainingSet();
+    const checkWrites = async (folder: string) => {
+      throw new BadInput(`${folder}: the store ignores If-None-Match`);
+    };
+    const refusal = plan({ ...set, store: { ...set.store, checkWrites } }, set.request);
+    await expect(refusal).rejects.toThrow('s3://bucket/runs: the store ignores If-None-Match');
+  });
+
   test('that would fill Temporal’s history: what is to be changed is named', async () => {
     const set = await trainingSet();
     const steps = 'train.steps=80000';
