@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { BadInput, Unavailable } from '../../core/config/failures.ts';
+import { isUnknownHost } from '../../core/network-failure.ts';
 import { isDiskFull } from '../disk-room.ts';
 import { lostConnection, persistently, probe, type Remote, remoteOf, request } from './http-remote.ts';
 import { bytesAtHand, partialFile } from './partial-file.ts';
@@ -46,17 +47,22 @@ export async function download(
     reached = Math.max(reached, bytes);
     hooks.onBytes(bytes);
   };
-  return persistently(
-    async () => {
-      const current = remote ?? (await probe(url, name, hooks.signal));
-      // After a failure it may be another file.
-      remote = null;
-      const file = await partialFile(scratchFolder, name, current);
-      await fetchRest({ url, name, remote: current }, file, { ...hooks, onBytes });
-      return { file, remote: current };
-    },
-    { ...hooks, hasProgressed },
-  );
+  const attempt = async () => {
+    const current = remote ?? (await probe(url, name, hooks.signal));
+    // After a failure it may be another file.
+    remote = null;
+    const file = await partialFile(scratchFolder, name, current);
+    await fetchRest({ url, name, remote: current }, file, { ...hooks, onBytes });
+    return { file, remote: current };
+  };
+  return persistently(() => attempt().catch(asAwayForNow), { ...hooks, hasProgressed });
+}
+
+/** A host that the probe has found is not unknown: its DNS is away. */
+function asAwayForNow(error: unknown): never {
+  throw isUnknownHost(error)
+    ? new Unavailable(error instanceof Error ? error.message : String(error), { cause: error })
+    : error;
 }
 
 async function fetchRest(

@@ -1,9 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
 import { BadData, BadInput, TypedFailure, Unavailable } from '../../core/config/failures.ts';
+import { networkFailure } from '../../core/network-failure.ts';
+import { retryAfterMs, shortened } from '../../core/s3/answer.ts';
 
 /** Failures in a row without progress: half a minute of waiting in all. Then Temporal has its own, longer retries. */
 const RETRIES = 4;
 const BACKOFF_MS = 2_000;
+/** What a server may ask to wait before the next request. */
+const MAX_RETRY_AFTER_MS = 30_000;
+/** Of an error's page. */
+const PAGE_CHARACTERS = 4096;
 /** These may pass by themselves, as every 5xx: a timeout, "too early", "too many requests". */
 const PASSING = new Set([408, 425, 429]);
 
@@ -59,19 +66,50 @@ export async function request(
     throw lostConnection(name, error, signal);
   });
   const { status } = response;
-  if (status === 200 || status === 206) return response;
-  await response.body?.cancel();
+  if (status === 200 || status === 206) {
+    if (!/^text\/html/i.test(response.headers.get('content-type') ?? '')) return response;
+    await response.body?.cancel();
+    throw new BadInput(
+      `${name}: the server sends a web page: a sign-in page, or that of a network? Open the URL in a browser`,
+    );
+  }
+  const words = await wordsOf(response);
   if (status === 416) throw new BadData(`${name}: an empty file`);
-  const what = `${name}: the server answers ${status} ${response.statusText}`.trimEnd();
-  if (status >= 500 || PASSING.has(status)) throw new Unavailable(what);
-  throw new BadInput(`${what}; check the URL, and that it may be read without signing in`);
+  const what = `${name}: the server answers ${status} ${response.statusText}`.trimEnd() + words;
+  if (status === 511) throw new BadInput(`${what}; the network wants a sign-in: sign in there`);
+  const wait = retryAfterMs(response.headers.get('retry-after'));
+  if (status >= 500 || PASSING.has(status))
+    throw new Unavailable(what, wait === undefined ? {} : { retryAfterMs: wait });
+  throw new BadInput(
+    /expired/i.test(words)
+      ? `${what}; make a new signed URL`
+      : `${what}; check the URL, and that it may be read without signing in`,
+  );
+}
+
+/** What an error's page says: S3's code and message, of a signed URL. */
+async function wordsOf(response: Response): Promise<string> {
+  const isXml = /xml/i.test(response.headers.get('content-type') ?? '');
+  const page = isXml ? (await response.text().catch(() => '')).slice(0, PAGE_CHARACTERS) : '';
+  await response.body?.cancel().catch(() => {});
+  const [code, message] = ['Code', 'Message'].map(
+    (tag) => new RegExp(`<${tag}>([^<]*)</${tag}>`).exec(page)?.[1],
+  );
+  return code ? ` (${shortened([code, message].filter(Boolean).join(': '))})` : '';
 }
 
 /** The failure of a connection, unless it is our own stop or is known already. */
 export function lostConnection(name: string, error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted || error instanceof TypedFailure) return error;
+  const failure = networkFailure(name, error);
+  if (failure instanceof BadInput) return failure;
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const why = cause instanceof Error ? ('code' in cause ? cause.code : cause.message) : cause;
+  // Of an answer with 407 fetch gives no word.
+  if (why === '' || /proxy authentication/i.test(String(why)))
+    return new BadInput(`${name}: a proxy before the server wants a sign-in (407): sign in there`, {
+      cause: error,
+    });
   return new Unavailable(`${name}: the connection was lost: ${why}`, { cause: error });
 }
 
@@ -89,5 +127,10 @@ export function persistently<T>(work: () => Promise<T>, patience: Patience): Pro
     ...{ signal, retries: RETRIES, factor: 2, minTimeout: backoffMs },
     shouldRetry: ({ error }) => error instanceof Unavailable,
     shouldConsumeRetry: () => !hasProgressed(),
+    // As long as the server asks for, within reason; the usual wait comes on top.
+    onFailedAttempt: async ({ error, retriesLeft }) => {
+      if (retriesLeft > 0 && error instanceof Unavailable && error.retryAfterMs)
+        await sleep(Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS), undefined, { signal });
+    },
   });
 }

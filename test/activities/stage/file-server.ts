@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 
 /** What goes wrong with one request: a status instead of an answer, a line that breaks or falls silent, another file. */
 type Fault =
-  | { status: number }
+  | { status: number; headers?: Record<string, string>; body?: string }
   | { dropAfter: number }
   | { stallAfter: number }
   | { change: Partial<Served> }
@@ -51,8 +51,7 @@ export async function fileServer(
   const server = createServer((request, response) => {
     const fault = faults.shift() ?? null;
     if (fault && 'change' in fault) Object.assign(served, fault.change);
-    const { status, headers, body } =
-      fault && 'status' in fault ? failure(fault.status) : answer(served, request);
+    const { status, headers, body } = fault && 'status' in fault ? failure(fault) : answer(served, request);
     requests.push({ range: request.headers.range, status, bodyBytes: body.length });
     response.writeHead(status, headers);
     send(response, body, fault, arrived);
@@ -67,8 +66,16 @@ export async function fileServer(
   return { served, faults, requests, url: `http://127.0.0.1:${port}/models/backbone.pth` };
 }
 
-function failure(status: number) {
-  return { status, headers: {}, body: Buffer.from('<html>sorry</html>') };
+function failure({
+  status,
+  headers = {},
+  body = '<html>sorry</html>',
+}: {
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+}) {
+  return { status, headers, body: Buffer.from(body) };
 }
 
 function answer(

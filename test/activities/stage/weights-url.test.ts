@@ -1,5 +1,6 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { download } from '../../../activities/stage/download.ts';
@@ -272,6 +273,61 @@ describe('a server that fails', () => {
     await expect(refusal).rejects.toThrow(`/models/backbone.pth: the server answers ${status}`);
     expect(requests).toHaveLength(1);
   });
+});
+
+describe('a URL is refused at once', () => {
+  const HTML = { 'content-type': 'text/html; charset=utf-8' };
+  const XML = { 'content-type': 'application/xml' };
+  const expired = '<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>';
+
+  test.each([
+    ['that gives a web page: a sign-in', { status: 200, headers: HTML }, /sends a web page: a sign-in page/],
+    [
+      'before which a proxy wants a sign-in',
+      { status: 407 },
+      /a proxy before the server wants a sign-in \(407\)/,
+    ],
+    [
+      'in a network that wants a sign-in',
+      { status: 511, headers: HTML },
+      /answers 511 .* the network wants a sign-in/,
+    ],
+    [
+      'whose signature has expired',
+      { status: 403, headers: XML, body: expired },
+      /answers 403 Forbidden \(AccessDenied: Request has expired\); make a new signed URL/,
+    ],
+  ])('%s', async (_, fault, says) => {
+    const { stage, faults, requests } = await served();
+    faults.push(fault);
+    await expect(stage()).rejects.toMatchObject({
+      failureClass: 'BadInput',
+      message: expect.stringMatching(says),
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  test('that speaks no TLS', async () => {
+    const { stage, url } = await served();
+    await expect(stage({ source: url.replace('http:', 'https:') })).rejects.toMatchObject({
+      failureClass: 'BadInput',
+      message: expect.stringContaining('the server does not speak TLS here: use http://'),
+    });
+  });
+});
+
+test('a server that asks to wait is not asked again before', async () => {
+  const { stage, faults, requests } = await served();
+  faults.push({ status: 429, headers: { 'retry-after': '30' } });
+  const stop = new AbortController();
+  const staging = stage({ signal: stop.signal });
+  staging.catch(() => {});
+  await until('the first request', () => requests.length > 0);
+  // Without the header the next request would come after a millisecond, and all be staged.
+  await sleep(300);
+  stop.abort(new Error('stopped'));
+  await expect(staging).rejects.toThrow();
+  expect(requests).toHaveLength(1);
 });
 
 describe('a URL is refused', () => {
