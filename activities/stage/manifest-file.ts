@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import { NotFound, TypedFailure } from '../../core/config/failures.ts';
-import type { Store } from '../../core/store.ts';
+import { type Store, unlessAbsent } from '../../core/store.ts';
 
 /** A manifest that an earlier staging left; null if there is none, or none that can be read. */
 export async function readEarlier<T extends z.ZodType>(
@@ -20,7 +20,7 @@ export async function readEarlier<T extends z.ZodType>(
 /** Writes a manifest (not at all if it is there with the same bytes) and returns its SHA-256. */
 export async function writeManifest(store: Store, uri: string, manifest: unknown): Promise<string> {
   const bytes = Buffer.from(`${JSON.stringify(manifest, null, 1)}\n`);
-  const there = await store.read(uri).catch(() => null);
+  const there = await unlessAbsent(store.read(uri));
   if (!there?.equals(bytes)) await store.write(uri, bytes, { contentType: 'application/json' });
   return createHash('sha256').update(bytes).digest('hex');
 }

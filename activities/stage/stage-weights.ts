@@ -6,7 +6,7 @@ import { BadData } from '../../core/config/failures.ts';
 import { type WeightsManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type Staged, type StageWeightsInput, StageWeightsInputSchema } from '../../core/config/stage.ts';
-import type { Store } from '../../core/store.ts';
+import { type Store, unlessAbsent } from '../../core/store.ts';
 import { readEarlier, writeManifest } from './manifest-file.ts';
 import type { StageHooks } from './stage-dataset.ts';
 import { findWeights, type OnBytes, type OpenWeights, type WeightsMeans } from './weights-source.ts';
@@ -109,8 +109,6 @@ async function digestOf(
 }
 
 async function hasSize(store: Store, uri: string, sizeBytes: number): Promise<boolean> {
-  return store.head(uri).then(
-    (info) => info.sizeBytes === sizeBytes,
-    () => false,
-  );
+  const there = await unlessAbsent(store.head(uri));
+  return there?.sizeBytes === sizeBytes;
 }

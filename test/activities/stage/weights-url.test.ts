@@ -219,6 +219,17 @@ describe('a download that is interrupted', () => {
   });
 });
 
+test('a store that is away is no reason to send all again', async () => {
+  const { stage, store, writes } = await served();
+  await stage();
+  writes.length = 0;
+  store.head = async (uri) => {
+    throw new Unavailable(`${uri}: S3 did not answer as it should`);
+  };
+  await expect(stage()).rejects.toThrow(Unavailable);
+  expect(writes).toEqual([]);
+});
+
 describe('a server that fails', () => {
   test('for now is asked again', async () => {
     const { stage, faults, objects } = await served();
