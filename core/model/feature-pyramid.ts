@@ -1,5 +1,6 @@
 import type { BackboneConfig } from '../config/config.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
+import { maxPool } from '../onnx/max-pool.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import type { WeightLoader } from './weights.ts';
 
@@ -45,6 +46,6 @@ export function featurePyramid(graph: GraphBuilder, weights: WeightLoader, taps:
     up(activated, 'up1.3', 'feat0'),
     up(second, 'up2.0', 'feat1'),
     graph.node('Identity', [third], {}, 'feat2'),
-    graph.node('MaxPool', [fourth], { kernel_shape: [2, 2], strides: [2, 2] }, 'feat3'),
+    maxPool(graph, fourth, [2, 2], 'feat3'),
   ];
 }

@@ -144,10 +144,16 @@ function attention(ctx: BackboneContext, x: Value, block: number): Value {
   return linear(ctx, mixed, `${at}.proj`, `b${block}_attn`);
 }
 
+/**
+ * The hidden layer's bias is an Add of its own, which ONNX Runtime joins with the Gelu behind it: on CUDA one kernel,
+ * where Gemm's own bias would be a second product.
+ */
 function mlp(ctx: BackboneContext, x: Value, block: number): Value {
+  const { graph, weights, dtype } = ctx;
   const at = `backbone.blocks.${block}.mlp`;
-  const hidden = linear(ctx, x, `${at}.fc1`, `b${block}_fc1`);
-  return linear(ctx, ctx.graph.node('Gelu', [hidden]), `${at}.fc2`, `b${block}_mlp`);
+  const product = graph.node('Gemm', [x, weights(graph, `${at}.fc1.weight`, dtype)], { transB: 1 });
+  const hidden = graph.node('Add', [product, weights(graph, `${at}.fc1.bias`, dtype)], {}, `b${block}_fc1`);
+  return linear(ctx, graph.node('Gelu', [hidden]), `${at}.fc2`, `b${block}_mlp`);
 }
 
 function linear({ graph, weights, dtype }: BackboneContext, x: Value, key: string, name: string): Value {

@@ -231,20 +231,32 @@ export const GRADIENTS: Record<string, Rule> = {
       null,
     ];
   },
-  /** The largest of each window gets it all. Windows must not overlap. */
+  /**
+   * `MaxPool` gives y, and the elements of all windows by their place in the window (see max-pool.ts). The first of the
+   * largest of a window gets it all.
+   */
   MaxPool: ({ dy, graph, call, shape }) => {
-    const x = call.inputs[0]!;
-    const { kernel_shape: kernel } = call.attributes;
-    const { strides, pads } = window(call.attributes);
-    if (String(strides) !== String(kernel) || pads.some((pad) => pad !== 0))
-      throw new Error(`MaxPool (${call.outputs[0]}): no gradient where windows overlap or are padded`);
+    const [y, ...parts] = call.outputs as [Value, ...Value[]];
+    const [height, width] = call.attributes.kernel_shape as [number, number];
+    const [batch, channels, rows, columns] = shape(y) as [number, number, number, number];
+    const [, , above, across] = shape(call.inputs[0]!) as [number, number, number, number];
+    const isLargest = (part: Value) => graph.cast(graph.node('Equal', [part, y]), 'float32');
     return [
       () => {
-        const names = ['again', 'indices'].map((part) => `${call.outputs[0]}_${part}`);
-        const [, indices] = graph.nodes('MaxPool', [x], call.attributes, names) as [Value, Value];
-        const zeros = scaled(graph, graph.reshape(x, [-1]), 0);
-        const flat = [graph.reshape(indices, [-1]), graph.reshape(dy, [-1])];
-        return graph.reshape(graph.node('ScatterElements', [zeros, ...flat], { axis: 0 }), shape(x));
+        let left = dy;
+        const slopes = parts.map((part) => {
+          const slope = graph.node('Mul', [left, isLargest(part)]);
+          left = graph.node('Sub', [left, slope]);
+          return graph.reshape(slope, [batch, channels, rows, 1, columns, 1]);
+        });
+        // Back to where they were: places of a row side by side, then rows one below the other.
+        const lines = Array.from({ length: height }, (_, row) =>
+          graph.node('Concat', slopes.slice(row * width, (row + 1) * width), { axis: 5 }),
+        );
+        const windows = graph.node('Concat', lines, { axis: 3 });
+        const whole = graph.reshape(windows, [batch, channels, rows * height, columns * width]);
+        const rest = [0, 0, 0, 0, 0, 0, above - rows * height, across - columns * width];
+        return rest.some((pad) => pad > 0) ? graph.node('Pad', [whole, graph.ints(rest)]) : whole;
       },
     ];
   },

@@ -5,6 +5,7 @@ import { batchNormTraining } from '../../../core/onnx/batch-norm.ts';
 import { differentiate } from '../../../core/onnx/differentiate.ts';
 import { GRADIENTS } from '../../../core/onnx/gradients.ts';
 import { GraphBuilder, type Value } from '../../../core/onnx/graph.ts';
+import { maxPool } from '../../../core/onnx/max-pool.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
 interface Case {
@@ -113,7 +114,7 @@ const CASES: Record<string, Case> = {
   'Resize down': { inputs: [[1, 2, 7, 6]], shape: [1, 2, 3, 4], build: resize([1, 2, 3, 4]) },
   MaxPool: {
     ...{ inputs: [[2, 2, 4, 5]], shape: [2, 2, 2, 2], spread: true },
-    build: (g, inputs) => g.node('MaxPool', inputs, pool),
+    build: (g, [x]) => maxPool(g, x!, [2, 2], 'pooled'),
   },
   Reshape: { inputs: [[2, 6]], shape: [3, 4], build: (g, [x]) => g.reshape(x!, [3, -1]) },
   Transpose: { inputs: [[2, 3, 4]], shape: [4, 2, 3], build: (g, [x]) => g.transpose(x!, [2, 0, 1]) },
