@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 const servers = ['test/integration/**/*.test.ts', 'test/infra/**/*.test.ts', 'test/page/**/*.test.ts'];
-const cluster = ['test/cluster/**/*.test.ts'];
 const long = ['test/**/*.long.test.ts'];
+const cuda = ['test/cuda/**/*.test.ts'];
+const cluster = ['test/cluster/**/*.test.ts'];
 
 /** Real servers and worker processes: one file after the other, or they starve each other of cores. */
 const withServers = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
@@ -14,7 +15,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...servers, ...cluster, ...long],
+          exclude: [...servers, ...long, ...cuda, ...cluster],
           testTimeout: 30_000,
         },
       },
@@ -42,6 +43,15 @@ export default defineConfig({
           ...withServers,
           testTimeout: 300_000,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'cuda', // `npm run check:cuda` only: these want its fake CUDA.
+          include: cuda,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -11,8 +11,9 @@ import type { FetchWeights } from '../activities/evaluate/model-slot.ts';
 import { gpuActivities } from '../activities/gpu.ts';
 import { isRunOpen, type RunName } from '../activities/is-run-open.ts';
 import { trainingWork } from '../activities/train/training.ts';
-import { BadInput, Unavailable } from '../core/config/failures.ts';
+import { BadInput, Unavailable, WorkerLost } from '../core/config/failures.ts';
 import { connect, createWorker, temporalSettings } from './connection.ts';
+import { endWhenLost } from './end-when-lost.ts';
 import { cacheFolder, scratchFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
 import { type Life, runProgram } from './program.ts';
@@ -49,11 +50,16 @@ async function main(life: Life): Promise<void> {
   const context = { store, worker: name, cacheFolder: cache.folder, fetch };
   const evaluator = new ShardEvaluator({ ...context, startSeconds: process.uptime() });
   const training = trainingWork({ ...context, scratchFolder: path.join(scratchFolder(), 'checkpoints') });
+  let lost: string | null = null;
+  const onLost = (message: string) => {
+    lost = message;
+    if (worker?.getState() === 'RUNNING') worker.shutdown();
+  };
   worker = await createWorker(settings, {
     connection,
     taskQueue,
     identity: name,
-    activities: logTraining(logShards(gpuActivities(evaluator, training))),
+    activities: logTraining(logShards(endWhenLost(gpuActivities(evaluator, training), onLost))),
     // One part at a time: a shard's images fill the batches, and a lost worker costs one shard.
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '1s',
@@ -65,9 +71,11 @@ async function main(life: Life): Promise<void> {
   const watch = run ? watchOwnRun(worker, connection, settings.namespace, run) : null;
   await life.serve(worker, async () => {
     watch?.stop();
-    await evaluator[Symbol.asyncDispose]();
+    // A GPU that has failed may never answer whoever frees its memory.
+    if (lost === null) await evaluator[Symbol.asyncDispose]();
     await connection.close();
   });
+  if (lost !== null) throw new WorkerLost(lost);
   if (watch?.isTemporalAway()) throw new Unavailable('Temporal has not answered for 10 minutes: gave up');
 }
 

@@ -1,4 +1,4 @@
-import { ActivityFailure, TimeoutFailure } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { CAUSES, causeText } from '../core/config/fleet.ts';
 import { type Classified, classify } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
@@ -9,7 +9,8 @@ export async function withCause(error: unknown, fleet: FleetView): Promise<Class
   const worker = failure.class === 'WorkerLost' ? workerOf(error) : null;
   if (!worker) return failure;
   const cause = await fleet.causeOfDeath(worker);
-  if (!cause)
+  // A worker that could still say why it goes knows more than its exit code does.
+  if (!cause || (cause.kind === 'crashed' && saysWhy(error)))
     return failure.message.startsWith(worker)
       ? failure
       : { ...failure, message: `${worker}: ${failure.message}` };
@@ -18,6 +19,10 @@ export async function withCause(error: unknown, fleet: FleetView): Promise<Class
     class: outOfMemory ? 'OutOfMemory' : 'WorkerLost',
     message: `${worker}: ${causeText(cause)}`,
   };
+}
+
+function saysWhy(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.cause instanceof ApplicationFailure;
 }
 
 /** Who was at work on what failed. */

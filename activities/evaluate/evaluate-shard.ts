@@ -6,7 +6,7 @@ import type {
   StagedObject,
   WorkerPhases,
 } from '../../core/config/eval.ts';
-import { asTyped } from '../../core/config/failures.ts';
+import { asTyped, TypedFailure } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
 import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
@@ -82,7 +82,7 @@ export class ShardEvaluator implements AsyncDisposable {
   /**
    * One shard after the other, even if Temporal has given up on an earlier one that is still at work here.
    *
-   * @throws BadInput, BadData, OutOfMemory, Unavailable; nothing is published but overlays
+   * @throws BadInput, BadData, OutOfMemory, Unavailable, WorkerLost; nothing is published but overlays
    */
   evaluateShard(task: ShardTask, beat: ShardBeat): Promise<ShardResult> {
     // The first heartbeat names the worker, should it be lost before the first image.
@@ -125,8 +125,9 @@ export class ShardEvaluator implements AsyncDisposable {
       await untilAborted(evaluated, beat.signal);
       beat.signal.throwIfAborted();
     } catch (error) {
-      // Images of a failed shard may still be in the thread's batch: the next shard starts with a clean one.
-      await this.#models.unload();
+      // Images of a failed shard may still be in the thread's batch: the next shard starts with a clean one. There is none
+      // after a GPU's fault, and who frees its memory may never be answered.
+      if (!isLost(error)) await this.#models.unload();
       throw error;
     } finally {
       this.#lastEnd = performance.now();
@@ -230,6 +231,10 @@ async function withName<T>(image: string, signal: AbortSignal, work: Promise<T>)
   } catch (error) {
     throw signal.aborted ? error : asTyped(error, image);
   }
+}
+
+function isLost(error: unknown): boolean {
+  return error instanceof TypedFailure && error.failureClass === 'WorkerLost';
 }
 
 /** Work, given up once told to stop: its images in flight would be several batches. */

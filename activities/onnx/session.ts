@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import os from 'node:os';
 import type { Device } from '../../core/config/config.ts';
-import { BadInput, OutOfMemory } from '../../core/config/failures.ts';
 import { InferenceSession, Tensor } from './runtime.ts';
+import { sessionFailure } from './session-failure.ts';
 
 export interface SessionOptions {
   device: Device;
@@ -26,7 +26,8 @@ const ON_CPU = { intra_op: { allow_spinning: '0' } };
  * Opens an ONNX model.
  *
  * @param model a file (external data is looked for beside it), or the bytes of a model without external data
- * @throws BadInput if the device isn't there: never a silent fallback to another one
+ * @throws BadInput if the device isn't there: never a silent fallback to another one; OutOfMemory if the model doesn't fit;
+ *   WorkerLost if the GPU has failed
  */
 export async function openSession(
   model: string | Uint8Array,
@@ -48,7 +49,7 @@ export async function openSession(
       ? await InferenceSession.create(source, settings)
       : await InferenceSession.create(source, settings);
   } catch (error) {
-    throw translate(error, device);
+    throw sessionFailure(error, device, 'opening');
   }
 }
 
@@ -60,7 +61,7 @@ function dataIn(folder: string | null | undefined): Record<string, string> {
  * Runs a session on named inputs.
  *
  * @param outputs those asked for, each with the tensor to write it into, or null for a new one; all of them, if absent
- * @throws OutOfMemory if the batch did not fit
+ * @throws OutOfMemory if the batch did not fit; WorkerLost if the GPU has failed
  */
 export async function runSession(
   session: InferenceSession,
@@ -71,28 +72,11 @@ export async function runSession(
   try {
     return outputs ? await session.run(inputs, outputs) : await session.run(inputs);
   } catch (error) {
-    throw translate(error, device);
+    throw sessionFailure(error, device, 'run');
   }
 }
 
 export function tensor(data: Uint8Array | Float32Array | BigInt64Array, dims: readonly number[]): Tensor {
   if (data instanceof BigInt64Array) return new Tensor('int64', data, dims);
   return data instanceof Uint8Array ? new Tensor('uint8', data, dims) : new Tensor('float32', data, dims);
-}
-
-/** ONNX Runtime tells causes apart only in words. */
-function translate(error: unknown, device: Device): unknown {
-  const message = error instanceof Error ? error.message : String(error);
-  if (/out of memory|bad_alloc|failed to allocate|BFCArena|CUDNN_STATUS_ALLOC_FAILED/i.test(message))
-    return new OutOfMemory(`ONNX Runtime ran out of memory on ${device}: ${firstLine(message)}`);
-  if (device === 'cuda' && /cuda|backend not found|provider|libcu|driver|no available backend/i.test(message))
-    return new BadInput(
-      `run.device is cuda, but CUDA is not available here: ${firstLine(message)}. ` +
-        'Run on a machine with an NVIDIA GPU and the GPU image, or set run.device=cpu run.precision=float32',
-    );
-  return error;
-}
-
-function firstLine(message: string): string {
-  return message.split('\n', 1)[0]!;
 }

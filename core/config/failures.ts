@@ -27,7 +27,11 @@ export const REACTIONS: Record<
     means: 'the batch did not fit',
   },
   Unavailable: { retry: 'backoff', maxAttempts: 8, means: 'a service did not answer for now' },
-  WorkerLost: { retry: 'backoff', maxAttempts: 100, means: 'the worker vanished in mid-shard' },
+  WorkerLost: {
+    retry: 'backoff',
+    maxAttempts: 100,
+    means: 'the worker vanished in mid-shard, or its GPU failed',
+  },
   FleetLost: { retry: 'never', maxAttempts: 1, means: 'workers die faster than bad luck explains' },
   Unexpected: { retry: 'backoff', maxAttempts: 2, means: 'an error that nobody foresaw: most likely a bug' },
 };
@@ -99,5 +103,12 @@ export class Unavailable extends TypedFailure {
   constructor(message: string, options?: ErrorOptions & { retryAfterMs?: number }) {
     super('Unavailable', message, options);
     this.retryAfterMs = options?.retryAfterMs;
+  }
+}
+
+/** What a worker computes on is no longer to be trusted, such as a GPU after a fault: it ends, and another takes its place. */
+export class WorkerLost extends TypedFailure {
+  constructor(message: string, options?: ErrorOptions) {
+    super('WorkerLost', message, options);
   }
 }

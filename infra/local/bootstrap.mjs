@@ -2,6 +2,7 @@
 //   node infra/local/bootstrap.mjs                 only makes ready
 //   node infra/local/bootstrap.mjs tessera [ARGS]  the command line tool
 //   node infra/local/bootstrap.mjs vitest [ARGS]   the tests
+//   node infra/local/bootstrap.mjs cuda [ARGS]     the tests on CUDA without a GPU; --memory: its table
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 15)) {
   console.error(

@@ -1,6 +1,10 @@
-import { constants } from 'node:os';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { prepareCuda } from '../cuda-check/provider.mjs';
 import { ensureContainerTools, prepareCluster, runInCluster } from './kubernetes/cluster.mjs';
 import { ensurePackages } from './packages.mjs';
 import { ensureServer } from './servers.mjs';
@@ -13,7 +17,7 @@ const NEED_SERVERS = new Set(['demo', 'stack', 'bench']);
 /**
  * Makes ready what a command needs, and runs it.
  *
- * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, or nothing
+ * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, or nothing
  */
 export async function bootstrap([program, ...args]) {
   const run = {
@@ -21,16 +25,21 @@ export async function bootstrap([program, ...args]) {
     vitest: runVitest,
     k8s: runK8s,
     'k8s-bench': benchK8s,
+    cuda: checkCuda,
     undefined: undefined,
   };
   if (!(String(program) in run)) {
     console.error(`bootstrap.mjs runs one of ${Object.keys(run).slice(0, -1).join(', ')}, not ${program}.`);
     process.exit(2);
   }
-  let cluster;
+  let ready;
   await untilReady(async (signal) => {
     await ensurePackages(ROOT, signal);
     if (program === 'tessera' && !NEED_SERVERS.has(args[0])) return;
+    if (program === 'cuda') {
+      ready = await prepareCuda(ROOT, signal);
+      return;
+    }
     // A cluster of the user's own stands ready as it is.
     const needsCluster = program === 'k8s-bench' || (program === 'k8s' && !process.env.KUBECONFIG);
     if (needsCluster) await ensureContainerTools(ROOT, signal);
@@ -41,9 +50,9 @@ export async function bootstrap([program, ...args]) {
     process.env.TESSERA_VERSITYGW_BIN = versitygw;
     process.env.TESSERA_TEMPORAL_BIN = temporal;
     if (program === 'k8s-bench') process.env.TESSERA_KWOK_BIN = await ensureServer('kwok', { signal });
-    if (needsCluster) cluster = await prepareCluster(ROOT, versitygw, signal);
+    if (needsCluster) ready = await prepareCluster(ROOT, versitygw, signal);
   });
-  await run[String(program)]?.(args, cluster);
+  await run[String(program)]?.(args, ready);
 }
 
 /** Runs `work`; a signal stops what it started, and then ends us as that signal does. */
@@ -77,8 +86,9 @@ async function runTessera(args) {
 }
 
 async function runVitest(args) {
-  // The tests on Kubernetes want a cluster, which only `k8s` brings.
-  const projects = args.some((arg) => arg.startsWith('--project')) ? [] : ['--project', '!cluster'];
+  // The tests on Kubernetes want a cluster, which only `k8s` brings, and those on CUDA what `cuda` does.
+  const isChosen = args.some((arg) => arg.startsWith('--project'));
+  const projects = isChosen ? [] : ['--project', '!cluster', '--project', '!cuda'];
   await vitest([...projects, ...args]);
 }
 
@@ -102,4 +112,28 @@ async function vitest(args) {
   process.chdir(ROOT);
   process.argv = [process.argv[0], VITEST, 'run', ...args];
   await import(pathToFileURL(VITEST).href);
+}
+
+/** In processes of its own, since a program's libraries are looked for where its environment said when it started. */
+async function checkCuda([first, ...rest], { libraries, skipped }) {
+  if (skipped) {
+    console.log(`npm run check:cuda: skipped, ${skipped}`);
+    return;
+  }
+  const trace = await mkdtemp(join(tmpdir(), 'tessera-cuda-'));
+  const memory = [join(ROOT, 'infra/cuda-check/memory.ts'), ...rest];
+  const tests = [VITEST, 'run', '--project', 'cuda', ...(first === undefined ? [] : [first]), ...rest];
+  const program = first === '--memory' ? ['--import', 'tsx', ...memory] : tests;
+  const env = {
+    ...process.env,
+    LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':'),
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${new URL('../cuda-check/watch.mjs', import.meta.url)}`,
+    FAKE_CUDA_TRACE: trace,
+  };
+  const child = spawn(process.execPath, program, { cwd: ROOT, env, stdio: 'inherit' });
+  // A terminal's Ctrl-C reaches it as well; other signals are handed on.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  const [code, signal] = await once(child, 'exit');
+  await rm(trace, { recursive: true, force: true });
+  process.exitCode = signal ? 128 + constants.signals[signal] : code;
 }

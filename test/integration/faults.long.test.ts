@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { breakGpus } from './break-gpus.ts';
 import { startTessera, type Tessera, until } from './tessera.ts';
 
 let tessera: Tessera;
 let expected: { matrix: string; predictions: string };
+const gpus = breakGpus();
 const slow = ['run.shards=12', 'run.batch=1'];
 
 beforeAll(async () => {
@@ -11,7 +13,10 @@ beforeAll(async () => {
   await tessera.run('undisturbed', tessera.input({ overrides: slow }));
   expected = await digests('undisturbed');
 });
-afterAll(() => tessera[Symbol.asyncDispose]());
+afterAll(async () => {
+  await tessera?.[Symbol.asyncDispose]();
+  gpus.mend();
+});
 
 async function digests(id: string) {
   const { confusionMatrix, coverage } = await tessera.results(id);
@@ -30,6 +35,27 @@ describe('a run goes on when', () => {
     const disturbed = shards.filter(({ attempts }) => attempts > 1);
     expect(disturbed).toHaveLength(1);
     expect(disturbed[0]!.failures[0]!.class).toBe('WorkerLost');
+  });
+
+  it('a GPU fails in mid-shard: its worker ends, another does the shard, and no number changes', async () => {
+    const handle = await tessera.start('gpu-failed', tessera.input({ overrides: slow }));
+    await until(handle, ({ shards }) => shards.done > 1);
+    gpus.breakOne();
+    await handle.result();
+    expect(await digests('gpu-failed')).toEqual(expected);
+    const { shards, workers } = await tessera.results('gpu-failed');
+    const disturbed = shards.filter(({ attempts }) => attempts > 1);
+    expect(disturbed).toHaveLength(1);
+    expect(disturbed[0]!.failures).toEqual([
+      {
+        class: 'WorkerLost',
+        message: expect.stringMatching(
+          /^eval-\S+: the GPU failed: CUDA failure 719: unspecified launch failure\. /,
+        ),
+      },
+    ]);
+    const gone = workers.filter(({ cause }) => cause?.kind === 'crashed');
+    expect(gone.map(({ cause }) => cause!.message)).toEqual(['exit code 1']);
   });
 
   it('the control worker is killed in mid-run and comes back', async () => {

@@ -1,0 +1,183 @@
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { fromBinary } from '@bufbuild/protobuf';
+import { afterAll, expect, test } from 'vitest';
+import { Inference } from '../../activities/evaluate/inference.ts';
+import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
+import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
+import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
+import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
+import { HeadTrainer } from '../../activities/train/head-trainer.ts';
+import { backboneState, headState, writeState } from '../../cli/smoke/random-checkpoint.ts';
+import { type Config, PRECISIONS } from '../../core/config/config.ts';
+import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { makeViews } from '../../core/image/views.ts';
+import { evaluatedModel } from '../../core/model/head.ts';
+import { gridSide } from '../../core/model/tensor-spec.ts';
+import { ModelProtoSchema } from '../../core/onnx/onnx_pb.ts';
+import { initialHead } from '../../core/train/initial-head.ts';
+import { nodesWithoutKernel } from '../../infra/cuda-check/placement.ts';
+import {
+  copies,
+  readTrace,
+  type TracedRun,
+  type TracedSession,
+  traceEnd,
+} from '../../infra/cuda-check/trace.ts';
+import { makeFolder } from '../infra/observe.ts';
+import { cudaConfigs } from './models.ts';
+
+/** Shapes that a Reshape reads lie where they are read, on the host. */
+const SHAPE_BYTES = 64;
+
+interface Checkpoints {
+  folder: string;
+  files: CheckpointOnDisk[];
+}
+
+const ROOT = path.resolve(import.meta.dirname, '../..');
+const opened: TracedSession[] = [];
+const written = new Map<string, Promise<Checkpoints>>();
+afterAll(async () => {
+  for (const made of written.values()) rmSync((await made).folder, { recursive: true, force: true });
+});
+const models = await Promise.all(
+  PRECISIONS.map(async (precision) =>
+    (await cudaConfigs(precision)).map(([name, config]) => ({ name, config })),
+  ),
+);
+const cases = models.flat().map((one) => ({ ...one, precision: one.config.run.precision }));
+
+test.for(cases)('$name in $precision evaluates, and brings features, on CUDA alone', async ({ config }) => {
+  const model = evaluatedModel(config.model);
+  const { folder, files } = await randomCheckpoints(model);
+  await whole(async () => {
+    const { modelFile } = await prepareModel(folder, files, { ...config, model });
+    await evaluate(modelFile, { ...config, model });
+  });
+  const { train } = config;
+  if (train) await whole(() => extract(folder, files.slice(0, 1), { ...config, train }));
+});
+
+const inBfloat16 = cases.filter(({ precision }) => precision === 'bfloat16');
+
+test.for(inBfloat16)('$name is evaluated with test-time augmentation on CUDA alone', async ({ config }) => {
+  const model = evaluatedModel(config.model);
+  const { folder, files } = await randomCheckpoints(model);
+  const pipeline = { ...config.pipeline, augmentation: { ratios: [1, 1.25], flip: true } };
+  await whole(async () => {
+    const { modelFile } = await prepareModel(folder, files, { ...config, model });
+    await evaluate(modelFile, { ...config, model, pipeline });
+  });
+});
+
+test.for(inBfloat16.filter(({ config }) => config.train))(
+  '$name trains its head on CUDA alone',
+  async ({ config }) => {
+    await whole(() => train(config as TrainableConfig));
+  },
+);
+
+test('every file that opens a session has been at work here', () => {
+  const files = readdirSync(path.join(ROOT, 'activities'), { recursive: true, encoding: 'utf8' })
+    .map((file) => path.join('activities', file))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('onnx/session.ts'))
+    .filter((file) => /\bopenSession\(/.test(readFileSync(path.join(ROOT, file), 'utf8')));
+  expect(files.length).toBeGreaterThan(0);
+  expect([...new Set(opened.map(({ caller }) => caller))].sort()).toEqual(files.sort());
+});
+
+/** Written once for each model. */
+async function randomCheckpoints(model: Config['model']): Promise<Checkpoints> {
+  const key = JSON.stringify(model);
+  const made = written.get(key) ?? writeCheckpoints(makeFolder(), model);
+  written.set(key, made);
+  return made;
+}
+
+async function writeCheckpoints(folder: string, model: Config['model']): Promise<Checkpoints> {
+  const states = { backbone: backboneState(model), head: headState(model) };
+  const files = Object.entries(states).map(async ([name, state]) => {
+    const file = path.join(folder, `${name}.pth`);
+    await writeState(file, state);
+    return { name, file };
+  });
+  return { folder, files: await Promise.all(files) };
+}
+
+/** Two images of unlike sizes, each of several windows. */
+async function evaluate(modelFile: string, config: Config): Promise<void> {
+  await using inference = await Inference.open({ modelFile, config });
+  const labels = [
+    { width: 90, height: 70 },
+    { width: 64, height: 80 },
+  ].map((size, i) => {
+    const image = { ...size, data: new Uint8Array(size.width * size.height * 3).fill(100 + i) };
+    return inference.segment(String(i), makeViews(image, config.pipeline), size);
+  });
+  inference.flush();
+  expect((await Promise.all(labels)).map(({ length }) => length)).toEqual([90 * 70, 64 * 80]);
+}
+
+async function extract(
+  folder: string,
+  checkpoints: CheckpointOnDisk[],
+  config: TrainableConfig,
+): Promise<void> {
+  const { modelFile } = await prepareFeatures(folder, checkpoints, config);
+  await using extractor = await BackboneExtractor.open({ modelFile, config });
+  const side = config.model.backbone.imageSizePx;
+  for (let group = 0; group < 2; group++) {
+    const features = await extractor.extract(new Float32Array(config.run.batch * side ** 2 * 3));
+    expect(features).toHaveLength(config.model.backbone.taps.length);
+  }
+}
+
+async function train(config: TrainableConfig): Promise<void> {
+  const { batch } = config.train;
+  const { taps, embedDim, imageSizePx, patchSizePx } = config.model.backbone;
+  const grid = gridSide(imageSizePx, patchSizePx);
+  await using trainer = await HeadTrainer.open({ config, state: initialHead(config, 1), threads: 1 });
+  for (let step = 1; step <= 2; step++) {
+    const features = taps.map(() => new Float32Array(batch * embedDim * grid ** 2));
+    await trainer.step({ features, labels: new Uint8Array(batch * imageSizePx ** 2) });
+    expect(trainer.state().step).toBe(step);
+  }
+}
+
+/** Does some work of the product, and checks every session that it opened on CUDA. */
+async function whole(work: () => Promise<void>): Promise<void> {
+  const before = traceEnd();
+  const failure = await work().catch((error: Error) => error);
+  const sessions = readTrace(before);
+  for (const { failure, model, data } of sessions)
+    if (failure)
+      throw new Error(`no CUDA kernel for ${(await nodesWithoutKernel(model, data)).join('; ')}\n${failure}`);
+  if (failure) throw failure;
+  expect(sessions.length).toBeGreaterThan(0);
+  for (const session of sessions) checkRun(session);
+  opened.push(...sessions);
+}
+
+function checkRun({ caller, model, runs }: TracedSession): void {
+  expect(runs.length, `${caller}: runs`).toBeGreaterThan(1);
+  const run = runs.at(-1)!;
+  const bytes = (sizes: TracedRun['inputs']) => Object.values(sizes).sort((a, b) => a - b);
+  const onDevice = bytes(run.inputs).filter((size) => size > SHAPE_BYTES);
+  const sorted = (sizes: number[]) => sizes.sort((a, b) => a - b);
+  expect(sorted(copies(run, 'pageable', 'device')), `${caller}: copies to the device, inputs`).toEqual(
+    onDevice,
+  );
+  expect(sorted(copies(run, 'device', 'pageable')), `${caller}: copies back, outputs`).toEqual(
+    bytes(run.outputs),
+  );
+  expect(copies(run, 'device', 'pinned'), `${caller}: values that pass through the host`).toEqual([]);
+  const kernels = run.calls.filter(([kind]) => kind === 'L').map(([, kernel]) => kernel!);
+  expect(kernels.length, `${caller}: kernels`).toBeGreaterThan(0);
+  const { graph } = fromBinary(ModelProtoSchema, readFileSync(model));
+  const nodes = graph!.node.filter(({ opType }) => opType === 'Attention').length;
+  // Float32 has none: it runs the memory-efficient kernel.
+  const flash = kernels.filter((kernel) => /flash_fwd_(splitkv_)?kernel/.test(kernel)).length;
+  const efficient = kernels.filter((kernel) => /fmha|AttentionKernel/i.test(kernel)).length;
+  expect({ nodes, attention: flash + efficient }, caller).toEqual({ nodes, attention: nodes });
+}
