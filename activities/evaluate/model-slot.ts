@@ -1,6 +1,8 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
+import { evaluationMemory } from '../../core/model/device-memory.ts';
 import { removeMarked } from '../deliver/cache-mark.ts';
+import { checkGpu } from '../onnx/gpu.ts';
 import { Inference } from './inference.ts';
 import { prepareModel } from './prepare-model.ts';
 
@@ -29,7 +31,12 @@ export class ModelSlot implements AsyncDisposable {
     this.#fetch = fetch;
   }
 
-  /** The task's model, loaded if it isn't. */
+  /**
+   * The task's model, loaded if it isn't.
+   *
+   * @throws BadInput, BadData, Unavailable; OutOfMemory where the batch doesn't fit, before anything is fetched if the GPU
+   *   tells its memory
+   */
   async load({ run, batch }: Pick<ShardTask, 'run' | 'batch'>, signal: AbortSignal): Promise<LoadedModel> {
     const config = { ...run.config, run: { ...run.config.run, batch } };
     const key = JSON.stringify([
@@ -41,6 +48,8 @@ export class ModelSlot implements AsyncDisposable {
     ]);
     if (this.#loaded?.key === key) return this.#loaded;
     await this.unload();
+    const { batch: crops, device } = config.run;
+    await checkGpu(device, evaluationMemory(config), `run.batch=${crops} of ${config.name}`);
     const start = performance.now();
     const checkpoints = [];
     for (const object of [run.weights, run.head])

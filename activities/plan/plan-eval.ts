@@ -5,6 +5,7 @@ import { evaluatedModel } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
+import { checkDeviceMemory } from './check-device-memory.ts';
 import { finishedResult } from './finished-result.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
@@ -38,6 +39,7 @@ export async function planEval(
   const prefix = runPrefix(input, workflow);
   const { config: resolved, classes } = await resolveConfig(input, 'EvalMIoU input');
   const config = { ...resolved, model: evaluatedModel(resolved.model) };
+  checkDeviceMemory(config);
   const weights = await stagedWeights(store, input.weights);
   const head = input.head ? await stagedWeights(store, input.head) : null;
   const torchFiles = await Promise.all(

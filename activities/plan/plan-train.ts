@@ -26,6 +26,7 @@ import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
+import { checkDeviceMemory, checkTrainingMemory } from './check-device-memory.ts';
 import { finishedTraining } from './finished-training.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
@@ -56,6 +57,8 @@ export async function planTrain(
       `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
     );
   const config: TrainableConfig = { ...resolved, train };
+  checkDeviceMemory(config);
+  checkTrainingMemory(config);
 
   const weights = await stagedWeights(store, input.weights);
   matchWeights([await openStaged(store, weights)], config.model, backboneSpecs(config.model));

@@ -1,9 +1,11 @@
 import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import type { ServeTask } from '../../core/config/train-run.ts';
+import { featuresMemory } from '../../core/model/device-memory.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
 import { trainingImages } from '../../core/train/sample-order.ts';
+import { checkGpu } from '../onnx/gpu.ts';
 import { BackboneExtractor } from './features/extractor.ts';
 import type { SampleOf } from './features/group-work.ts';
 import { prepareFeatures } from './features/prepare-features.ts';
@@ -36,6 +38,11 @@ export async function openFeatureSource(
 ): Promise<FeatureSource> {
   const manifest = await readPlannedDataset(store, dataset);
   const images = trainingImages(manifest.images, config.train);
+  await checkGpu(
+    config.run.device,
+    featuresMemory(config),
+    `run.batch=${config.run.batch} of ${config.name}`,
+  );
   const file = await fetch(weights, { model: config.model, signal });
   const model = await prepareFeatures(cacheFolder, [{ name: weights.uri, file }], config);
   signal.throwIfAborted();

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { HeadState } from '../../core/config/train.ts';
 import type { ServeTask, TrainRun } from '../../core/config/train-run.ts';
+import { trainingMemory } from '../../core/model/device-memory.ts';
 import { headAtStart, initialTensors } from '../../core/train/initial-head.ts';
+import { checkGpu } from '../onnx/gpu.ts';
 import { type FeatureContext, openFeatureSource } from './feature-source.ts';
 import { featureEndpoint } from './features/endpoint.ts';
 import { openFeatureFeed } from './features/feature-feed.ts';
@@ -26,7 +28,11 @@ export function trainingWork(
     segments: {
       ...{ store, worker, scratchFolder },
       initialState,
-      openTrainer: ({ config }, state) => HeadTrainer.open({ config, state, threads: config.run.threads }),
+      async openTrainer({ config }, state) {
+        const { device, threads } = config.run;
+        await checkGpu(device, trainingMemory(config), `train.batch=${config.train.batch} of ${config.name}`);
+        return HeadTrainer.open({ config, state, threads });
+      },
       openFeed: (run, steps, hooks) => openFeed(context, run, steps, hooks),
     },
     async serve({ run, trainer: { address, token } }, signal) {

@@ -112,6 +112,8 @@ const run = z.strictObject({
   device: z.enum(DEVICES),
   /** Arithmetic of the backbone. Heads and averaging are always float32. */
   precision: z.enum(PRECISIONS),
+  /** Memory of a worker's GPU, in GB: with it, a batch that is too large is refused before anything is launched. */
+  deviceMemoryGb: z.number().positive().optional(),
   /** Workers (pods, or processes on a laptop). */
   workers: positive.max(512),
   /** Shards that the dataset is cut into: more than workers, so that fast ones take more. */

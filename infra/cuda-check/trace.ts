@@ -72,3 +72,14 @@ function linesFrom(from: number): string[] {
   closeSync(file);
   return bytes.toString().split('\n');
 }
+
+/** Watches how many bytes of the device are taken, from now on. */
+export function deviceMemory(): { now(): number; peak(): number } {
+  const from = traceEnd();
+  const levels = () =>
+    linesFrom(from)
+      .map((line) => line.split(' '))
+      .filter(([, kind, , level]) => (kind === 'M' || kind === 'F') && level !== 'REFUSED')
+      .map(([, , , level]) => Number(level));
+  return { now: () => levels().at(-1) ?? 0, peak: () => levels().reduce((a, b) => Math.max(a, b), 0) };
+}

@@ -57,6 +57,14 @@ describe('a plan', () => {
     });
   });
 
+  test('is refused where the step has no room on the named GPUs, though an evaluation would', async () => {
+    const set = await trainingSet();
+    const overrides = ['run.device=cuda', 'run.deviceMemoryGb=4.5'];
+    await expect(plan(set, { ...set.request, overrides })).rejects.toThrow(
+      /train\.batch 4 needs about 5\.\d GB of device memory, and run\.deviceMemoryGb is 4\.5/,
+    );
+  });
+
   test('goes on from the newest checkpoint of its workflow id, however many workers there are now', async () => {
     const set = await trainedSet(10);
     const { checkpoint } = await plan(set, {

@@ -1,0 +1,91 @@
+import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
+import type { Config } from '../config/config.ts';
+import type { TrainConfig } from '../config/train.ts';
+import { evaluatedModel, headSpecs, levelSides, parameterSpecs } from './head.ts';
+import { tokensPerImage } from './intern-vit.ts';
+import { gridSide, type TensorSpec } from './tensor-spec.ts';
+import { backboneSpecs } from './tensor-specs.ts';
+
+/*
+ * What a config takes of a GPU, in bytes: weights, which are counted, and values, for which a few of the largest stand.
+ * The factors are such that the sum is never below what ONNX Runtime's arena was counted to take on the fake CUDA (but for
+ * the tenth by which two counts may differ), and at most a quarter above it: see docs/operations.md, and test/cuda.
+ */
+
+/** CUDA's context, the libraries' handles and workspaces, and the graph that stitches images: assumed, not counted. */
+const BESIDE = 2e9;
+/** The arena takes what it lacks in blocks that double, and what a session opens with fills none of them. */
+const ARENA = 1.8e9;
+/** Of the largest values that are alive at once, by what blocks that double and gaps between values add. */
+const SPREAD = 1.8;
+/** Times the joined map of UperNet's levels: in a test, and with all that a gradient needs. */
+const MAPS = { evaluation: 4, training: 8.5 };
+/** Times a tap, of a linear head's step: itself, normalised, its gradient, and another one on the way. */
+const TAPS_OF_STEP = 6;
+
+type Model = Config['model'];
+type Run = Pick<Config['run'], 'batch' | 'precision'>;
+
+/** An evaluation's worker, in batches of `run.batch`. */
+export function evaluationMemory({ model, run }: { model: Model; run: Run }): number {
+  const evaluated = evaluatedModel(model);
+  const weights = backboneBytes(evaluated, run) + 4 * elements(headSpecs(evaluated));
+  const crop = Math.max(cropOfBlock(evaluated, run), cropOfHead(evaluated, 'evaluation'));
+  return BESIDE + ARENA + weights + run.batch * crop;
+}
+
+/** A worker that brings features to a training, in groups of `run.batch`. */
+export function featuresMemory({ model, run }: { model: Model; run: Run }): number {
+  return BESIDE + ARENA + backboneBytes(model, run) + run.batch * cropOfBlock(model, run);
+}
+
+/** The worker that trains: its own backbone, and the step of `train.batch` crops. */
+export function trainingMemory(config: {
+  model: Model;
+  run: Run;
+  train: Pick<TrainConfig, 'batch'>;
+}): number {
+  return featuresMemory(config) + stepMemory(config);
+}
+
+/** The step alone: parameters come as inputs, and gradients are as large. */
+export function stepMemory({ model, train }: { model: Model; train: Pick<TrainConfig, 'batch'> }): number {
+  const parameters = 2 * 4 * elements(parameterSpecs(model));
+  return ARENA + parameters + train.batch * cropOfHead(model, 'training');
+}
+
+/** The most crops, up to `batch`, that fit `bytes`; 0 if not even one does. */
+export function largestBatch(batch: number, bytes: number, memory: (batch: number) => number): number {
+  let fits = batch;
+  while (fits > 0 && memory(fits) > bytes) fits--;
+  return fits;
+}
+
+/** `46.1 GB` */
+export function memoryText(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}
+
+function backboneBytes(model: Model, { precision }: Run): number {
+  return ITEM_BYTES[precision] * elements(backboneSpecs(model));
+}
+
+function elements(specs: TensorSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
+}
+
+/** Before and behind a block's Gelu: two hidden layers, beside the block's input, its norm and its sum. */
+function cropOfBlock({ backbone }: Model, { precision }: Run): number {
+  const { embedDim, mlpRatio } = backbone;
+  return SPREAD * ITEM_BYTES[precision] * tokensPerImage(backbone) * embedDim * (2 * mlpRatio + 3);
+}
+
+function cropOfHead(model: Model, what: keyof typeof MAPS): number {
+  const { backbone, head } = model;
+  if (head.type === 'upernet') {
+    const [finest, ...coarser] = levelSides(model) as [number, ...number[]];
+    return MAPS[what] * 4 * (1 + coarser.length) * head.channels * finest ** 2;
+  }
+  const tap = 4 * backbone.embedDim * gridSide(backbone.imageSizePx, backbone.patchSizePx) ** 2;
+  return what === 'training' ? TAPS_OF_STEP * tap : tap;
+}

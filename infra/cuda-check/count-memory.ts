@@ -1,0 +1,121 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
+import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
+import type { Config } from '../../core/config/config.ts';
+import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { featuresGraph, IMAGES } from '../../core/model/features-graph.ts';
+import { evaluatedModel, headSpecs } from '../../core/model/head.ts';
+import { CROPS, segmenterGraph } from '../../core/model/segmenter-graph.ts';
+import { gridSide } from '../../core/model/tensor-spec.ts';
+import { tensorSpecs } from '../../core/model/tensor-specs.ts';
+import { keptInput, LABELS, tapInput, trainedHeads, trainingGraph } from '../../core/model/training-graph.ts';
+import type { WeightLoader } from '../../core/model/weights.ts';
+import { deviceMemory } from './trace.ts';
+
+/** Bytes that ONNX Runtime's arena has taken on the device: once a model is open, and at the most in its runs. */
+export interface CountedMemory {
+  open: number;
+  peak: number;
+}
+
+/** The segmenter at its true sizes, `run.batch` crops. */
+export function countSegmenter(config: Config, memoryPattern?: boolean): Promise<CountedMemory> {
+  const model = evaluatedModel(config.model);
+  const { batch, precision } = config.run;
+  const side = model.backbone.imageSizePx;
+  return withWeights(model, (weights) => ({
+    graph: segmenterGraph({ config: { ...config, model }, weights, batch, precision }),
+    feeds: { [CROPS]: tensor(new Uint8Array(batch * side * side * 3), [batch, side, side, 3]) },
+    memoryPattern,
+  }));
+}
+
+/** The backbone that brings features, `run.batch` crops. */
+export function countFeatures(config: TrainableConfig, memoryPattern?: boolean): Promise<CountedMemory> {
+  const { batch } = config.run;
+  const side = config.model.backbone.imageSizePx;
+  return withWeights(config.model, (weights) => ({
+    graph: featuresGraph({ config, weights, batch, features: config.train.features }),
+    feeds: { [IMAGES]: zeros([batch, side, side, 3]) },
+    memoryPattern,
+  }));
+}
+
+/** A head's training, `train.batch` crops. Parameters and gradients lie on the host as well: some gigabytes of UperNet's. */
+export function countTraining(config: TrainableConfig, memoryPattern?: boolean): Promise<CountedMemory> {
+  const { model, train } = config;
+  const { batch } = train;
+  const { taps, embedDim, imageSizePx, patchSizePx } = model.backbone;
+  const grid = gridSide(imageSizePx, patchSizePx);
+  const feeds = {
+    [LABELS]: tensor(new Uint8Array(batch * imageSizePx ** 2), [batch, imageSizePx, imageSizePx]),
+    ...Object.fromEntries(taps.map((_, tap) => [tapInput(tap), zeros([batch, embedDim, grid, grid])])),
+    ...(train.dropout > 0
+      ? Object.fromEntries(
+          trainedHeads(model, train).map((head) => [keptInput(head), zeros([batch, head.channels, 1, 1])]),
+        )
+      : {}),
+    ...Object.fromEntries(headSpecs(model).map(({ name, shape }) => [name, zeros(shape)])),
+  };
+  return count(trainingGraph(config), { feeds, memoryPattern, dataFolder: null });
+}
+
+interface Counted {
+  feeds: Parameters<typeof runSession>[1];
+  memoryPattern: boolean | undefined;
+}
+
+/** Weights are a file of holes: it is mapped, and nothing of it is ever read. */
+async function withWeights(
+  model: Config['model'],
+  build: (weights: WeightLoader) => Counted & { graph: Uint8Array },
+): Promise<CountedMemory> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-weights-'));
+  const shapes = new Map(tensorSpecs(model).map(({ name, shape }) => [name, shape]));
+  let end = 0;
+  const weights: WeightLoader = (graph, name, dtype, shape = shapes.get(name)!) => {
+    const length = elementCount(shape) * ITEM_BYTES[dtype];
+    const value = graph.external(name, dtype, shape, { location: 'weights', offset: end, length });
+    end += Math.ceil(length / 64) * 64;
+    return value;
+  };
+  try {
+    const { graph, ...counted } = build(weights);
+    writeFileSync(path.join(folder, 'weights'), '');
+    truncateSync(path.join(folder, 'weights'), end);
+    return await count(graph, { ...counted, dataFolder: folder });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Two runs: a memory pattern takes its block in the second. */
+async function count(
+  graph: Uint8Array,
+  { feeds, memoryPattern, dataFolder }: Counted & { dataFolder: string | null },
+): Promise<CountedMemory> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-model-'));
+  const file = path.join(folder, 'model.onnx');
+  writeFileSync(file, graph);
+  const memory = deviceMemory();
+  try {
+    const options = { device: 'cuda', threads: 1, dataFolder } as const;
+    const session = await openSession(file, {
+      ...options,
+      ...(memoryPattern === undefined ? {} : { memoryPattern }),
+    });
+    const open = memory.now();
+    for (let run = 0; run < 2; run++) await runSession(session, feeds, 'cuda');
+    const peak = memory.peak();
+    await session.release();
+    return { open, peak };
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function zeros(shape: number[]) {
+  return tensor(new Float32Array(elementCount(shape)), shape);
+}
