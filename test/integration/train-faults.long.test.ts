@@ -13,6 +13,7 @@ import { startS3Server } from '../../infra/local/s3-server.ts';
 import { sha256 } from '../builders.ts';
 import { fillDisk, mountUntil } from '../infra/mount.ts';
 import { makeFolder, until } from '../infra/observe.ts';
+import { breakGpus } from './break-gpus.ts';
 import { ROOT } from './runs.ts';
 import { SHORT, startTrainings, type Trainings, untilTraining } from './training.ts';
 
@@ -20,6 +21,7 @@ import { SHORT, startTrainings, type Trainings, untilTraining } from './training
 const SLOW = [...SHORT, 'train.batch=16'];
 
 let trainings: Trainings;
+const gpus = breakGpus();
 /** The workers' own disk: a small one, where this user may mount one. */
 const scratch = makeFolder();
 const unmount = mountUntil(scratch, '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs');
@@ -30,6 +32,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await trainings?.[Symbol.asyncDispose]();
+  gpus.mend();
   delete process.env.TESSERA_SCRATCH;
   unmount?.();
   rmSync(scratch, { recursive: true });
@@ -53,6 +56,20 @@ it('a trainer that is killed at step 7 of 20 costs the steps since step 5, and c
   );
   expect(failures.map((failure) => failure.class)).toEqual(['WorkerLost']);
   expect(segments.map(({ steps }) => steps)).toEqual([15]);
+});
+
+it('a trainer whose GPU fails ends, and another one takes the same steps from the last checkpoint', async () => {
+  const handle = await trainings.start('gpu-failed', input());
+  await untilTraining(handle, ({ step }) => step >= 7);
+  gpus.breakOne();
+  await handle.result();
+  expect(await trainings.outcome('gpu-failed')).toEqual(await trainings.outcome('undisturbed'));
+  const { failures } = await readTrainResults(
+    trainings.tessera.session.store,
+    `${ROOT}/runs/gpu-failed/results.json`,
+  );
+  expect(failures.map((failure) => failure.class)).toEqual(['WorkerLost']);
+  expect(failures[0]!.message).toMatch(/^train-\S+: the GPU failed: CUDA failure 719: /);
 });
 
 it('a label of no class ends a training by the name of its file, whichever worker comes upon it', async () => {
