@@ -182,4 +182,7 @@ function checkRun(precision: Precision, { caller, model, runs }: TracedSession):
   const nodes = graph!.node.filter(({ opType }) => opType === 'Attention').length;
   const attention = kernels.filter((kernel) => ATTENTION[precision].test(kernel)).length;
   expect(attention, `${caller}: ${ATTENTION[precision]}, one an Attention`).toBe(nodes);
+  // A block has one of each: its hidden layer's bias and Gelu are one kernel, and no product of their own.
+  const fused = kernels.filter((kernel) => /BiasGelu/.test(kernel)).length;
+  expect(fused, `${caller}: bias and Gelu as one kernel`).toBe(nodes);
 }
