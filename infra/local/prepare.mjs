@@ -88,7 +88,7 @@ async function runTessera(args) {
 async function runVitest(args) {
   // The tests on Kubernetes want a cluster, which only `k8s` brings, and those on CUDA what `cuda` does.
   const isChosen = args.some((arg) => arg.startsWith('--project'));
-  const projects = isChosen ? [] : ['--project', '!cluster', '--project', '!cuda'];
+  const projects = isChosen ? [] : ['--project', 'unit', '--project', 'servers'];
   await vitest([...projects, ...args]);
 }
 
