@@ -1,66 +1,115 @@
-import { decode as decodePng } from 'fast-png';
-import sharp from 'sharp';
+import { crc32 } from 'node:zlib';
+import sharp, { type Sharp } from 'sharp';
 import { BadData } from '../../core/config/failures.ts';
+import { cmykToRgb } from '../../core/image/cmyk.ts';
+import { MAX_PIXELS, readAnnotationHeader, readImageHeader } from '../../core/image/files/image-header.ts';
+import { PNG_SIGNATURE, type PngHeader, pngChunks } from '../../core/image/files/png-chunks.ts';
 import type { LabelMap } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 
-/** Larger images are refused before they are decoded: 100 megapixels are 300 MB of bytes. */
-const MAX_PIXELS = 100_000_000;
+/** Of these a file that is cut off is an error, not an image whose rest is grey; profiles change no value. */
+const AS_OPENCV = { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: true } as const;
 
 /**
- * Decodes a JPEG (or PNG) to the bytes that OpenCV's imread gives, EXIF orientation applied.
- * A truncated file is an error, not an image whose rest is grey.
+ * Decodes a JPEG or PNG to the bytes that OpenCV's `imdecode` gives for IMREAD_COLOR: EXIF orientation applied,
+ * colour profiles and gamma ignored, alpha dropped, 16 bits cut to 8.
  *
  * @param name for messages
+ * @throws BadData for what can't be decoded, or not to the same bytes
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
+  const refuse = (why: string) => new BadData(`${name}: not a readable image: ${why}`);
+  const header = readImageHeader(bytes, name);
+  if (!header || (header.format === 'PNG' && !hasEnd(bytes))) throw refuse(CUT_OFF);
+  const isCmyk = header.format === 'JPEG' && header.channels === 4;
   try {
-    const { data, info } = await sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
-      .rotate()
-      .toColourspace('srgb')
-      .removeAlpha()
+    const decoder = orient(sharp(bytes, AS_OPENCV), header.orientation);
+    const { data, info } = await (isCmyk
+      ? decoder.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : decoder.toColourspace('srgb').removeAlpha()
+    )
       .raw()
       .toBuffer({ resolveWithObject: true });
     // Plain bytes: a Buffer's slice() would be a view, where everybody else's is a copy.
-    const bytesOnly = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    return { width: info.width, height: info.height, data: bytesOnly };
+    const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // The decoder gives inks, where the file and OpenCV have what is left without them.
+    const rgb = isCmyk ? cmykToRgb(plain.map((value) => 255 - value)) : plain;
+    return { width: info.width, height: info.height, data: rgb };
   } catch (error) {
-    throw new BadData(`${name}: not a readable image: ${message(error)}`);
+    throw refuse(reason(error));
   }
 }
 
 /**
- * Decodes a PNG annotation, 8-bit grey or palette, to the values that stand in the file: of a palette the index is the
- * label, not the colour.
+ * Decodes a PNG annotation to the values that stand in the file: of a palette the index is the label, not the colour.
+ *
+ * @param name for messages
+ * @throws BadData for what isn't read as mmseg reads it, or is damaged
+ * @see mmseg 0.30 `LoadAnnotations`; mmcv 1.7 `imfrombytes(flag='unchanged', backend='pillow')`
  */
-export function decodeAnnotation(bytes: Uint8Array, name: string): LabelMap {
+export async function decodeAnnotation(bytes: Uint8Array, name: string): Promise<LabelMap> {
+  const refuse = (why: string) => new BadData(`${name}: not a readable annotation: ${why}`);
+  const header = readAnnotationHeader(bytes, name);
+  if (!header || !hasEnd(bytes)) throw refuse(CUT_OFF);
   try {
-    const png = decodePng(bytes, { checkCrc: true });
-    if (png.channels !== 1 || !(png.data instanceof Uint8Array) || png.depth === 16)
-      throw new Error(
-        `${png.channels} channels of ${png.depth} bits, expected one channel of at most 8 bits`,
-      );
-    return { width: png.width, height: png.height, data: unpack(png.data, png.width, png.height, png.depth) };
+    const { data, info } = await sharp(asGrey(bytes, header), AS_OPENCV)
+      .toColourspace('b-w')
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const values = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    // Few bits were stretched to 0…255.
+    const step = 255 / (2 ** header.depth - 1);
+    return {
+      width: info.width,
+      height: info.height,
+      data: step === 1 ? values : values.map((v) => v / step),
+    };
   } catch (error) {
-    throw new BadData(`${name}: not a readable annotation: ${message(error)}`);
+    throw refuse(reason(error));
   }
 }
 
-/** Values of 1, 2 or 4 bits lie several in a byte, each row from a byte of its own. */
-function unpack(packed: Uint8Array, width: number, height: number, depth: number): Uint8Array {
-  if (depth === 8) return packed;
-  const out = new Uint8Array(width * height);
-  const rowBytes = Math.ceil((width * depth) / 8);
-  const mask = (1 << depth) - 1;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const bit = x * depth;
-      out[y * width + x] = (packed[y * rowBytes + (bit >> 3)]! >> (8 - depth - (bit & 7))) & mask;
-    }
+const CUT_OFF = 'it is cut off, its end is missing; download or save it again';
+
+/** A decoder would give a palette's colours; without its palette the same PNG is grey, and its values are the labels. */
+function asGrey(bytes: Uint8Array, { color }: PngHeader): Buffer {
+  const parts: Uint8Array[] = [PNG_SIGNATURE];
+  for (const { type, whole, isIntact } of pngChunks(bytes)) {
+    if (!isIntact) throw new Error(`its ${type} chunk is damaged (its checksum differs)`);
+    if (type === 'IHDR' && color === 'palette') parts.push(greyHeader(whole));
+    else if (type === 'IHDR' || type === 'IDAT' || type === 'IEND') parts.push(whole);
   }
-  return out;
+  return Buffer.concat(parts);
 }
 
-function message(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+function greyHeader(chunk: Uint8Array): Buffer {
+  const grey = Buffer.from(chunk);
+  grey[8 + 9] = 0;
+  grey.writeUInt32BE(crc32(grey.subarray(4, -4)), grey.length - 4);
+  return grey;
+}
+
+/** Decoders do without a PNG's last chunk; OpenCV doesn't. */
+function hasEnd(png: Uint8Array): boolean {
+  for (const chunk of pngChunks(png)) if (chunk.type === 'IEND') return chunk.isIntact;
+  return false;
+}
+
+/** Turns and mirrors by EXIF's numbers. The decoder mirrors before it rotates. */
+function orient(decoder: Sharp, orientation: number): Sharp {
+  if (orientation === 2) return decoder.flop();
+  if (orientation === 3) return decoder.rotate(180);
+  if (orientation === 4) return decoder.flip();
+  if (orientation === 5) return decoder.rotate(90).flip();
+  if (orientation === 6) return decoder.rotate(90);
+  if (orientation === 7) return decoder.rotate(90).flop();
+  if (orientation === 8) return decoder.rotate(270);
+  return decoder;
+}
+
+function reason(error: unknown): string {
+  const message = (error instanceof Error ? error.message : String(error)).split('\n', 1)[0]!;
+  if (/premature end/i.test(message)) return CUT_OFF;
+  if (/libpng|corrupt header/i.test(message)) return 'its data are damaged; download or save it again';
+  return message.replace('VipsJpeg: ', '');
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
+import { checkAnnotationSize, readImageHeader } from '../../core/image/files/image-header.ts';
 import type { LabelMap } from '../../core/image/label-map.ts';
 import { reduceZeroLabel } from '../../core/image/preprocess.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
@@ -41,13 +42,11 @@ export async function readLabelled(
     }),
   );
   const fetched = performance.now();
-  const decoded = await decodeImage(imageBytes!, joinUri(root, image.image.key));
+  const imageUri = joinUri(root, image.image.key);
   const annotationUri = joinUri(root, image.annotation.key);
-  const labels = decodeAnnotation(annotationBytes!, annotationUri);
-  if (labels.width !== decoded.width || labels.height !== decoded.height)
-    throw new BadData(
-      `${annotationUri}: ${labels.width}×${labels.height} px, but its image is ${decoded.width}×${decoded.height}`,
-    );
+  const decoded = await decodeImage(imageBytes!, imageUri);
+  const labels = await decodeAnnotation(annotationBytes!, annotationUri);
+  checkAnnotationSize(readImageHeader(imageBytes!, imageUri)!, labels, annotationUri);
   checkLabels(labels, annotationUri, config);
   if (config.dataset.reduceZeroLabel) reduceZeroLabel(labels.data);
   return {

@@ -59,7 +59,7 @@ export async function patchSamples(
     const id = path.parse(file).name;
     const original = await decodeImage(await readFile(path.join(images, file)), file);
     const annotation = path.join(ade, 'annotations/training', `${id}.png`);
-    const labels = decodeAnnotation(await readFile(annotation), annotation).data;
+    const { data: labels } = await decodeAnnotation(await readFile(annotation), annotation);
     reduceZeroLabel(labels);
     const image = resizeForTest(original, config.pipeline.resize);
     const windows = slideWindows(image, config.model)!;

@@ -24,7 +24,7 @@ export async function checkShow(golden: GoldenFolder, run: PipelineRun, source: 
   const painted = paint(under, evaluated.predictions.get(id)!, classes, opacity);
   return [
     await comparePicture(golden, run.expected.under!, under, null),
-    await comparePicture(golden, run.expected.overlay!, painted, nearTie(golden, source, id)),
+    await comparePicture(golden, run.expected.overlay!, painted, await nearTie(golden, source, id)),
   ];
 }
 
@@ -35,15 +35,17 @@ export async function checkFormatOnly(
   source: PipelineRun,
 ): Promise<Row[]> {
   using evaluated = await evaluateRun(golden, { ...source, images: run.images });
-  return run.images.map((id) => {
+  const rows: Row[] = [];
+  for (const id of run.images) {
     const file = run.expected.png!.replace('{id}', id);
-    const expected = decodeAnnotation(readFileSync(golden.path(file)), file);
+    const expected = await decodeAnnotation(readFileSync(golden.path(file)), file);
     const written = labelPng(expected, evaluated.predictions.get(id)!, 'submission');
-    const actual = decodeAnnotation(written, file).data;
-    const tie = nearTie(golden, source, id);
+    const actual = (await decodeAnnotation(written, file)).data;
+    const tie = await nearTie(golden, source, id);
     const wrong = expected.data.filter((value, i) => value !== actual[i] && !tie?.[i]).length;
-    return verdict(file, wrong === 0, `${wrong} differ`, '0 but for near-ties');
-  });
+    rows.push(verdict(file, wrong === 0, `${wrong} differ`, '0 but for near-ties'));
+  }
+  return rows;
 }
 
 async function comparePicture(
@@ -59,7 +61,7 @@ async function comparePicture(
   return verdict(file, largest <= MAX_BYTE_ERROR, String(largest), `≤ ${MAX_BYTE_ERROR}`);
 }
 
-function nearTie(golden: GoldenFolder, run: PipelineRun, id: string): Uint8Array | null {
+async function nearTie(golden: GoldenFolder, run: PipelineRun, id: string): Promise<Uint8Array | null> {
   const file = run.expected.near_tie?.replace('{id}', id) ?? '';
-  return golden.has(file) ? decodeAnnotation(readFileSync(golden.path(file)), file).data : null;
+  return golden.has(file) ? (await decodeAnnotation(readFileSync(golden.path(file)), file)).data : null;
 }

@@ -33,27 +33,27 @@ export async function checkPipeline(golden: GoldenFolder, run: PipelineRun): Pro
   if (!run.tolerance) throw new NotImplemented('a run of an unknown kind');
   using evaluated = await evaluateRun(golden, run);
   return [
-    comparePredictions(golden, run, evaluated.predictions),
+    await comparePredictions(golden, run, evaluated.predictions),
     ...(await compareLogits(golden, run, evaluated)),
     ...compareMetrics(golden, run, evaluated.matrix),
   ];
 }
 
 /** Equal wherever the original's two best classes are not nearly tied. */
-function comparePredictions(
+async function comparePredictions(
   golden: GoldenFolder,
   run: PipelineRun,
   predictions: Map<string, Uint8Array>,
-): Row {
+): Promise<Row> {
   let wrong = 0;
   let ties = 0;
   let pixels = 0;
   for (const id of run.images) {
     const file = run.expected.predictions!.replace('{id}', id);
-    const expected = decodeAnnotation(readFileSync(golden.path(file)), file).data;
+    const expected = (await decodeAnnotation(readFileSync(golden.path(file)), file)).data;
     const tieFile = run.expected.near_tie?.replace('{id}', id) ?? '';
     const tie = golden.has(tieFile)
-      ? decodeAnnotation(readFileSync(golden.path(tieFile)), tieFile).data
+      ? (await decodeAnnotation(readFileSync(golden.path(tieFile)), tieFile)).data
       : null;
     const actual = predictions.get(id);
     pixels += expected.length;

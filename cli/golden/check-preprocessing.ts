@@ -142,7 +142,7 @@ export async function checkDecoding(golden: GoldenFolder): Promise<Row[]> {
     const expected = reduced || decoded ? npyNumbers(readNpy(golden.path(file))) : null;
     if (reduced && expected) {
       const png = file.replace(/_reduce[01]\.npy$/, '.png');
-      const { data } = decodeAnnotation(readFileSync(golden.path(png)), png);
+      const { data } = await decodeAnnotation(readFileSync(golden.path(png)), png);
       if (reduced[2] === '1') reduceZeroLabel(data);
       rows.push(compareArrays(file, data, expected, { exact: true }));
     } else if (decoded && expected) {

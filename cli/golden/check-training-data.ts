@@ -106,7 +106,7 @@ async function checkCase(golden: GoldenFolder, aCase: Case, recipe: Recipe): Pro
     rows.push(verdict(`${aCase.image} ${stage}`, same, same ? '0' : 'differs', 'equal bytes'));
   };
   const image = await decodeImage(readFileSync(golden.path(aCase.image)), aCase.image);
-  const labels = decodeAnnotation(readFileSync(golden.path(aCase.annotation)), aCase.annotation);
+  const labels = await decodeAnnotation(readFileSync(golden.path(aCase.annotation)), aCase.annotation);
   if (recipe.reduceZeroLabel) reduceZeroLabel(labels.data);
   const bgr = (at: LabelledImage) => toBgr(at.image);
   check('LoadImageFromFile', toBgr(image));

@@ -1,3 +1,4 @@
+import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { loadImage } from '../../../activities/evaluate/load-image.ts';
@@ -82,6 +83,17 @@ describe('an image is refused by the address of the object', () => {
     await expect(load()).rejects.toThrow(BadData);
     await expect(load()).rejects.toThrow(
       `${ROOT}/annotations/a.png: ${width}×${height} px, but its image is 40×30`,
+    );
+  });
+
+  test('if EXIF turns the image and nothing turns the annotation', async () => {
+    const image = await sharp(await jpegOf(40, 30))
+      .withMetadata({ orientation: 6 })
+      .toBuffer();
+    const { load } = await stagedImage({ image });
+    await expect(load()).rejects.toThrow(BadData);
+    await expect(load()).rejects.toThrow(
+      `${ROOT}/annotations/a.png: 40×30 px, but its image is 30×40 when it is turned by its EXIF orientation 6`,
     );
   });
 

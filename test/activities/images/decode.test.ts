@@ -68,20 +68,20 @@ describe('an image is BadData by its name', () => {
 });
 
 describe('an annotation gives its values as they stand in the file', () => {
-  test('grey of 8 bits', () => {
+  test('grey of 8 bits', async () => {
     const data = Uint8Array.of(0, 150, 255, 7, 8, 9);
     const png = encode({ width: 3, height: 2, data, channels: 1, depth: 8 });
-    expect(decodeAnnotation(png, 'a.png')).toEqual({ width: 3, height: 2, data });
+    expect(await decodeAnnotation(png, 'a.png')).toEqual({ width: 3, height: 2, data });
   });
 
-  test('of a palette the index, not the colour', () => {
+  test('of a palette the index, not the colour', async () => {
     const palette = [
       [10, 20, 30],
       [40, 50, 60],
       [70, 80, 90],
     ];
     const png = pngOf({ width: 3, height: 1, depth: 8, color: 'palette', palette, rows: [[2, 0, 1]] });
-    expect([...decodeAnnotation(png, 'a.png').data]).toEqual([2, 0, 1]);
+    expect([...(await decodeAnnotation(png, 'a.png')).data]).toEqual([2, 0, 1]);
   });
 
   test.each([
@@ -112,15 +112,18 @@ describe('an annotation gives its values as they stand in the file', () => {
       [0, 1, 2, 3, 4, 5, 6, 7, 8],
       [0, 0, 0, 0, 0, 0, 0, 0, 15],
     ],
-  ] as const)('a palette of %i bits, whose rows end within a byte', (depth, rows, first, second) => {
+  ] as const)('a palette of %i bits, whose rows end within a byte', async (depth, rows, first, second) => {
     const palette = Array.from({ length: 2 ** depth }, (_, i) => [i, 255 - i, 7]);
     const png = pngOf({ width: 9, height: 2, depth, color: 'palette', palette, rows });
-    const { data, width, height } = decodeAnnotation(png, 'a.png');
+    const { data, width, height } = await decodeAnnotation(png, 'a.png');
     expect([width, height, ...data]).toEqual([9, 2, ...first, ...second]);
   });
 
-  test('the golden palette image', () => {
-    const { data } = decodeAnnotation(readFileSync(join(PREPROCESSING, 'annotations/palette_P.png')), 'p');
+  test('the golden palette image', async () => {
+    const { data } = await decodeAnnotation(
+      readFileSync(join(PREPROCESSING, 'annotations/palette_P.png')),
+      'p',
+    );
     expect(data).toEqual(readNpy(join(PREPROCESSING, 'annotations/palette_P_reduce0.npy')).data);
   });
 });
@@ -132,18 +135,18 @@ describe('an annotation is BadData by its name', () => {
   };
 
   test.each([
-    ['of 16 bits', encoded(1, 16), /1 channels of 16 bits, expected one channel of at most 8 bits/],
-    ['in colour', encoded(3, 8), /3 channels of 8 bits, expected one channel/],
-    ['with an alpha channel', encoded(2, 8), /2 channels of 8 bits, expected one channel/],
-    ['that is cut off', annotationOf(40, 40).subarray(0, -30), /not a readable annotation/],
-    ['that is no PNG', Buffer.from('GIF89a'), /not a readable annotation/],
-  ])('%s', (_, png, message) => {
-    expect(() => decodeAnnotation(png, 's3://bucket/a.png')).toThrow(BadData);
-    expect(() => decodeAnnotation(png, 's3://bucket/a.png')).toThrow(message);
-    expect(() => decodeAnnotation(png, 's3://bucket/a.png')).toThrow(/^s3:\/\/bucket\/a\.png: /);
+    ['of 16 bits', encoded(1, 16), /grey of 16 bits, expected one channel of at most 8 bits/],
+    ['in colour', encoded(3, 8), /RGB of 8 bits, expected one channel/],
+    ['with an alpha channel', encoded(2, 8), /grey with alpha of 8 bits, expected one channel/],
+    ['that is cut off', annotationOf(40, 40).subarray(0, -30), /not a readable annotation: it is cut off/],
+    ['that is no PNG', Buffer.from('GIF89a'), /not a readable annotation: a GIF file/],
+  ])('%s', async (_, png, message) => {
+    await expect(decodeAnnotation(png, 's3://bucket/a.png')).rejects.toThrow(BadData);
+    await expect(decodeAnnotation(png, 's3://bucket/a.png')).rejects.toThrow(message);
+    await expect(decodeAnnotation(png, 's3://bucket/a.png')).rejects.toThrow(/^s3:\/\/bucket\/a\.png: /);
   });
 
-  test('whose bytes were changed: its checksum is looked at', () => {
+  test('whose bytes were changed: its checksum is read', async () => {
     const rows = [[1, 2, 3]];
     const palette = [[0, 0, 0]];
     const png = pngOf({ width: 3, height: 1, depth: 8, color: 'palette', palette, rows });
@@ -152,6 +155,6 @@ describe('an annotation is BadData by its name', () => {
     const at = png.indexOf(deflateSync(Buffer.from([0, 1, 2, 3])));
     deflateSync(Buffer.from([0, 1, 2, 4])).copy(png, at);
     expect(png.length).toBe(other.length);
-    expect(() => decodeAnnotation(png, 'a.png')).toThrow(BadData);
+    await expect(decodeAnnotation(png, 'a.png')).rejects.toThrow(BadData);
   });
 });
