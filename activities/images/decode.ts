@@ -2,7 +2,13 @@ import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { BadData } from '../../core/config/failures.ts';
 import { cmykToRgb } from '../../core/image/cmyk.ts';
-import { MAX_PIXELS, readAnnotationHeader, readImageHeader } from '../../core/image/files/image-header.ts';
+import {
+  CUT_OFF,
+  isComplete,
+  MAX_PIXELS,
+  readAnnotationHeader,
+  readImageHeader,
+} from '../../core/image/files/image-header.ts';
 import { PNG_SIGNATURE, type PngHeader, pngChunks } from '../../core/image/files/png-chunks.ts';
 import type { LabelMap } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
@@ -20,7 +26,7 @@ const AS_OPENCV = { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: tr
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
   const refuse = (why: string) => new BadData(`${name}: not a readable image: ${why}`);
   const header = readImageHeader(bytes, name);
-  if (!header || (header.format === 'PNG' && !hasEnd(bytes))) throw refuse(CUT_OFF);
+  if (!header || !isComplete(bytes)) throw refuse(CUT_OFF);
   const isCmyk = header.format === 'JPEG' && header.channels === 4;
   try {
     const decoder = orient(sharp(bytes, AS_OPENCV), header.orientation);
@@ -50,7 +56,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
 export async function decodeAnnotation(bytes: Uint8Array, name: string): Promise<LabelMap> {
   const refuse = (why: string) => new BadData(`${name}: not a readable annotation: ${why}`);
   const header = readAnnotationHeader(bytes, name);
-  if (!header || !hasEnd(bytes)) throw refuse(CUT_OFF);
+  if (!header || !isComplete(bytes)) throw refuse(CUT_OFF);
   try {
     const { data, info } = await sharp(asGrey(bytes, header), AS_OPENCV)
       .toColourspace('b-w')
@@ -69,8 +75,6 @@ export async function decodeAnnotation(bytes: Uint8Array, name: string): Promise
   }
 }
 
-const CUT_OFF = 'it is cut off, its end is missing; download or save it again';
-
 /** A decoder would give a palette's colours; without its palette the same PNG is grey, and its values are the labels. */
 function asGrey(bytes: Uint8Array, { color }: PngHeader): Buffer {
   const parts: Uint8Array[] = [PNG_SIGNATURE];
@@ -87,12 +91,6 @@ function greyHeader(chunk: Uint8Array): Buffer {
   grey[8 + 9] = 0;
   grey.writeUInt32BE(crc32(grey.subarray(4, -4)), grey.length - 4);
   return grey;
-}
-
-/** Decoders do without a PNG's last chunk; OpenCV doesn't. */
-function hasEnd(png: Uint8Array): boolean {
-  for (const chunk of pngChunks(png)) if (chunk.type === 'IEND') return chunk.isIntact;
-  return false;
 }
 
 /** Turns and mirrors by EXIF's numbers. The decoder mirrors before it rotates. */

@@ -7,8 +7,12 @@ import { openZipSource } from './zip-source.ts';
 export interface DatasetSource extends AsyncDisposable {
   /** Paths of all files below a folder of the layout, relative to it; null if there is no such folder. */
   list(folder: string): Promise<string[] | null>;
-  /** A whole file; null if there is none. @throws BadData naming it if it is damaged */
-  read(key: string): Promise<Buffer | null>;
+  /**
+   * A file's first bytes, or all of it; null if there is none.
+   *
+   * @throws BadData naming it if it is damaged, as far as that can be seen by these bytes
+   */
+  read(key: string, firstBytes?: number): Promise<Buffer | null>;
   /** What messages call a file or a folder of the layout. */
   nameOf(key: string): string;
 }

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { open, readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { BadInput } from '../../core/config/failures.ts';
 import type { DatasetSource } from './dataset-source.ts';
@@ -16,7 +16,11 @@ export function folderSource(root: string): DatasetSource {
       const top = await unlessMissing(readdir(nameOf(folder), { withFileTypes: true }), nameOf(folder));
       return top && filesBelow(nameOf(folder), '', top, 1);
     },
-    read: (key) => unlessMissing(readFile(nameOf(key)), nameOf(key)),
+    read: (key, firstBytes) =>
+      unlessMissing(
+        firstBytes === undefined ? readFile(nameOf(key)) : readHead(nameOf(key), firstBytes),
+        nameOf(key),
+      ),
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -36,6 +40,16 @@ async function filesBelow(root: string, prefix: string, entries: Dirent[], depth
     }
   }
   return files;
+}
+
+async function readHead(file: string, firstBytes: number): Promise<Buffer> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(firstBytes), 0, firstBytes, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function unlessMissing<T>(reading: Promise<T>, name: string): Promise<T | null> {

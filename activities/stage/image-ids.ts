@@ -26,9 +26,8 @@ async function idsOfFolder(source: DatasetSource, { imageDir, imageSuffix }: Lay
     throw new BadInput(
       `${folder}: no such folder; expected the dataset's layout, with images in ${imageDir}/`,
     );
-  // Hidden files (macOS leaves `._name.jpg` behind) are no images; mmcv's scandir leaves them out as well.
   const ids = files
-    .filter((file) => file.endsWith(imageSuffix) && !file.slice(file.lastIndexOf('/') + 1).startsWith('.'))
+    .filter((file) => file.endsWith(imageSuffix) && !isHidden(file))
     .map((file) => file.slice(0, -imageSuffix.length));
   if (ids.length === 0) throw new BadInput(`${folder}: no ${imageSuffix} files in it`);
   return ids;
@@ -52,4 +51,9 @@ async function idsOfSplit(source: DatasetSource, splitFile: string, imageSuffix:
   }
   if (lineOf.size === 0) throw new BadInput(`${name}: lists no image`);
   return [...lineOf.keys()];
+}
+
+/** Hidden files (macOS leaves `._name.jpg` behind) are no data; mmcv's scandir leaves them out as well. */
+export function isHidden(file: string): boolean {
+  return file.slice(file.lastIndexOf('/') + 1).startsWith('.');
 }

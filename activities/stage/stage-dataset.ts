@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import sharp from 'sharp';
-import { BadData, BadInput } from '../../core/config/failures.ts';
 import {
   type DatasetManifest,
   DatasetManifestSchema,
@@ -9,12 +7,16 @@ import {
 import { parseAs } from '../../core/config/parse.ts';
 import { type StageDatasetInput, StageDatasetInputSchema, type Staged } from '../../core/config/stage.ts';
 import { joinUri, type Store } from '../../core/store.ts';
-import { type DatasetSource, openDatasetSource } from './dataset-source.ts';
-import { imageIds } from './image-ids.ts';
+import { checkHeads, checkPixels, readPair } from './check-pair.ts';
+import { openDatasetSource } from './dataset-source.ts';
 import { inParallel } from './in-parallel.ts';
 import { readEarlier, writeManifest } from './manifest-file.ts';
+import { listPairs } from './pairs.ts';
+import { createProblems } from './problems.ts';
 
 const FILES_AT_ONCE = 8;
+/** An image of the largest size that is read takes 400 MB with its annotation. */
+const DECODED_AT_ONCE = 4;
 
 export interface StageHooks {
   signal: AbortSignal;
@@ -22,10 +24,12 @@ export interface StageHooks {
 }
 
 /**
- * Uploads a split of a dataset out of a folder or a zip, indexed and hashed once. What is there with the same bytes
- * is not sent again; the manifest goes last, so that it never names what isn't there.
+ * Uploads a split of a dataset out of a folder or a zip, indexed and hashed once. Every file is checked before the first
+ * one is sent. What is there with the same bytes is not sent again; the manifest goes last, so that it never names what
+ * isn't there.
  *
- * @throws BadInput for a source that isn't in the layout, BadData naming a file that is damaged or no image
+ * @throws BadInput for a source that isn't in the layout, BadData naming every file that would not be read as the
+ *   original reads it
  */
 export async function stageDataset(
   store: Store,
@@ -34,33 +38,39 @@ export async function stageDataset(
 ): Promise<Staged> {
   const input = parseAs(StageDatasetInputSchema, request, 'StageDataset input');
   await using source = await openDatasetSource(input.source, input.imageDir);
-  const ids = await imageIds(source, input);
+  const { pairs, leftOut } = await listPairs(source, input);
+  const problems = createProblems(pairs.length);
+  const limits = { atOnce: FILES_AT_ONCE, signal: hooks.signal };
+  const total = input.check ? 2 * pairs.length : pairs.length;
+  let done = 0;
+
+  const check = input.check ? checkPixels : checkHeads;
+  const atOnce = input.check ? DECODED_AT_ONCE : FILES_AT_ONCE;
+  await inParallel(pairs, { ...limits, atOnce }, async (pair) => {
+    await problems.noting(() => check(source, pair));
+    if (input.check) hooks.onProgress(++done, total);
+  });
+  problems.throwIfAny();
+
   const manifestUri = joinUri(input.destination, `${input.split}.manifest.json`);
   const earlier = await readEarlier(store, manifestUri, DatasetManifestSchema);
   const uploads = await createUploads(store, input.destination, earlier);
-  let done = 0;
-  const images = await inParallel(
-    ids,
-    { atOnce: FILES_AT_ONCE, signal: hooks.signal },
-    async (id): Promise<ManifestImage> => {
-      const imageKey = `${input.imageDir}/${id}${input.imageSuffix}`;
-      const annotationKey = `${input.annotationDir}/${id}${input.annotationSuffix}`;
-      const listing = input.splitFile ? `listed in ${input.splitFile}` : 'gone since it was listed';
-      const imageBytes = await readWhole(source, imageKey, listing);
-      const annotationBytes = await readWhole(source, annotationKey, `the annotation of ${imageKey}`);
-      const size = await imageSize(imageBytes, source.nameOf(imageKey));
-      const image = await uploads.send(imageKey, imageBytes);
-      const annotation = await uploads.send(annotationKey, annotationBytes);
-      hooks.onProgress(++done, ids.length);
-      return { id, image, annotation, ...size };
-    },
-  );
+  const images = await inParallel(pairs, limits, async (pair): Promise<ManifestImage | null> => {
+    const files = await problems.noting(() => readPair(source, pair));
+    // The others are still read, but a dataset that cannot be published isn't sent.
+    if (!files || problems.any) return null;
+    const image = await uploads.send(pair.imageKey, files.image);
+    const annotation = await uploads.send(pair.annotationKey, files.annotation);
+    hooks.onProgress(++done, total);
+    return { id: pair.id, image, annotation, ...files.size };
+  });
+  problems.throwIfAny();
   const manifest: DatasetManifest = {
     version: 1,
     kind: 'dataset',
     name: input.name,
     split: input.split,
-    images,
+    images: images.filter((image) => image !== null),
   };
   const manifestSha256 = await writeManifest(store, manifestUri, manifest);
   return {
@@ -68,7 +78,8 @@ export async function stageDataset(
     manifestUri,
     manifestSha256,
     ...uploads.sent,
-    totalFiles: 2 * ids.length,
+    totalFiles: 2 * pairs.length,
+    leftOut,
   };
 }
 
@@ -92,20 +103,4 @@ async function createUploads(store: Store, destination: string, earlier: Dataset
       return { key, sizeBytes: bytes.length, sha256 };
     },
   };
-}
-
-async function readWhole(source: DatasetSource, key: string, what: string): Promise<Buffer> {
-  const bytes = await source.read(key);
-  if (!bytes) throw new BadInput(`${source.nameOf(key)}: missing, ${what}`);
-  return bytes;
-}
-
-/** From the header only, as the image is seen: EXIF orientation applied. */
-async function imageSize(bytes: Buffer, file: string): Promise<{ width: number; height: number }> {
-  try {
-    const { autoOrient } = await sharp(bytes).metadata();
-    return { width: autoOrient.width, height: autoOrient.height };
-  } catch (error) {
-    throw new BadData(`${file}: not a readable image: ${error instanceof Error ? error.message : error}`);
-  }
 }

@@ -34,9 +34,9 @@ export async function openZipSource(file: string, imageDir: string): Promise<Dat
         const inside = [...entries.keys()].filter((name) => name.startsWith(prefix));
         return inside.length > 0 ? inside.map((name) => name.slice(prefix.length)) : null;
       },
-      read: async (key) => {
+      read: async (key, firstBytes) => {
         const entry = entries.get(root + key);
-        return entry ? readEntry(file, zip, entry) : null;
+        return entry ? readEntry(file, zip, entry, firstBytes) : null;
       },
       async [Symbol.asyncDispose]() {
         zip.close();
@@ -98,7 +98,12 @@ function findRoot(file: string, entries: Map<string, Entry>, imageDir: string): 
   return root;
 }
 
-async function readEntry(file: string, zip: ZipFile, entry: Entry): Promise<Buffer> {
+async function readEntry(
+  file: string,
+  zip: ZipFile,
+  entry: Entry,
+  firstBytes = Number.POSITIVE_INFINITY,
+): Promise<Buffer> {
   const name = `${file}: ${entry.fileName}`;
   if (entry.uncompressedSize > MAX_FILE_BYTES)
     throw new BadData(
@@ -107,12 +112,17 @@ async function readEntry(file: string, zip: ZipFile, entry: Entry): Promise<Buff
   const chunks: Buffer[] = [];
   try {
     // The stream itself ends with an error once there is more than the entry says.
-    for await (const chunk of await zip.openReadStreamPromise(entry)) chunks.push(chunk);
+    let bytes = 0;
+    for await (const chunk of await zip.openReadStreamPromise(entry)) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= firstBytes) break;
+    }
   } catch (error) {
     throw new BadData(`${name}: cannot be unpacked: ${messageOf(error)}`);
   }
   const bytes = Buffer.concat(chunks);
-  if (crc32(bytes) !== entry.crc32)
+  if (bytes.length === entry.uncompressedSize && crc32(bytes) !== entry.crc32)
     throw new BadData(`${name}: damaged: its checksum differs; download the zip again`);
   return bytes;
 }

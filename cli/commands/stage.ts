@@ -28,17 +28,19 @@ export function stageCommands(program: Command): void {
     .option('--split <name>', 'which split: validation, training', EVALUATED)
     .option('--layout <config>', "config whose dataset section tells the dataset's layout", 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
+    .option('--check', 'decode every image and annotation before the first one is sent')
     .action(
       async (
         source: string,
         destination: string,
-        options: { split: string; layout: string; name?: string },
+        options: { split: string; layout: string; name?: string; check?: boolean },
       ) => {
         const { dataset } = await loadConfig(options.layout);
         const request = {
           source: absolute(source),
           destination,
           name: options.name ?? path.basename(absolute(source), '.zip'),
+          check: options.check ?? false,
           ...layoutOf(dataset, options.split),
         };
         await run({ type: 'StageDataset', request });
@@ -100,6 +102,7 @@ async function run(input: StageInput): Promise<void> {
   screen.done(
     `${staged.uri}: ${staged.uploadedFiles} of ${staged.totalFiles} files uploaded, ${staged.uploadedBytes} bytes`,
   );
+  for (const sentence of staged.leftOut ?? []) screen.print(`! ${sentence}`);
   console.log(staged.manifestUri);
 }
 

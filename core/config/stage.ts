@@ -11,6 +11,8 @@ export const StageDatasetInputSchema = z.strictObject({
   /** Name of the dataset, for people. */
   name: z.string().min(1),
   split: z.string().default('validation'),
+  /** Decodes every file before the first one is sent; headers are read in any case. */
+  check: z.boolean().default(false),
   ...DatasetLayoutSchema.shape,
 });
 export type StageDatasetInput = z.input<typeof StageDatasetInputSchema>;
@@ -32,4 +34,6 @@ export interface Staged {
   uploadedFiles: number;
   uploadedBytes: number;
   totalFiles: number;
+  /** Sentences about files of a dataset's folders that are not part of what was staged. */
+  leftOut?: string[];
 }

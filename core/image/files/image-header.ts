@@ -2,8 +2,8 @@ import { BadData } from '../../config/failures.ts';
 import type { Size } from '../test-size.ts';
 import { swapsSides } from './exif-orientation.ts';
 import { formatOf } from './file-format.ts';
-import { isJpeg, type JpegHeader, readJpegHeader } from './jpeg-header.ts';
-import { isPng, type PngHeader, readPngHeader } from './png-chunks.ts';
+import { isJpeg, type JpegHeader, readJpegHeader, scanStart } from './jpeg-header.ts';
+import { isPng, type PngHeader, pngChunks, readPngHeader } from './png-chunks.ts';
 
 /** Larger images are refused before they are decoded: 100 megapixels are 300 MB of bytes. */
 export const MAX_PIXELS = 100_000_000;
@@ -66,6 +66,26 @@ function checkSize({ width, height }: Size, refuse: (why: string) => BadData): v
       `${width}×${height} px are ${Math.ceil((width * height) / 1e6)} million pixels; ` +
         `at most ${MAX_PIXELS / 1e6} million are read: scale it down`,
     );
+}
+
+/** What a file lacks that `isComplete` isn't true of, for messages. */
+export const CUT_OFF = 'it is cut off, its end is missing; download or save it again';
+
+/**
+ * Whether a JPEG or PNG has its end, without which OpenCV leaves pixels unset or refuses it.
+ *
+ * @param bytes the whole file
+ */
+export function isComplete(bytes: Uint8Array): boolean {
+  if (isPng(bytes)) {
+    for (const chunk of pngChunks(bytes)) if (chunk.type === 'IEND') return chunk.isIntact;
+    return false;
+  }
+  // From the end: a thumbnail within the header has an end of its own, and bytes may follow the image's.
+  const start = scanStart(bytes);
+  for (let at = bytes.length - 2; at >= start; at--)
+    if (bytes[at] === 0xff && bytes[at + 1] === 0xd9) return true;
+  return false;
 }
 
 /** An image's size as it is seen: with its orientation applied. */

@@ -60,6 +60,13 @@ export function readJpegHeader(bytes: Uint8Array): JpegHeader | string | null {
   return null;
 }
 
+/** Where a JPEG's first scan has its data; the file's end if it has none. */
+export function scanStart(bytes: Uint8Array): number {
+  for (const { marker, data } of segmentsOf(bytes))
+    if (marker === START_OF_SCAN) return data.byteOffset - bytes.byteOffset + data.length;
+  return bytes.length;
+}
+
 function readFrame(marker: number, data: Uint8Array): Omit<JpegHeader, 'orientation'> | string {
   const process = PROCESSES[marker];
   if (process) return `its coding is ${process}`;

@@ -7,7 +7,7 @@ import { stageDataset } from '../../../activities/stage/stage-dataset.ts';
 import { BadData, BadInput } from '../../../core/config/failures.ts';
 import { DatasetManifestSchema } from '../../../core/config/manifests.ts';
 import type { Store } from '../../../core/store.ts';
-import { jpegOf, sha256 } from '../../builders.ts';
+import { annotationOf, jpegOf, sha256 } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
 const HOOKS = { signal: new AbortController().signal, onProgress: () => {} };
@@ -24,7 +24,7 @@ async function datasetFolder(ids = IDS) {
   mkdirSync(join(source, 'annotations'));
   for (const [i, id] of ids.entries()) {
     writeFileSync(join(source, 'images', `${id}.jpg`), await jpegOf(40 + i, 30, i));
-    writeFileSync(join(source, 'annotations', `${id}.png`), `annotation of ${id}`);
+    writeFileSync(join(source, 'annotations', `${id}.png`), annotationOf(40 + i, 30, i));
   }
   const objects = new Map<string, Buffer>();
   const writes: string[] = [];
@@ -55,7 +55,7 @@ describe('a dataset that is staged', () => {
       expect([file.sizeBytes, file.sha256]).toEqual([object.length, sha256(object)]);
     }
     expect(staged.uploadedBytes).toBe(files.reduce((sum, file) => sum + file.sizeBytes, 0));
-    expect(objects.get('s3://bucket/ade/annotations/b.png')?.toString()).toBe('annotation of b');
+    expect(objects.get('s3://bucket/ade/annotations/b.png')).toEqual(annotationOf(40, 30, 0));
   });
 
   test("has its images in Python's order of names, with their sizes", async () => {
@@ -72,6 +72,7 @@ describe('a dataset that is staged', () => {
 
   test('has the sizes that images are seen in, rotated by EXIF', async () => {
     const { stage, objects, source } = await datasetFolder(['a']);
+    writeFileSync(join(source, 'annotations/a.png'), annotationOf(30, 40));
     const rotated = await sharp(await jpegOf(40, 30))
       .withMetadata({ orientation: 6 })
       .toBuffer();
@@ -101,9 +102,10 @@ describe('staging again', () => {
     const { stage, writes, source } = await datasetFolder();
     const first = await stage();
     writes.length = 0;
-    writeFileSync(join(source, 'annotations/a.png'), 'corrected');
+    const corrected = annotationOf(41, 30, 77);
+    writeFileSync(join(source, 'annotations/a.png'), corrected);
     const second = await stage();
-    expect(second).toMatchObject({ uploadedFiles: 1, uploadedBytes: 'corrected'.length });
+    expect(second).toMatchObject({ uploadedFiles: 1, uploadedBytes: corrected.length });
     expect(second.manifestSha256).not.toBe(first.manifestSha256);
     expect(writes).toEqual(['annotations/a.png', 'validation.manifest.json']);
   });
