@@ -16,7 +16,7 @@ export function logShards<A extends Shards>(activities: A, log: Log = console.lo
       const { shard, count } = task.range;
       return told(log, `shard ${shard}`, `${count} images, batch ${task.batch}`, {
         work: () => activities.evaluateShard(task),
-        done: () => `${count} images`,
+        done: ({ warnings = [] }) => [`${count} images`, ...warnings].join('; '),
       });
     },
   };

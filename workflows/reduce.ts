@@ -26,6 +26,7 @@ export function reduceShards(run: EvalRun, shards: EvaluatedShard[]): ReducedRun
       attempts: failures.length + 1,
       seconds: result.seconds,
       failures,
+      ...(result.warnings ? { warnings: result.warnings } : {}),
     })),
   };
 }

@@ -8,6 +8,7 @@ import type {
 } from '../../core/config/eval.ts';
 import { asTyped, TypedFailure } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
+import { MAX_PIXELS } from '../../core/image/files/image-header.ts';
 import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
@@ -55,11 +56,20 @@ export interface ShardBeat {
 interface Tally {
   matrix: ConfusionMatrix;
   evidence: ShardResult['images'];
+  warnings: string[];
   seconds: ShardTimings['images'];
 }
 
-/** Images fetched and decoded ahead of the one in work. */
-const AHEAD = 4;
+/** Images fetched and decoded ahead of the one in work: of large ones fewer, since 100 megapixels take 700 MB. */
+const AHEAD = {
+  items: 4,
+  weight: MAX_PIXELS,
+  weightOf: (image: ManifestImage) => image.width * image.height,
+};
+/** Of images whose labels wait for a prediction. */
+const MAX_PIXELS_IN_FLIGHT = 4 * MAX_PIXELS;
+/** Temporal's history holds each shard's result. */
+const MAX_WARNINGS = 10;
 
 /** A worker's `evaluateShard`: the model stays loaded from shard to shard. */
 export class ShardEvaluator implements AsyncDisposable {
@@ -117,6 +127,7 @@ export class ShardEvaluator implements AsyncDisposable {
     const tally: Tally = {
       matrix: emptyMatrix(config.model.head.classes),
       evidence: [],
+      warnings: [],
       seconds: { fetch: 0, decode: 0, preprocess: 0, count: 0 },
     };
     try {
@@ -139,6 +150,7 @@ export class ShardEvaluator implements AsyncDisposable {
       shard: task.range.shard,
       matrix: encodeMatrix(tally.matrix),
       images: tally.evidence,
+      ...(tally.warnings.length > 0 ? { warnings: tally.warnings.slice(0, MAX_WARNINGS) } : {}),
       worker: this.#context.worker,
       attempt: beat.attempt,
       startedAtMs,
@@ -165,12 +177,13 @@ export class ShardEvaluator implements AsyncDisposable {
     const { store } = this.#context;
     const root = folderOf(task.run.dataset.uri);
     const load = (entry: ManifestImage) =>
-      withName(entry.id, beat.signal, loadImage(store, root, entry, task.run.config));
+      withName(entry.id, beat.signal, loadImage(store, root, entry, task.run.config, task.overlays));
     const heartbeat = () =>
       beat.heartbeat({ worker: this.worker, imagesDone: tally.evidence.length, images: images.length });
     // Every image makes at least one crop, so with more images under way than slots a batch always fills.
-    const inFlight = task.batch + AHEAD;
+    const inFlight = task.batch + AHEAD.items;
     const counted: Promise<void>[] = [];
+    let pixels = 0;
     for await (const image of prefetch(images, AHEAD, load)) {
       beat.signal.throwIfAborted();
       const labels = inference.segment(image.id, image.views, image.original);
@@ -183,6 +196,13 @@ export class ShardEvaluator implements AsyncDisposable {
       named.catch(() => {});
       counted.push(named);
       await counted[counted.length - 1 - inFlight];
+      pixels += image.labels.length;
+      if (pixels > MAX_PIXELS_IN_FLIGHT) {
+        // So few images may not fill a batch.
+        inference.flush();
+        await Promise.all(counted);
+        pixels = 0;
+      }
     }
     inference.flush();
     await Promise.all(counted);
@@ -197,7 +217,7 @@ export class ShardEvaluator implements AsyncDisposable {
     tally.evidence.push({ id: image.id, predictionSha256, labelledPixels });
     tally.seconds.count += (performance.now() - start) / 1000;
     for (const part of ['fetch', 'decode', 'preprocess'] as const) tally.seconds[part] += image.seconds[part];
-    await writePictures(this.#context.store, task, image, predictions);
+    tally.warnings.push(...(await writePictures(this.#context.store, task, image, predictions)));
   }
 
   /** Seconds of the worker's start go to its first shard. */

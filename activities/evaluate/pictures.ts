@@ -7,33 +7,50 @@ import type { RgbImage } from '../../core/image/resize.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import type { LoadedImage } from './load-image.ts';
 
-/** Three pictures beside each other shall fit a page. */
+/** Three pictures beside each other shall fit a page, and a WebP picture has at most 16,383 rows. */
 const MAX_WIDTH_PX = 420;
+const MAX_HEIGHT_PX = 1680;
 const GAP_PX = 6;
 const REPORT_OPACITY = 0.6;
 
-/** Writes what a run wants to see of one image, under the run's prefix. */
+/**
+ * Writes what a run wants to see of one image, under the run's prefix.
+ *
+ * @returns warnings about pictures that could not be made: no run fails by them; label maps are results, and do
+ */
 export async function writePictures(
   store: Store,
   { run, overlays, classes }: ShardTask,
   image: LoadedImage,
   prediction: Uint8Array,
-): Promise<void> {
+): Promise<string[]> {
   const { show, predictions } = run.config.run;
   const at = (folder: string, suffix: string) => joinUri(run.prefix, folder, `${image.id}${suffix}`);
-  if (classes && overlays.includes(image.id))
-    await store.write(at('overlays', '.webp'), await triptych(image, prediction, classes), {
-      contentType: 'image/webp',
-    });
-  if (classes && show) {
-    const painted = paint(image.underlay!.data, prediction, classes.classes, show.opacity);
-    const jpeg = await toJpeg({ ...image.underlay!, data: painted });
-    await store.write(at('show', '.jpg'), jpeg, { contentType: 'image/jpeg' });
-  }
+  const warnings: string[] = [];
+  const writePicture = async (uri: string, contentType: string, make: () => Promise<Buffer>) => {
+    let picture: Buffer;
+    try {
+      picture = await make();
+    } catch (error) {
+      warnings.push(`${uri} is left out: ${error instanceof Error ? error.message : error}`);
+      return;
+    }
+    await store.write(uri, picture, { contentType });
+  };
+  const { picture, underlay } = image;
+  if (classes && picture && overlays.includes(image.id))
+    await writePicture(at('overlays', '.webp'), 'image/webp', () =>
+      triptych(picture, { labels: image.labels, prediction }, classes),
+    );
+  if (classes && show && underlay)
+    await writePicture(at('show', '.jpg'), 'image/jpeg', async () =>
+      toJpeg({ ...underlay, data: paint(underlay.data, prediction, classes.classes, show.opacity) }),
+    );
   if (predictions !== 'none')
     await store.write(at('predictions', '.png'), labelPng(image.original, prediction, predictions), {
       contentType: 'image/png',
     });
+  return warnings;
 }
 
 /**
@@ -60,17 +77,17 @@ function toJpeg({ width, height, data }: RgbImage): Promise<Buffer> {
 
 /** Image, truth and prediction side by side in the dataset's palette: a WebP picture. */
 async function triptych(
-  { original, labels }: LoadedImage,
-  prediction: Uint8Array,
+  { width, height, data: picture }: RgbImage,
+  { labels, prediction }: { labels: Uint8Array; prediction: Uint8Array },
   { classes }: DatasetClasses,
 ): Promise<Buffer> {
-  const { width, height } = original;
-  const scale = Math.min(1, MAX_WIDTH_PX / width);
-  const w = Math.round(width * scale);
-  const h = Math.round(height * scale);
-  const painted = (map: Uint8Array) => paint(original.data, map, classes, REPORT_OPACITY);
+  const scale = Math.min(1, MAX_WIDTH_PX / width, MAX_HEIGHT_PX / height);
+  // Of a panorama of 1200×1 pixels a row is left.
+  const w = Math.max(1, Math.round(width * scale));
+  const h = Math.max(1, Math.round(height * scale));
+  const painted = (map: Uint8Array) => paint(picture, map, classes, REPORT_OPACITY);
   const panels = await Promise.all(
-    [original.data, painted(labels), painted(prediction)].map((data) =>
+    [picture, painted(labels), painted(prediction)].map((data) =>
       sharp(data, { raw: { width, height, channels: 3 } })
         .resize(w, h, { fit: 'fill' })
         .png()

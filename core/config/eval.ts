@@ -96,6 +96,8 @@ export interface ShardResult {
   /** Confusion matrix, encoded (core/metric/matrix-codec.ts). */
   matrix: string;
   images: { id: string; predictionSha256: string; labelledPixels: number }[];
+  /** About what was left out and changes no number; absent if there are none. */
+  warnings?: string[];
   worker: string;
   attempt: number;
   /** By the worker's clock. */

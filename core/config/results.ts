@@ -27,6 +27,8 @@ export const ShardReportSchema = z.strictObject({
   attempts: z.int().positive(),
   seconds: z.number().nonnegative(),
   failures: z.array(FailureReportSchema),
+  /** About pictures that could not be made. */
+  warnings: z.array(z.string()).exactOptional(),
 });
 export type ShardReport = z.infer<typeof ShardReportSchema>;
 

@@ -1,14 +1,18 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { encode } from 'fast-png';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeAnnotation, decodeImage } from '../../../activities/images/decode.ts';
+import { writeMiniAde } from '../../../cli/demo/mini-ade.ts';
 import { readNpy } from '../../../cli/golden/npy.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import { annotationOf, jpegOf } from '../../builders.ts';
 import { goldenFolder } from '../../golden-folder.ts';
+import { temporaryFolder } from '../../infra/observe.ts';
+import { rgbProfile } from './hand-made-icc.ts';
+import { jpegSegment } from './hand-made-jpeg.ts';
 import { pngOf } from './hand-made-png.ts';
 
 const PREPROCESSING = join(goldenFolder(), 'preprocessing');
@@ -52,6 +56,22 @@ describe('an image is decoded', () => {
       .toBuffer();
     expect((await decodeImage(transparent, 'x.png')).data).toHaveLength(20 * 10 * 3);
   });
+});
+
+test("the demo's images have the same pixels with a profile of a wide gamut in them", async () => {
+  const folder = temporaryFolder();
+  await writeMiniAde(folder, { training: 1, validation: 12, seed: 1 });
+  const images = join(folder, 'images/validation');
+  const profile = jpegSegment(0xe2, Buffer.concat([Buffer.from('ICC_PROFILE\0\x01\x01'), rgbProfile()]));
+  for (const file of readdirSync(images)) {
+    const plain = readFileSync(join(images, file));
+    const profiled = Buffer.concat([plain.subarray(0, 2), profile, plain.subarray(2)]);
+    // Whoever heeds the profile gets other pixels: the test would see it.
+    const converted = await sharp(profiled).toColourspace('srgb').raw().toBuffer();
+    const { data } = await decodeImage(plain, file);
+    expect(converted.equals(data)).toBe(false);
+    expect((await decodeImage(profiled, file)).data).toEqual(data);
+  }
 });
 
 describe('an image is BadData by its name', () => {
