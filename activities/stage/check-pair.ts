@@ -14,7 +14,7 @@ import type { DatasetSource } from './dataset-source.ts';
 import type { Pair } from './pairs.ts';
 
 /** Nearly every header is within so many bytes; of a file with a longer one all bytes are read. */
-const HEAD_BYTES = 64 << 10;
+const HEAD_BYTES = 16 << 10;
 
 export interface WholePair {
   image: Buffer;

@@ -1,4 +1,5 @@
-import { crc32 } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, crc32, inflateRaw } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { BadData, BadInput } from '../../core/config/failures.ts';
 import type { DatasetSource } from './dataset-source.ts';
@@ -9,8 +10,13 @@ const MAX_ENTRIES = 500_000;
 const MAX_FILE_BYTES = 128 << 20;
 /** Images and PNGs are compressed already and hardly shrink in a zip: one that does by so much is a bomb. */
 const MAX_EXPANSION = 200;
+/** Compression methods of a zip. */
+const STORED = 0;
+const DEFLATED = 8;
 /** macOS puts a second, tiny file for each file there. */
 const NOT_DATA = '__MACOSX/';
+
+const inflate = promisify(inflateRaw);
 
 /**
  * Opens a zip, such as ADEChallengeData2016.zip as it is downloaded. Entries are read from where they lie, each once
@@ -36,7 +42,9 @@ export async function openZipSource(file: string, imageDir: string): Promise<Dat
       },
       read: async (key, firstBytes) => {
         const entry = entries.get(root + key);
-        return entry ? readEntry(file, zip, entry, firstBytes) : null;
+        if (!entry) return null;
+        const isHead = firstBytes !== undefined && entry.compressedSize > firstBytes;
+        return isHead ? readHead(file, zip, entry, firstBytes) : readEntry(file, zip, entry);
       },
       async [Symbol.asyncDispose]() {
         zip.close();
@@ -98,12 +106,26 @@ function findRoot(file: string, entries: Map<string, Entry>, imageDir: string): 
   return root;
 }
 
-async function readEntry(
-  file: string,
-  zip: ZipFile,
-  entry: Entry,
-  firstBytes = Number.POSITIVE_INFINITY,
-): Promise<Buffer> {
+/** What the first bytes of an entry unpack to. A stream that is left early would not do: yauzl crashes by it. */
+async function readHead(file: string, zip: ZipFile, entry: Entry, packedBytes: number): Promise<Buffer> {
+  const isPlain = entry.compressionMethod === STORED || entry.compressionMethod === DEFLATED;
+  if (!isPlain || entry.isEncrypted()) return readEntry(file, zip, entry);
+  try {
+    const packed = await zip.openReadStreamPromise(entry, {
+      decodeFileData: false,
+      start: 0,
+      end: packedBytes,
+    });
+    const bytes = Buffer.concat(await packed.toArray());
+    if (entry.compressionMethod === STORED) return bytes;
+    // Not an error where the bytes end in the middle of a block.
+    return await inflate(bytes, { finishFlush: constants.Z_SYNC_FLUSH, maxOutputLength: MAX_FILE_BYTES });
+  } catch (error) {
+    throw new BadData(`${file}: ${entry.fileName}: cannot be unpacked: ${messageOf(error)}`);
+  }
+}
+
+async function readEntry(file: string, zip: ZipFile, entry: Entry): Promise<Buffer> {
   const name = `${file}: ${entry.fileName}`;
   if (entry.uncompressedSize > MAX_FILE_BYTES)
     throw new BadData(
@@ -112,17 +134,12 @@ async function readEntry(
   const chunks: Buffer[] = [];
   try {
     // The stream itself ends with an error once there is more than the entry says.
-    let bytes = 0;
-    for await (const chunk of await zip.openReadStreamPromise(entry)) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes >= firstBytes) break;
-    }
+    for await (const chunk of await zip.openReadStreamPromise(entry)) chunks.push(chunk);
   } catch (error) {
     throw new BadData(`${name}: cannot be unpacked: ${messageOf(error)}`);
   }
   const bytes = Buffer.concat(chunks);
-  if (bytes.length === entry.uncompressedSize && crc32(bytes) !== entry.crc32)
+  if (crc32(bytes) !== entry.crc32)
     throw new BadData(`${name}: damaged: its checksum differs; download the zip again`);
   return bytes;
 }

@@ -8,7 +8,7 @@ import { stageDataset } from '../../../activities/stage/stage-dataset.ts';
 import { BadData, BadInput, NotFound } from '../../../core/config/failures.ts';
 import type { StageDatasetInput } from '../../../core/config/stage.ts';
 import type { Store } from '../../../core/store.ts';
-import { annotationOf, jpegOf } from '../../builders.ts';
+import { annotationOf, createRandom, jpegOf } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 import { jpegOfNoise, jpegSegment } from '../images/hand-made-jpeg.ts';
 import { pngChunk } from '../images/hand-made-png.ts';
@@ -49,9 +49,9 @@ function folderOf(files: Record<string, Buffer>) {
   return stagerOf(source);
 }
 
-function zipFileOf(files: Record<string, Buffer>) {
+function zipFileOf(files: Record<string, Buffer>, deflated = true) {
   const source = join(temporaryFolder(), 'ade.zip');
-  writeFileSync(source, zipOf(Object.entries(files).map(([name, data]) => ({ name, data, deflated: true }))));
+  writeFileSync(source, zipOf(Object.entries(files).map(([name, data]) => ({ name, data, deflated }))));
   return stagerOf(source);
 }
 
@@ -145,11 +145,27 @@ describe('what is wrong with a dataset', () => {
     );
   });
 
-  test('is found in a header of any length', async () => {
-    const segments = Array.from({ length: 3 }, () => jpegSegment(0xe2, new Uint8Array(50_000)));
-    const image = jpegOfNoise({ width: 41, height: 30, sampling: SAMPLING, segments });
-    const { stage } = folderOf(await dataset({ 'images/b.jpg': image }));
-    await expect(stage()).rejects.toThrow(/annotations\/b\.png: 40×30 px, but its image is 41×30$/);
+  test.each([
+    ['of a folder', folderOf],
+    ['of a zip', zipFileOf],
+    ['of a zip that compresses nothing', (files: Record<string, Buffer>) => zipFileOf(files, false)],
+  ])('is found in a header of any length %s, and before pixels of any number', async (_, make) => {
+    const random = createRandom(5);
+    const profile = () =>
+      jpegSegment(
+        0xe2,
+        Uint8Array.from({ length: 60_000 }, () => 256 * random()),
+      );
+    const segments = [profile(), profile(), profile()];
+    const long = jpegOfNoise({ width: 41, height: 30, sampling: SAMPLING, segments });
+    const many = jpegOfNoise({ width: 641, height: 480, sampling: SAMPLING });
+    expect(many.length).toBeGreaterThan(100_000);
+    const files = { 'images/b.jpg': long, 'images/c.jpg': many, 'annotations/c.png': annotationOf(640, 480) };
+    const { stage, objects } = make(await dataset(files));
+    const { message } = await stage().catch((error) => error);
+    expect(message).toMatch(/annotations\/b\.png: 40×30 px, but its image is 41×30\n/);
+    expect(message).toMatch(/annotations\/c\.png: 640×480 px, but its image is 641×480$/);
+    expect([...objects.keys()]).toEqual([]);
   });
 
   test('is found at the end of a file as well, and no manifest is written', async () => {
