@@ -38,9 +38,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
       .toBuffer({ resolveWithObject: true });
     // Plain bytes: a Buffer's slice() would be a view, where everybody else's is a copy.
     const plain = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    // The decoder gives inks, where the file and OpenCV have what is left without them.
-    const rgb = isCmyk ? cmykToRgb(plain.map((value) => 255 - value)) : plain;
-    return { width: info.width, height: info.height, data: rgb };
+    return { width: info.width, height: info.height, data: isCmyk ? cmykToRgb(plain) : plain };
   } catch (error) {
     throw refuse(reason(error));
   }

@@ -23,6 +23,7 @@ const REFUSED_IMAGES: [name: RegExp, because: RegExp][] = [
   [/^JPEG, (with half of|without) its end marker$/, CUT_OFF],
   [/^JPEG, without (its last bytes|its second half|any data|its scan)$/, CUT_OFF],
   [/^JPEG, progressive, (without its end marker|cut off)$/, CUT_OFF],
+  [/^JPEG, zeros in place of its second half$/, CUT_OFF],
   [/^JPEG, bytes before its second marker$/, /a file of an unknown format, expected JPEG or PNG/],
   [/^JPEG, two components$/, /it has 2 components, expected 1 \(grey\), 3 \(colour\) or 4 \(CMYK\)/],
   [/^JPEG, of 12 bits$/, /its samples have 12 bits, expected 8; save it anew as PNG or JPEG/],
