@@ -15,6 +15,14 @@ test('a shard is told when it begins and when it is done, with its images and se
   ]);
 });
 
+test('the warnings of a shard are told when it is done', async () => {
+  const lines: string[] = [];
+  const result = { shard: 17, warnings: ['overlays/a.webp is left out: too wide'] } as ShardResult;
+  const { evaluateShard } = logShards({ evaluateShard: async () => result }, (line) => lines.push(line));
+  await evaluateShard(task);
+  expect(lines[1]).toMatch(/^shard 17 done: 12 images; overlays\/a\.webp is left out: too wide in \d/);
+});
+
 test('a shard that fails is told with its cause, and fails all the same', async () => {
   const lines: string[] = [];
   const failing = async () => {

@@ -55,7 +55,7 @@ test('a picture that cannot be made is left out with a warning, and what counts 
   expect([...objects.keys()].sort()).toEqual([`${PREFIX}/overlays/a.webp`, `${PREFIX}/predictions/a.png`]);
 });
 
-test('a store that is away is no matter of pictures', async () => {
+test('a store that is away fails the shard, which is tried again', async () => {
   const { write } = await pictures(20, 10, (memory) => ({
     ...memory,
     write: () => Promise.reject(new Unavailable('S3 did not answer')),

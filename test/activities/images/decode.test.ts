@@ -66,7 +66,7 @@ test("the demo's images have the same pixels with a profile of a wide gamut in t
   for (const file of readdirSync(images)) {
     const plain = readFileSync(join(images, file));
     const profiled = Buffer.concat([plain.subarray(0, 2), profile, plain.subarray(2)]);
-    // Whoever heeds the profile gets other pixels: the test would see it.
+    // A decoder that applies the profile gives other pixels, which this test would notice.
     const converted = await sharp(profiled).toColourspace('srgb').raw().toBuffer();
     const { data } = await decodeImage(plain, file);
     expect(converted.equals(data)).toBe(false);

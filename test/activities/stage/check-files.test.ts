@@ -192,7 +192,7 @@ describe('what is wrong with a dataset', () => {
     expect(await stage()).toMatchObject({ totalFiles: 4 });
   });
 
-  test('is no matter of files if it is the destination', async () => {
+  test('is not noted as a problem of files if the destination fails', async () => {
     const { stage, memory } = folderOf(await dataset());
     const write = () => Promise.reject(new NotFound('bucket', 's3://bucket'));
     await expect(stage({}, { ...memory, write })).rejects.toThrow('s3://bucket: the bucket does not exist');
@@ -223,7 +223,7 @@ test('an orientation at the end of a PNG turns its image', async () => {
   expect(images[1]).toMatchObject({ id: 'b', width: 30, height: 40 });
 });
 
-describe('what is left out is said', () => {
+describe('what is left out is reported', () => {
   test.each([
     ['folder', folderOf],
     ['zip', zipFileOf],
@@ -249,7 +249,7 @@ describe('what is left out is said', () => {
     expect(leftOut).toEqual([expect.stringMatching(/images: not listed in val\.txt, left out: a\.jpg$/)]);
   });
 
-  test('and nothing is said if there is nothing', async () => {
+  test('and nothing is reported if there is nothing', async () => {
     const { stage } = folderOf(await dataset());
     expect((await stage()).leftOut).toEqual([]);
   });

@@ -76,7 +76,12 @@ test('StageDataset stages the validation split unless told otherwise', () => {
     annotationSuffix: '.png',
   };
   const input = { source, destination, name, ...dataset };
-  expect(StageDatasetInputSchema.parse(input)).toEqual({ ...input, version: 1, split: 'validation' });
+  expect(StageDatasetInputSchema.parse(input)).toEqual({
+    ...input,
+    version: 1,
+    split: 'validation',
+    check: false,
+  });
   expect(() => StageDatasetInputSchema.parse({ ...input, imageSuffix: 'jpg' })).toThrow();
   expect(() => StageDatasetInputSchema.parse({ ...input, imageDir: '../other' })).toThrow();
   const listed = { ...input, splitFile: 'ImageSets/val.txt', imageSuffix: '_leftImg8bit.png' };
