@@ -30,7 +30,7 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'long', // `npm run test:all` and CI only.
+          name: 'long', // `npm run test:all` and CI only: what takes minutes.
           include: long,
           ...withServers,
           sequence: { groupOrder: 2 },

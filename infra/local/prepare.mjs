@@ -88,12 +88,20 @@ async function runTessera(args) {
 async function runVitest(args) {
   // The tests on Kubernetes want a cluster, which only `k8s` brings, and those on CUDA what `cuda` does.
   const isChosen = args.some((arg) => arg.startsWith('--project'));
-  const projects = isChosen ? [] : ['--project', 'unit', '--project', 'servers'];
-  await vitest([...projects, ...args]);
+  // What takes minutes runs if it is asked for: by name, or with all.
+  const isNamed = args.length > 0 && !args[0].startsWith('-');
+  const projects = isChosen ? [] : ['unit', 'servers', ...(isNamed ? ['long'] : [])];
+  const reporters = isChosen && args.includes('long') ? reporting(args) : [];
+  await vitest([...projects.flatMap((name) => ['--project', name]), ...reporters, ...args]);
+}
+
+/** Tests that take minutes are reported one by one: a file says nothing for ten. */
+function reporting(args) {
+  return args.some((arg) => arg.startsWith('--reporter')) ? [] : ['--reporter=verbose'];
 }
 
 async function runK8s(args, cluster) {
-  const tests = ['--project', 'cluster', ...args];
+  const tests = ['--project', 'cluster', ...reporting(args), ...args];
   if (!cluster) {
     process.env.KUBE ??= '/usr/bin/env'; // `$KUBE kubectl`: the one on PATH.
     return vitest(tests);

@@ -57,10 +57,10 @@ test('disruptions are not counted, and what is misconfigured ends the Job', () =
   expect(job.spec?.activeDeadlineSeconds).toBeGreaterThan(fleet.deadlineSeconds);
 });
 
-test('a run of days may replace as many pods of an index each day', () => {
+test('a run of days may replace as many pods of an index each day, and those of a batch that is halved', () => {
   const limit = (days: number) =>
     jobOf({ ...fleet, deadlineSeconds: days * 86_400 }, template, 'default').spec!.backoffLimitPerIndex;
-  expect([0.5, 1, 7, 30].map(limit)).toEqual([6, 6, 42, 180]);
+  expect([0.5, 1, 7, 30].map(limit)).toEqual([16, 16, 52, 190]);
 });
 
 test('a template without the worker’s container is refused by name', () => {
