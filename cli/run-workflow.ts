@@ -133,6 +133,10 @@ function barPayload({ imagesPerSecond, etaSeconds, partial, workers }: Progress)
 /** The published results as mmseg prints them; classes that occur nowhere are left out and counted. */
 export async function resultsText(session: Session, resultsUri: string): Promise<string> {
   const results = await readResults(session.store, resultsUri);
+  const { artifacts, coverage } = results;
+  const written = artifacts.predictions ?? artifacts.show;
+  if (coverage.labelledPixels === 0 && written)
+    return `${coverage.images} images without a labelled pixel, so there is no mIoU. Their predictions: ${written}`;
   const perClass = results.perClass.filter(({ IoU, Acc }) => IoU !== null || Acc !== null);
   const absent = results.perClass.length - perClass.length;
   const note =

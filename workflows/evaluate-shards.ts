@@ -58,6 +58,7 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
         range,
         overlays,
         classes,
+        labelIds: run.labelIds,
         batch,
       });
       shared.progress.shardDone(result);

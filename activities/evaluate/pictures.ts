@@ -20,7 +20,7 @@ const REPORT_OPACITY = 0.6;
  */
 export async function writePictures(
   store: Store,
-  { run, overlays, classes }: ShardTask,
+  { run, overlays, classes, labelIds }: ShardTask,
   image: LoadedImage,
   prediction: Uint8Array,
 ): Promise<string[]> {
@@ -47,7 +47,7 @@ export async function writePictures(
       toJpeg({ ...underlay, data: paint(underlay.data, prediction, classes.classes, show.opacity) }),
     );
   if (predictions !== 'none')
-    await store.write(at('predictions', '.png'), labelPng(image.original, prediction, predictions), {
+    await store.write(at('predictions', '.png'), labelPng(image.original, prediction, labelIds), {
       contentType: 'image/png',
     });
   return warnings;
@@ -56,15 +56,15 @@ export async function writePictures(
 /**
  * A label map as an 8-bit grey PNG.
  *
- * @param form `submission` counts classes from 1: what mmseg's format-only writes for ADE20K's server
- * @see mmseg 0.30 `ADE20KDataset.results2img`
+ * @param ids what it holds for each class: what the dataset's server wants; null for the class itself
+ * @see mmseg 0.30 `ADE20KDataset.results2img`, `CityscapesDataset.results2img`
  */
 export function labelPng(
   { width, height }: { width: number; height: number },
   labels: Uint8Array,
-  form: 'labels' | 'submission',
+  ids: number[] | null,
 ): Uint8Array {
-  const data = form === 'labels' ? labels : labels.map((label) => label + 1);
+  const data = ids ? labels.map((label) => ids[label]!) : labels;
   return encode({ width, height, channels: 1, depth: 8, data });
 }
 

@@ -9,7 +9,7 @@ import type { RgbImage } from '../../core/image/resize.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { decodeAnnotation, decodeImage } from './decode.ts';
 
-/** An image and its truth, of the same size. */
+/** An image and its truth, of the same size; without an annotation all of it is ignored. */
 export interface LabelledFile {
   image: RgbImage;
   /** After reduce_zero_label. */
@@ -31,7 +31,9 @@ export async function readLabelled(
 ): Promise<LabelledFile> {
   const start = performance.now();
   const [imageBytes, annotationBytes] = await Promise.all(
-    [image.image, image.annotation].map(async ({ key, sha256 }) => {
+    [image.image, image.annotation].map(async (file) => {
+      if (!file) return null;
+      const { key, sha256 } = file;
       const uri = joinUri(root, key);
       const bytes = await store.read(uri);
       if (createHash('sha256').update(bytes).digest('hex') !== sha256)
@@ -43,15 +45,21 @@ export async function readLabelled(
   );
   const fetched = performance.now();
   const imageUri = joinUri(root, image.image.key);
-  const annotationUri = joinUri(root, image.annotation.key);
   const decoded = await decodeImage(imageBytes!, imageUri);
-  const labels = await decodeAnnotation(annotationBytes!, annotationUri);
-  checkAnnotationSize(readImageHeader(imageBytes!, imageUri)!, labels, annotationUri);
-  checkLabels(labels, annotationUri, config);
-  if (config.dataset.reduceZeroLabel) reduceZeroLabel(labels.data);
+  const readLabels = async (): Promise<LabelMap> => {
+    const { width, height } = decoded;
+    const nothing = new Uint8Array(width * height).fill(config.dataset.ignoreIndex);
+    if (!image.annotation) return { width, height, data: nothing };
+    const uri = joinUri(root, image.annotation.key);
+    const labels = await decodeAnnotation(annotationBytes!, uri);
+    checkAnnotationSize(readImageHeader(imageBytes!, imageUri)!, labels, uri);
+    checkLabels(labels, uri, config);
+    if (config.dataset.reduceZeroLabel) reduceZeroLabel(labels.data);
+    return labels;
+  };
   return {
     image: decoded,
-    labels,
+    labels: await readLabels(),
     seconds: { fetch: (fetched - start) / 1000, decode: (performance.now() - fetched) / 1000 },
   };
 }

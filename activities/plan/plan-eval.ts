@@ -1,3 +1,4 @@
+import { submissionIdsOf } from '../../core/config/config.ts';
 import { type EvalInput, EvalInputSchema, type EvalRun, type Plan } from '../../core/config/eval.ts';
 import type { FleetSpec } from '../../core/config/fleet.ts';
 import { parseAs } from '../../core/config/parse.ts';
@@ -11,7 +12,7 @@ import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
-import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
+import { ensureAnnotated, openStaged, stagedSplit, stagedWeights } from './staged.ts';
 
 /** What the control worker knows about itself. */
 export interface PlanContext {
@@ -48,6 +49,12 @@ export async function planEval(
   const { ignoredKeys } = matchWeights(torchFiles, config.model);
 
   const { manifest, object } = await stagedSplit(store, input.dataset, input.split);
+  if (!config.run.show && config.run.predictions === 'none')
+    ensureAnnotated(
+      manifest,
+      object.uri,
+      'no mIoU: ask for label maps (--format-only or --out), or for painted images (--show)',
+    );
   const shards = cutShards(imageCosts(manifest, config, object.uri), config.run.shards);
 
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
@@ -66,6 +73,7 @@ export async function planEval(
     imageIds: manifest.images.map((image) => image.id),
     shards,
     overlays: spread(manifest.images, config.run.overlays).map((image) => image.id),
+    labelIds: config.run.predictions === 'submission' ? submissionIdsOf(classes) : null,
     fleet: host
       ? { ...host, workers: Math.min(host.workers, shards.length) }
       : fleetSpec('eval', workflow, {

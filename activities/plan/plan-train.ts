@@ -33,7 +33,7 @@ import { imageCosts } from './image-costs.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
-import { openStaged, stagedSplit, stagedWeights } from './staged.ts';
+import { ensureAnnotated, openStaged, stagedSplit, stagedWeights } from './staged.ts';
 
 /**
  * Checks everything that can be checked before a worker exists, for the evaluations as well, and finds what earlier
@@ -64,6 +64,8 @@ export async function planTrain(
   matchWeights([await openStaged(store, weights)], config.model, backboneSpecs(config.model));
   const training = await stagedSplit(store, input.dataset, train.data.split);
   const evaluation = await stagedSplit(store, input.dataset, input.evaluationSplit);
+  for (const { manifest, object } of [training, evaluation])
+    ensureAnnotated(manifest, object.uri, 'no use for a training');
   if (!input.allowOverlap) ensureDisjoint(training.manifest, evaluation.manifest, input.dataset);
   imageCosts(evaluation.manifest, config, evaluation.object.uri);
 

@@ -1,6 +1,6 @@
 import { openTorchFile, type TorchFile } from '../../core/checkpoint/torch-file.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
-import { BadData } from '../../core/config/failures.ts';
+import { BadData, BadInput } from '../../core/config/failures.ts';
 import {
   type DatasetManifest,
   DatasetManifestSchema,
@@ -42,5 +42,14 @@ export function stagedSplit(
     joinUri(dataset, `${split}.manifest.json`),
     DatasetManifestSchema,
     `Stage it first: tessera stage dataset SOURCE ${dataset} --split ${split}`,
+  );
+}
+
+/** @throws BadInput for a split that was staged without annotations, with what that means */
+export function ensureAnnotated({ images, split }: DatasetManifest, uri: string, meaning: string): void {
+  const missing = images.filter(({ annotation }) => !annotation).length;
+  if (missing === 0) return;
+  throw new BadInput(
+    `${uri}: ${missing} of ${images.length} images of split '${split}' have no annotation, so it has ${meaning}`,
   );
 }

@@ -18,7 +18,7 @@ const HEAD_BYTES = 16 << 10;
 
 export interface WholePair {
   image: Buffer;
-  annotation: Buffer;
+  annotation: Buffer | null;
   /** Of the image as it is seen. */
   size: Size;
 }
@@ -31,6 +31,7 @@ export interface WholePair {
 export async function checkHeads(source: DatasetSource, pair: Pair): Promise<void> {
   const { imageKey, annotationKey } = pair;
   const image = await headerOf(source, imageKey, listingOf(pair), readImageHeader);
+  if (annotationKey === null) return;
   const annotation = await headerOf(source, annotationKey, annotationOf(pair), readAnnotationHeader);
   checkAnnotationSize(image, annotation, source.nameOf(annotationKey));
 }
@@ -39,16 +40,17 @@ export async function checkHeads(source: DatasetSource, pair: Pair): Promise<voi
 export async function checkPixels(source: DatasetSource, pair: Pair): Promise<void> {
   const { image, annotation } = await readPair(source, pair);
   await decodeImage(image, source.nameOf(pair.imageKey));
-  await decodeAnnotation(annotation, source.nameOf(pair.annotationKey));
+  if (annotation) await decodeAnnotation(annotation, source.nameOf(pair.annotationKey!));
 }
 
 /** Reads both files as they are to be sent. @throws as `checkHeads`, and for a file that is cut off */
 export async function readPair(source: DatasetSource, pair: Pair): Promise<WholePair> {
   const { imageKey, annotationKey } = pair;
   const image = await readWhole(source, imageKey, listingOf(pair));
-  const annotation = await readWhole(source, annotationKey, annotationOf(pair));
   // Again, of all bytes: a PNG's orientation may stand at its end.
   const header = wholeHeader(image, source.nameOf(imageKey), readImageHeader);
+  if (annotationKey === null) return { image, annotation: null, size: seenSize(header) };
+  const annotation = await readWhole(source, annotationKey, annotationOf(pair));
   const labels = wholeHeader(annotation, source.nameOf(annotationKey), readAnnotationHeader);
   checkAnnotationSize(header, labels, source.nameOf(annotationKey));
   return { image, annotation, size: seenSize(header) };

@@ -12,7 +12,8 @@ type Layout = Pick<
 export interface Pair {
   id: string;
   imageKey: string;
-  annotationKey: string;
+  /** Null where the split has no annotations. */
+  annotationKey: string | null;
   /** The file that lists it, for messages. */
   splitFile: string | undefined;
 }
@@ -29,17 +30,19 @@ export async function listPairs(
   source: DatasetSource,
   layout: Layout,
 ): Promise<{ pairs: Pair[]; leftOut: string[] }> {
+  const { annotationDir, annotationSuffix } = layout;
   const ids = await imageIds(source, layout);
   const pairs = ids.map((id) => ({
     id,
     imageKey: `${layout.imageDir}/${id}${layout.imageSuffix}`,
-    annotationKey: `${layout.annotationDir}/${id}${layout.annotationSuffix}`,
+    annotationKey: annotationDir === undefined ? null : `${annotationDir}/${id}${annotationSuffix}`,
     splitFile: layout.splitFile,
   }));
-  const annotations = await source.list(layout.annotationDir);
+  const annotations = annotationDir === undefined ? [] : await source.list(annotationDir);
   if (!annotations)
     throw new BadInput(
-      `${source.nameOf(layout.annotationDir)}: no such folder; expected the annotations of ${layout.imageDir}/`,
+      `${source.nameOf(annotationDir!)}: no such folder; expected the annotations of ${layout.imageDir}/. ` +
+        'A split that has none is staged with --no-annotations, to be predicted',
     );
   const images = (await source.list(layout.imageDir)) ?? [];
   return { pairs, leftOut: leftOut(source, layout, { ids: new Set(ids), images, annotations }) };
@@ -67,7 +70,7 @@ function leftOut(
   );
   return [
     ...about(imageDir, foreign, `no ${imageSuffix} files`),
-    ...about(annotationDir, alone, `annotations without an image in ${imageDir}/`),
+    ...about(annotationDir ?? '', alone, `annotations without an image in ${imageDir}/`),
   ];
 }
 

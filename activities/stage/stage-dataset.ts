@@ -60,9 +60,9 @@ export async function stageDataset(
     // The others are still read, but a dataset that cannot be published isn't sent.
     if (!files || problems.any) return null;
     const image = await uploads.send(pair.imageKey, files.image);
-    const annotation = await uploads.send(pair.annotationKey, files.annotation);
+    const annotation = files.annotation && (await uploads.send(pair.annotationKey!, files.annotation));
     hooks.onProgress(++done, total);
-    return { id: pair.id, image, annotation, ...files.size };
+    return { id: pair.id, image, ...(annotation ? { annotation } : {}), ...files.size };
   });
   problems.throwIfAny();
   const manifest: DatasetManifest = {
@@ -78,14 +78,14 @@ export async function stageDataset(
     manifestUri,
     manifestSha256,
     ...uploads.sent,
-    totalFiles: 2 * pairs.length,
+    totalFiles: pairs.reduce((files, { annotationKey }) => files + (annotationKey === null ? 1 : 2), 0),
     leftOut,
   };
 }
 
 /** Sends what isn't there: an earlier manifest tells what was sent, and the listing that it is still there. */
 async function createUploads(store: Store, destination: string, earlier: DatasetManifest | null) {
-  const files = earlier?.images.flatMap(({ image, annotation }) => [image, annotation]) ?? [];
+  const files = earlier?.images.flatMap(({ image, annotation }) => [image, annotation ?? []].flat()) ?? [];
   const known = new Map(files.map(({ key, sha256 }) => [key, sha256]));
   const listed = earlier ? await store.list(`${destination.replace(/\/+$/, '')}/`) : [];
   const sizes = new Map(listed.map(({ uri, sizeBytes }) => [uri, sizeBytes]));

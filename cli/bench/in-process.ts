@@ -100,7 +100,7 @@ async function planTask({ store, input, config, threads }: InProcessOptions): Pr
   const plan = await planEval(context, { ...input, config: alone }, workflow);
   if (plan.kind !== 'run') throw new Error(`${workflow.workflowId} has results already`);
   const { run } = plan;
-  return { run, range: run.shards[0]!, overlays: [], classes: null, batch: config.run.batch };
+  return { run, range: run.shards[0]!, overlays: [], classes: null, labelIds: null, batch: config.run.batch };
 }
 
 function countCrops(manifest: DatasetManifest, images: number, { model, pipeline }: Config): number {

@@ -4,6 +4,7 @@ import { loadConfig } from '../../activities/plan/load-config.ts';
 import { stageDataset } from '../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
 import type { Config } from '../../core/config/config.ts';
+import { BadInput } from '../../core/config/failures.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../../core/config/stage.ts';
 import type { Store } from '../../core/store.ts';
 import { runToEnd } from '../run-workflow.ts';
@@ -26,6 +27,10 @@ export function stageCommands(program: Command): void {
     )
     .argument('<s3-uri>', 'where it goes')
     .option('--split <name>', 'which split: validation, training', EVALUATED)
+    .option('--image-dir <path>', "the split's images, below the source, if not where the layout has them")
+    .option('--annotations <path>', 'its annotations, likewise')
+    .option('--no-annotations', 'it has none, and is to be predicted: a test set for a server')
+    .option('--split-file <path>', 'the list of its images, an id a line')
     .option('--layout <config>', "config whose dataset section tells the dataset's layout", 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
     .option('--check', 'decode every image and annotation before the first one is sent')
@@ -33,7 +38,15 @@ export function stageCommands(program: Command): void {
       async (
         source: string,
         destination: string,
-        options: { split: string; layout: string; name?: string; check?: boolean },
+        options: {
+          split: string;
+          imageDir?: string;
+          annotations?: string | boolean;
+          splitFile?: string;
+          layout: string;
+          name?: string;
+          check?: boolean;
+        },
       ) => {
         const { dataset } = await loadConfig(options.layout);
         const request = {
@@ -41,7 +54,7 @@ export function stageCommands(program: Command): void {
           destination,
           name: options.name ?? path.basename(absolute(source), '.zip'),
           check: options.check ?? false,
-          ...layoutOf(dataset, options.split),
+          ...layoutOf(dataset, options.split, placeOf(options)),
         };
         await run({ type: 'StageDataset', request });
       },
@@ -59,18 +72,75 @@ export function stageCommands(program: Command): void {
     );
 }
 
-/** Where a split lies. A config tells the folders of the one that is evaluated; others lie beside it, by their names. */
+function placeOf({
+  imageDir,
+  annotations,
+  splitFile,
+}: {
+  imageDir?: string;
+  annotations?: string | boolean;
+  splitFile?: string;
+}): SplitPlace {
+  return {
+    ...(imageDir === undefined ? {} : { imageDir }),
+    ...(typeof annotations === 'string' || annotations === false ? { annotations } : {}),
+    ...(splitFile === undefined ? {} : { splitFile }),
+  };
+}
+
+/** What a user says of a split's place, beside what the config's layout says. */
+export interface SplitPlace {
+  imageDir?: string;
+  /** False: the split has none. */
+  annotations?: string | false;
+  splitFile?: string;
+}
+
+/**
+ * Where a split lies. A config says where the one that is evaluated does; others lie beside it if the folders are named
+ * after their splits.
+ *
+ * @throws BadInput if the layout doesn't tell splits apart: another split's files would be taken in silence
+ */
 export function layoutOf(
   dataset: Config['dataset'],
   split: string,
+  place: SplitPlace = {},
 ): Omit<StageDatasetInput, 'source' | 'destination' | 'name'> {
-  const { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile } = dataset;
-  const folder = (evaluated: string) =>
-    split === EVALUATED ? evaluated : evaluated.replace(/(^|\/)(validation|val)$/, `$1${split}`);
-  return {
-    ...{ split, imageDir: folder(imageDir), annotationDir: folder(annotationDir) },
-    ...{ imageSuffix, annotationSuffix, splitFile },
+  const { imageSuffix, annotationSuffix } = dataset;
+  const isEvaluated = split === EVALUATED || splitsOf(dataset).includes(split);
+  const folder = (given: string | undefined, evaluated: string, option: string) => {
+    if (given !== undefined || isEvaluated) return given ?? evaluated;
+    const renamed = evaluated.replace(/(^|\/)(validation|val)$/, `$1${split}`);
+    // Where a list tells splits apart, the folders are those of all.
+    if (renamed !== evaluated || place.splitFile !== undefined) return renamed;
+    throw new BadInput(
+      `--split ${split}: the config's layout doesn't say where it lies: ${evaluated} is not named after a split. ` +
+        `Name its folder with ${option}, or its list of images with --split-file`,
+    );
   };
+  if (!isEvaluated && dataset.splitFile !== undefined && place.splitFile === undefined)
+    throw new BadInput(
+      `--split ${split}: the config's layout lists the images of another split (${dataset.splitFile}). ` +
+        'Name the list of this one with --split-file',
+    );
+  const splitFile = place.splitFile ?? (isEvaluated ? dataset.splitFile : undefined);
+  return {
+    split,
+    imageDir: folder(place.imageDir, dataset.imageDir, '--image-dir'),
+    ...(place.annotations === false
+      ? {}
+      : { annotationDir: folder(place.annotations, dataset.annotationDir, '--annotations') }),
+    imageSuffix,
+    annotationSuffix,
+    splitFile,
+  };
+}
+
+/** By what names the layout's own paths call the split that is evaluated: `images/val`, `ImageSets/val.txt`. */
+function splitsOf({ imageDir, splitFile = '' }: Config['dataset']): string[] {
+  const name = /(?:^|\/)(validation|val)(?:\.\w+)?$/;
+  return [imageDir, splitFile].flatMap((path) => name.exec(path)?.[1] ?? []);
 }
 
 function isHere(source: string): boolean {

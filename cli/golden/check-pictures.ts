@@ -4,6 +4,7 @@ import { loadImage } from '../../activities/evaluate/load-image.ts';
 import { labelPng } from '../../activities/evaluate/pictures.ts';
 import { decodeAnnotation } from '../../activities/images/decode.ts';
 import { loadClasses } from '../../activities/plan/load-config.ts';
+import { submissionIdsOf } from '../../core/config/config.ts';
 import { paint } from '../../core/image/paint.ts';
 import { type Row, verdict } from './compare.ts';
 import { evaluateRun, ROOT } from './evaluate-run.ts';
@@ -35,11 +36,12 @@ export async function checkFormatOnly(
   source: PipelineRun,
 ): Promise<Row[]> {
   using evaluated = await evaluateRun(golden, { ...source, images: run.images });
+  const ids = submissionIdsOf(await loadClasses('ade20k'));
   const rows: Row[] = [];
   for (const id of run.images) {
     const file = run.expected.png!.replace('{id}', id);
     const expected = await decodeAnnotation(readFileSync(golden.path(file)), file);
-    const written = labelPng(expected, evaluated.predictions.get(id)!, 'submission');
+    const written = labelPng(expected, evaluated.predictions.get(id)!, ids);
     const actual = (await decodeAnnotation(written, file)).data;
     const tie = await nearTie(golden, source, id);
     const wrong = expected.data.filter((value, i) => value !== actual[i] && !tie?.[i]).length;

@@ -58,6 +58,7 @@ export async function evaluateRun(golden: GoldenFolder, run: PipelineRun): Promi
       range: { shard: 0, first: 0, count: manifest.images.length },
       overlays: [],
       classes: null,
+      labelIds: null,
       batch: config.run.batch,
     },
     { attempt: 1, signal: new AbortController().signal, heartbeat() {} },

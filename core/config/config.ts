@@ -169,12 +169,24 @@ export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];
 export type Precision = (typeof PRECISIONS)[number];
 
-export const DatasetClassesSchema = z.strictObject({
-  name: z.string(),
-  classes: z.array(datasetClass).min(1),
-});
+export const DatasetClassesSchema = z
+  .strictObject({
+    name: z.string(),
+    classes: z.array(datasetClass).min(1),
+    /** What the dataset's server wants in a label map for each class (`--format-only`); class + 1, if absent. */
+    submissionIds: z.array(byte).optional(),
+  })
+  .refine(({ classes, submissionIds }) => !submissionIds || submissionIds.length === classes.length, {
+    error: 'expected one for each class',
+    path: ['submissionIds'],
+  });
 /** Class names (with the original's odd spaces) and palette, RGB. */
 export type DatasetClasses = z.infer<typeof DatasetClassesSchema>;
+
+/** What a dataset's server wants in a label map for each class. @see mmseg 0.30 `results2img` of its datasets */
+export function submissionIdsOf({ classes, submissionIds }: DatasetClasses): number[] {
+  return submissionIds ?? classes.map((_, label) => label + 1);
+}
 
 function isPathBelow(path: string): boolean {
   return path.split('/').every((part) => !['', '.', '..'].includes(part));

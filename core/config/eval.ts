@@ -60,6 +60,8 @@ export interface EvalRun {
   shards: ShardRange[];
   /** Images that get an overlay in the report. */
   overlays: string[];
+  /** What label maps hold for each class, if not the class itself. */
+  labelIds: number[] | null;
   fleet: FleetSpec;
   deadlineSeconds: number;
 }
@@ -86,6 +88,7 @@ export interface ShardTask {
   overlays: string[];
   /** For what is painted; null for most shards: history is dear. */
   classes: DatasetClasses | null;
+  labelIds: number[] | null;
   /** Crops of a batch: less than the config's after an out-of-memory. */
   batch: number;
 }

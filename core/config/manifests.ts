@@ -21,7 +21,8 @@ export const DatasetManifestSchema = z.strictObject({
       z.strictObject({
         id: z.string().min(1),
         image: stagedFile,
-        annotation: stagedFile,
+        /** Absent in a split without truth, such as a test set whose labels its server keeps. */
+        annotation: stagedFile.optional(),
         /** Of the image as it is seen (EXIF orientation applied), pixels. */
         width: z.int().positive(),
         height: z.int().positive(),

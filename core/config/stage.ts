@@ -14,6 +14,8 @@ export const StageDatasetInputSchema = z.strictObject({
   /** Decodes every file before the first one is sent; headers are read in any case. */
   check: z.boolean().default(false),
   ...DatasetLayoutSchema.shape,
+  /** Absent: images alone, to be predicted. */
+  annotationDir: DatasetLayoutSchema.shape.annotationDir.optional(),
 });
 export type StageDatasetInput = z.input<typeof StageDatasetInputSchema>;
 

@@ -1,7 +1,10 @@
+import path from 'node:path';
 import { WorkflowFailedError } from '@temporalio/client';
 import { decode } from 'fast-png';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startTessera, type Tessera } from './tessera.ts';
+import { loadConfig } from '../../activities/plan/load-config.ts';
+import { runToEnd } from '../../cli/run-workflow.ts';
+import { ROOT, startTessera, type Tessera } from './tessera.ts';
 
 const IMAGES = 24;
 let tessera: Tessera;
@@ -75,5 +78,36 @@ describe('EvalMIoU, whatever is asked of it,', () => {
       .catch((error: unknown) => error)) as WorkflowFailedError;
     expect(failure.cause?.message).toContain('deadline');
     expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+  });
+
+  it('predicts a split without annotations, as its server wants it', async () => {
+    const { session, state } = tessera;
+    const { dataset } = await loadConfig('tiny');
+    const { imageDir, imageSuffix, annotationSuffix } = dataset;
+    await runToEnd(session, 'StageDataset', 'unlabelled', {
+      ...{ source: path.join(state, 'ade'), destination: `${ROOT}/datasets/unlabelled`, name: 'unlabelled' },
+      ...{ imageDir, imageSuffix, annotationSuffix },
+    });
+    const wanted = { dataset: `${ROOT}/datasets/unlabelled` };
+    await expect(tessera.run('unlabelled-miou', tessera.input(wanted))).rejects.toMatchObject({
+      cause: { type: 'BadInput', message: expect.stringContaining('no mIoU: ask for label maps') },
+    });
+    const overrides = ['run.predictions=submission'];
+    const result = await tessera.run('unlabelled-maps', tessera.input({ ...wanted, overrides }));
+    expect(result).toMatchObject({ mIoU: null, images: IMAGES });
+    const { artifacts, coverage } = await tessera.results('unlabelled-maps');
+    expect(coverage).toMatchObject({ images: IMAGES, labelledPixels: 0 });
+    const labelled = await tessera.run('labelled-maps', tessera.input({ overrides }));
+    expect(labelled.mIoU).toBeGreaterThan(0);
+    // The same predictions as with annotations, byte for byte.
+    const others = await tessera.results('labelled-maps');
+    expect(coverage.predictionsSha256).toBe(others.coverage.predictionsSha256);
+    const maps = await session.store.list(artifacts.predictions!);
+    const bytes = await Promise.all(
+      [artifacts, others.artifacts].map(({ predictions }) =>
+        session.store.read(maps[0]!.uri.replace(artifacts.predictions!, predictions!)),
+      ),
+    );
+    expect(bytes[0]).toEqual(bytes[1]);
   });
 });

@@ -113,6 +113,7 @@ async function plan({
     imageIds: Array.from({ length: images }, (_, i) => `ADE_val_${String(i + 1).padStart(8, '0')}`),
     shards: cutShards(new Array(images).fill(2), shards),
     overlays: ['ADE_val_00000001', 'ADE_val_00001001'],
+    labelIds: null,
     fleet: {
       ...{ name: 'eval-big', launcher: 'fake', workflowId: 'big', runId: 'run', taskQueue: 'tessera-big' },
       ...{ workers, device: 'cuda', deadlineSeconds: 600, logs: 's3://bucket/runs/big/logs' },

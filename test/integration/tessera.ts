@@ -77,7 +77,7 @@ export async function damagedDataset(
   const victim = manifest.images[3]!;
   for (const entry of manifest.images) {
     for (const kind of ['image', 'annotation'] as const) {
-      const file = entry[kind];
+      const file = entry[kind]!;
       const bytes = await store.read(`${from}/${file.key}`);
       const change = entry === victim ? damage[kind] : undefined;
       const written = change ? await change(bytes) : bytes;

@@ -127,7 +127,7 @@ function lasting(): ApplicationFailure {
 /** The evaluation of one image, in one shard. */
 function evaluationOf({ start, evaluation, ...run }: TrainRun): EvalRun {
   return {
-    ...{ ...run, head: null, ignoredKeys: [], overlays: [] },
+    ...{ ...run, head: null, ignoredKeys: [], overlays: [], labelIds: null },
     dataset: { ...run.dataset, split: 'validation', images: 1 },
     imageIds: ['a'],
     shards: [{ shard: 0, first: 0, count: 1 }],

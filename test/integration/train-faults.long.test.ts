@@ -176,7 +176,7 @@ async function datasetWithLabel(
   const manifestUri = `${dataset}/training.manifest.json`;
   const manifest: DatasetManifest = JSON.parse((await store.read(manifestUri)).toString());
   const order = { seed: 0, batch: 2, imageCount: manifest.images.length };
-  const victim = manifest.images[sampleAt(order, 7, 1)]!.annotation;
+  const victim = manifest.images[sampleAt(order, 7, 1)]!.annotation!;
   const annotation = `${dataset}/${victim.key}`;
   const { width, height, data } = decode(await store.read(annotation));
   data[3 * width + 5] = label;

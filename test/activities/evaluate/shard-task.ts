@@ -37,6 +37,7 @@ export async function shardTask(
     range: { shard: 3, first, count },
     overlays,
     classes: overlays.length > 0 || config.run.show ? await loadClasses('ade20k') : null,
+    labelIds: null,
     batch: config.run.batch,
   };
 }

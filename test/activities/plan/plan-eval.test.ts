@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { loadClasses } from '../../../activities/plan/load-config.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import { submissionIdsOf } from '../../../core/config/config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
 import { float32Tensor, randomTensors, sha256, stagedSet, tinyConfig } from '../../builders.ts';
@@ -112,4 +114,47 @@ describe('a plan', () => {
       `${input.output}: the store ignores If-None-Match`,
     );
   });
+});
+
+describe('a split without annotations', () => {
+  async function unlabelled() {
+    const set = await stagedSet();
+    const images = set.manifest.images.map(({ annotation: _, ...image }) => image);
+    set.objects.set(
+      's3://bucket/data/validation.manifest.json',
+      Buffer.from(JSON.stringify({ ...set.manifest, images })),
+    );
+    return set;
+  }
+
+  test('is refused where a mIoU is asked for, with what can be had', async () => {
+    const { store, input } = await unlabelled();
+    await expect(plan(store, input)).rejects.toThrow(
+      "s3://bucket/data/validation.manifest.json: 8 of 8 images of split 'validation' have no annotation, so it has no " +
+        'mIoU: ask for label maps (--format-only or --out), or for painted images (--show)',
+    );
+  });
+
+  test.each(['run.predictions=labels', 'run.predictions=submission', 'run.show={"opacity":0.5}'])(
+    'is predicted with %s',
+    async (override) => {
+      const { store, input } = await unlabelled();
+      const run = await plannedRun(store, { ...input, overrides: [override] });
+      expect(run.imageIds).toHaveLength(8);
+    },
+  );
+});
+
+test('label maps for a server hold what the dataset says, or class + 1', async () => {
+  const { store, input } = await stagedSet();
+  const idsWith = async (...overrides: string[]) =>
+    (await plannedRun(store, { ...input, overrides })).labelIds;
+  expect(await idsWith('run.predictions=labels')).toBeNull();
+  expect(await idsWith('run.predictions=submission')).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
+  const cityscapes = await loadClasses('cityscapes');
+  const ids = submissionIdsOf(cityscapes);
+  // As cityscapesScripts' labels.py has them.
+  const named = Object.fromEntries(cityscapes.classes.map(({ name }, i) => [name, ids[i]]));
+  expect(named).toMatchObject({ road: 7, sidewalk: 8, 'traffic light': 19, sky: 23, train: 31, bicycle: 33 });
+  expect(submissionIdsOf(await loadClasses('pascal-voc'))).toEqual(Array.from({ length: 21 }, (_, i) => i));
 });

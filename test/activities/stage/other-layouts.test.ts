@@ -86,7 +86,14 @@ async function evaluated(source: string, config: Config) {
   const { evaluate, predictions } = openEvaluator(store);
   const counts = new Float64Array(config.model.head.classes ** 2);
   for (const range of run.shards) {
-    const result = await evaluate({ run, range, overlays: [], classes: null, batch: config.run.batch });
+    const result = await evaluate({
+      run,
+      range,
+      overlays: [],
+      classes: null,
+      labelIds: run.labelIds,
+      batch: config.run.batch,
+    });
     for (const [i, count] of decodeMatrix(result.matrix).counts.entries()) counts[i]! += count;
   }
   const manifest = DatasetManifestSchema.parse(JSON.parse((await store.read(manifestUri)).toString()));

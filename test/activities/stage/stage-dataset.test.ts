@@ -49,7 +49,7 @@ describe('a dataset that is staged', () => {
     expect(staged.manifestSha256).toBe(sha256(bytes));
 
     const { images } = DatasetManifestSchema.parse(JSON.parse(bytes.toString()));
-    const files = images.flatMap(({ image, annotation }) => [image, annotation]);
+    const files = images.flatMap(({ image, annotation }) => [image, annotation!]);
     for (const file of files) {
       const object = objects.get(`s3://bucket/ade/${file.key}`)!;
       expect([file.sizeBytes, file.sha256]).toEqual([object.length, sha256(object)]);
@@ -170,4 +170,20 @@ test('progress counts images, and a stop is heard', async () => {
   stop.abort(new Error('told to stop'));
   const stopped = stageDataset(store, input, { ...HOOKS, signal: stop.signal });
   await expect(stopped).rejects.toThrow('told to stop');
+});
+
+test('a split without annotations is staged as it is, from a layout that has none', async () => {
+  const { source, input, store, objects } = await datasetFolder();
+  rmSync(join(source, 'annotations'), { recursive: true });
+  const { annotationDir: _, ...images } = input;
+  await expect(stageDataset(store, input, HOOKS)).rejects.toThrow(/no such folder; .*--no-annotations/);
+  const staged = await stageDataset(store, { ...images, split: 'testing', check: true }, HOOKS);
+  expect(staged).toMatchObject({ uploadedFiles: 4, totalFiles: 4, leftOut: [] });
+  const manifest = DatasetManifestSchema.parse(JSON.parse(objects.get(staged.manifestUri)!.toString()));
+  expect(manifest.images.map(({ annotation }) => annotation)).toEqual(IDS.map(() => undefined));
+  expect(manifest.images[0]).toMatchObject({ height: 30 });
+  // The same again sends nothing.
+  expect(await stageDataset(store, { ...images, split: 'testing' }, HOOKS)).toMatchObject({
+    uploadedFiles: 0,
+  });
 });

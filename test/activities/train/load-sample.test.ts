@@ -67,10 +67,10 @@ describe('what is wrong is named by its object', () => {
 
   test('an annotation of another size', async () => {
     const { objects, context, image } = await firstImage();
-    const uri = `${context.root}/${image.annotation.key}`;
+    const uri = `${context.root}/${image.annotation!.key}`;
     const other = annotationOf(5, 5);
     objects.set(uri, other);
-    image.annotation = { ...image.annotation, sha256: sha256(other) };
+    image.annotation = { ...image.annotation!, sha256: sha256(other) };
     await expect(loadSample(context, 0, 0)).rejects.toThrow(`${uri}: 5×5 px, but its image is`);
   });
 });
