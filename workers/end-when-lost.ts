@@ -2,11 +2,11 @@ import { ApplicationFailure } from '@temporalio/activity';
 import type { GpuActivities } from '../activities/gpu.ts';
 import type { FailureClass } from '../core/config/failures.ts';
 
-const LOST: FailureClass = 'WorkerLost';
+const ENDING: readonly FailureClass[] = ['WorkerLost', 'Unexpected'];
 
 /**
- * Activities that report the end of what they compute on, such as a GPU after a fault: nothing else may be computed in
- * this process, and its worker has to go.
+ * Activities after whose failure nothing else may be computed in this process: a GPU has failed, or something that nobody
+ * foresaw has happened, which is tried again elsewhere. The worker has to go.
  *
  * @param onLost is called once, before Temporal hears of the failure
  */
@@ -21,7 +21,7 @@ export function endWhenLost<A extends Partial<GpuActivities>>(
       try {
         return await work(task);
       } catch (error) {
-        if (error instanceof ApplicationFailure && error.type === LOST && !isLost) {
+        if (error instanceof ApplicationFailure && ENDING.some((type) => type === error.type) && !isLost) {
           isLost = true;
           onLost(error.message);
         }

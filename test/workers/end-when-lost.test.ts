@@ -19,6 +19,13 @@ test('a worker whose GPU has failed is told to go once, and the failure goes on 
   expect(lost).toEqual(['a WorkerLost']);
 });
 
+test('an error that nobody foresaw ends its worker as well: it is tried again elsewhere', async () => {
+  const lost: string[] = [];
+  const activities = endWhenLost({ evaluateShard: failing('Unexpected') }, (message) => lost.push(message));
+  await expect(activities.evaluateShard({} as ShardTask)).rejects.toThrow('a Unexpected');
+  expect(lost).toEqual(['a Unexpected']);
+});
+
 test('any other failure leaves a worker at work', async () => {
   const lost: string[] = [];
   const activities = endWhenLost({ evaluateShard: failing('OutOfMemory') }, (message) => lost.push(message));
