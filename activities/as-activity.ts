@@ -87,7 +87,7 @@ function toApplicationFailure(error: unknown, { info, cancellationSignal }: Cont
   const failure = asTyped(error, info.activityType);
   const { failureClass, message, cause } = failure;
   const { retry, maxAttempts } = REACTIONS[failureClass];
-  // The log is where its stack is looked for: what nobody foresaw has no other explanation.
+  // An unforeseen error has no explanation but its stack, which people look for in the log.
   if (failureClass === 'Unexpected') console.error(`${message}\n${stackOf(cause)}`);
   return ApplicationFailure.create({
     message,

@@ -23,7 +23,7 @@ const MACHINE: Record<string, (file: string) => string> = {
 /**
  * A failure that a user can act on, in a sentence.
  *
- * @returns null for what nobody foresaw
+ * @returns null for an unforeseen error
  */
 export function explain(error: unknown): string | null {
   if (error instanceof TypedFailure) return error.message;

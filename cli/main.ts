@@ -51,7 +51,7 @@ try {
   process.exitCode = 1;
 }
 
-/** What nobody foresaw, in a sentence; its stack is for whoever mends it. */
+/** An unforeseen error in a sentence; its stack goes to a file, for a bug report. */
 function unexpected(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
   const stack = error instanceof Error ? error.stack : text;

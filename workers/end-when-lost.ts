@@ -5,8 +5,8 @@ import type { FailureClass } from '../core/config/failures.ts';
 const ENDING: readonly FailureClass[] = ['WorkerLost', 'Unexpected'];
 
 /**
- * Activities after whose failure nothing else may be computed in this process: a GPU has failed, or something that nobody
- * foresaw has happened, which is tried again elsewhere. The worker has to go.
+ * Activities after whose failure nothing else may be computed in this process: the GPU has failed, or an unforeseen error
+ * is to be tried again elsewhere. The worker ends.
  *
  * @param onLost is called once, before Temporal hears of the failure
  */

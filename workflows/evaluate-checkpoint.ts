@@ -35,7 +35,7 @@ export async function evaluateCheckpoint(
       if (isCancellation(error)) throw error;
       const failure = classify(error);
       training.onFailure(failure);
-      // What nobody foresaw was tried again where it happened.
+      // An unforeseen error was tried again where it happened.
       const isLasting = REACTIONS[failure.class].retry !== 'backoff' || failure.class === 'Unexpected';
       if (isLasting || attempt >= MAX_ATTEMPTS) throw error;
       await sleep(longBackoff(attempt));

@@ -244,7 +244,7 @@ export class ShardEvaluator implements AsyncDisposable {
   }
 }
 
-/** Work on one image; an error that nobody foresaw names it. */
+/** Work on one image; an unforeseen error names it. */
 async function withName<T>(image: string, signal: AbortSignal, work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -35,7 +35,7 @@ export class ModelSlot implements AsyncDisposable {
    * The task's model, loaded if it isn't.
    *
    * @throws BadInput, BadData, Unavailable; OutOfMemory where the batch doesn't fit, before anything is fetched if the GPU
-   *   tells its memory
+   *   reports its memory
    */
   async load({ run, batch }: Pick<ShardTask, 'run' | 'batch'>, signal: AbortSignal): Promise<LoadedModel> {
     const config = { ...run.config, run: { ...run.config.run, batch } };

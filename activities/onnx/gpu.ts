@@ -26,7 +26,7 @@ export async function askGpu(field: string, env: NodeJS.ProcessEnv = process.env
 }
 
 /**
- * Looks whether a GPU can run a model before anything of it is loaded. Where nvidia-smi says nothing, only trying tells.
+ * Checks that a GPU can run a model before anything of it is loaded. Without an answer of nvidia-smi it is tried.
  *
  * @param need bytes that it is expected to take
  * @param what of the message: `run.batch=16 of tiny`

@@ -16,7 +16,7 @@ const NO_KERNEL = [209, 222];
 const WITHOUT_CUDA = /cuda|cudnn|cublas|backend not found|no available backend|providers? (?:is )?not|libcu/i;
 
 /**
- * What a failure of ONNX Runtime means, which tells causes apart only in words: an allocation that failed is the batch's,
+ * What a failure of ONNX Runtime means. Its causes differ only in their words: an allocation that failed is the batch's,
  * a fault of the GPU is the worker's, and that there is no GPU at all is the request's.
  *
  * @param moment a session's opening, or one of its runs

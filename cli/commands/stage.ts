@@ -100,7 +100,7 @@ export interface SplitPlace {
  * Where a split lies. A config says where the one that is evaluated does; others lie beside it if the folders are named
  * after their splits.
  *
- * @throws BadInput if the layout doesn't tell splits apart: another split's files would be taken in silence
+ * @throws BadInput if the layout doesn't distinguish splits: another split's files would be staged in silence
  */
 export function layoutOf(
   dataset: Config['dataset'],
@@ -112,7 +112,7 @@ export function layoutOf(
   const folder = (given: string | undefined, evaluated: string, option: string) => {
     if (given !== undefined || isEvaluated) return given ?? evaluated;
     const renamed = evaluated.replace(/(^|\/)(validation|val)$/, `$1${split}`);
-    // Where a list tells splits apart, the folders are those of all.
+    // With a list for each split, all share the folders.
     if (renamed !== evaluated || place.splitFile !== undefined) return renamed;
     throw new BadInput(
       `--split ${split}: the config's layout doesn't say where it lies: ${evaluated} is not named after a split. ` +

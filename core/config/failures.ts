@@ -33,7 +33,7 @@ export const REACTIONS: Record<
     means: 'the worker vanished in mid-shard, or its GPU failed',
   },
   FleetLost: { retry: 'never', maxAttempts: 1, means: 'workers die faster than bad luck explains' },
-  Unexpected: { retry: 'backoff', maxAttempts: 2, means: 'an error that nobody foresaw: most likely a bug' },
+  Unexpected: { retry: 'backoff', maxAttempts: 2, means: 'an unforeseen error: most likely a bug' },
 };
 
 /** Whether a shard is to be tried again that has failed in these ways, the last of them just now. */
@@ -54,7 +54,7 @@ export class TypedFailure extends Error {
 }
 
 /**
- * What failed in a way that the code doesn't know, as a failure of its own class. What is typed stays as it is.
+ * An unforeseen error as a failure of its own class. A typed failure is returned as it is.
  *
  * @param where what was being worked on: an image, an activity
  */

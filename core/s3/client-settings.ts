@@ -1,4 +1,4 @@
-/** What of an S3 client tells where it asks. */
+/** The settings of an S3 client that say which store it asks. */
 export interface ClientLike {
   config: {
     endpoint?: (() => Promise<{ protocol: string; hostname: string; port?: number | undefined }>) | undefined;
