@@ -18,7 +18,8 @@ vi.setConfig({ testTimeout: 30_000 });
 /** A clone with the real bootstrap and a command that holds a stack; `programs` stand first on its PATH. */
 function clone({ npmPackages = 'linked', programs = {} }: CloneOptions) {
   const root = temporaryFolder();
-  cpSync(join(ROOT, 'infra/local'), join(root, 'infra/local'), { recursive: true });
+  for (const part of ['infra/local', 'infra/cuda-check'])
+    cpSync(join(ROOT, part), join(root, part), { recursive: true });
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   mkdirSync(join(root, 'cli'));
   for (const file of ['tsconfig.json', 'cli/tessera.mjs']) cpSync(join(ROOT, file), join(root, file));
