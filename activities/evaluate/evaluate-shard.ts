@@ -145,7 +145,7 @@ export class ShardEvaluator implements AsyncDisposable {
     }
     const spent = difference(model.inference.phases, before);
     this.#context.onTimings?.({ model: model.seconds, images: tally.seconds, inference: spent });
-    const idle = (waited + performance.now() - loaded) / 1000 - spent.graph - spent.stitch;
+    const idle = (waited + performance.now() - loaded) / 1000 - computeSeconds(spent);
     return {
       shard: task.range.shard,
       matrix: encodeMatrix(tally.matrix),
@@ -228,7 +228,7 @@ export class ShardEvaluator implements AsyncDisposable {
       weightFetch: once(seconds.weightFetch),
       graphBuild: once(seconds.graphBuild + seconds.sessionCreate),
       warmUp: once(seconds.warmUp),
-      compute: spent.graph + spent.stitch,
+      compute: computeSeconds(spent),
       idle: Math.max(0, idle),
     };
     this.#isFirst = false;
@@ -269,10 +269,16 @@ async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<v
   await Promise.race([work, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
 }
 
+/** With the model at work: in either thread, or in both. */
+function computeSeconds({ graph, stitch, both }: InferencePhases): number {
+  return graph + stitch - both;
+}
+
 function difference(after: InferencePhases, before: InferencePhases): InferencePhases {
   return {
     graph: after.graph - before.graph,
     stitch: after.stitch - before.stitch,
+    both: after.both - before.both,
     batches: after.batches - before.batches,
   };
 }

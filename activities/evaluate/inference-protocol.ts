@@ -1,7 +1,10 @@
+import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../../core/config/config.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
 import type { ThreadFailure } from '../onnx/thread-failure.ts';
+import type { Span } from './overlap.ts';
+import type { ImageLogits } from './slide-segmenter.ts';
 
 /** What the inference thread is started with. */
 export interface InferenceOptions {
@@ -9,6 +12,24 @@ export interface InferenceOptions {
   /** Where its weights' paths begin, if that isn't its own folder. */
   dataFolder?: string | null;
   config: Pick<Config, 'model' | 'pipeline' | 'run'>;
+  /**
+   * Whether the stitcher has a thread of its own; by default on CUDA only. On a CPU both want the same cores, and a thread
+   * more costs each worker half a second of them at its start.
+   */
+  stitchBeside?: boolean;
+}
+
+export interface InferenceThreadOptions extends InferenceOptions {
+  /** Takes each image's logits, and answers how many windows it is done with. */
+  stitcher: MessagePort;
+  /** The other end, if the stitcher has no thread of its own. */
+  images: MessagePort | null;
+}
+
+export interface StitcherOptions {
+  config: Pick<Config, 'model' | 'pipeline' | 'run'>;
+  /** Brings them. */
+  images: MessagePort;
 }
 
 /** To the thread. Images are moved, not copied. */
@@ -17,18 +38,41 @@ export type ToInference =
   | { type: 'flush' }
   | { type: 'close' };
 
-/** From the thread. */
-export type FromInference =
-  | { type: 'ready'; buildSeconds: number; warmUpSeconds: number }
+/** From the thread; from the stitcher, too, if that is at work there. */
+export type FromInference = Ready | ThreadFailure;
+
+interface Ready {
+  type: 'ready';
+  buildSeconds: number;
+  warmUpSeconds: number;
+}
+
+/** From the inference thread to the stitcher's. Logits are moved, not copied. */
+export interface ToStitcher {
+  image: ImageLogits;
+  /** Of all its views. */
+  windows: number;
+  /** Of the graph since the start, and its spans since the last image. */
+  graph: { seconds: number; batches: number; spans: Span[] };
+}
+
+/** How many windows more are no longer in flight. */
+export type WindowsStitched = number;
+
+/** From the stitcher's thread to whoever opened both. */
+export type FromStitcher =
+  | Ready
   | { type: 'labels'; id: string; labels: Uint8Array; phases: InferencePhases }
   | ThreadFailure;
 
-/** Seconds that the thread has spent since its start. */
+/** Seconds that the two threads have spent since their start. */
 export interface InferencePhases {
   /** Backbone and head. */
   graph: number;
   /** Averaging, resizing, argmax. */
   stitch: number;
+  /** Of these, when both were at work. */
+  both: number;
   /** Batches run, padded slots among them. */
   batches: number;
 }

@@ -1,20 +1,34 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
-import { viewKinds } from '../../core/image/views.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
+import { windowCount } from '../../core/model/slide-windows.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
 import { threadFailure } from '../onnx/thread-failure.ts';
-import type { FromInference, InferenceOptions, InferencePhases, ToInference } from './inference-protocol.ts';
-import { SlideSegmenter } from './slide-segmenter.ts';
-import { Stitcher } from './stitcher.ts';
+import type {
+  FromInference,
+  FromStitcher,
+  InferenceThreadOptions,
+  ToInference,
+  ToStitcher,
+  WindowsStitched,
+} from './inference-protocol.ts';
+import type { Span } from './overlap.ts';
+import { type ImageLogits, SlideSegmenter } from './slide-segmenter.ts';
+import { stitchImages } from './stitch-images.ts';
 
 /*
  * The inference thread: ONNX Runtime blocks the thread it is called on, so it gets one of its own, and
- * heartbeats, downloads and decoding go on beside it. Images come in, label maps go out; logits stay here.
+ * heartbeats, downloads and decoding go on beside it. Images come in; their logits go to the stitcher.
  */
 const port = parentPort as MessagePort;
-const { modelFile, dataFolder = null, config } = workerData as InferenceOptions;
+const { modelFile, dataFolder = null, config, stitcher, images } = workerData as InferenceThreadOptions;
 
-function send(message: FromInference, transfer: ArrayBuffer[] = []): void {
+/**
+ * Batches whose logits may wait for the stitcher's thread, beside one image: of UperNet's, 12 MB a window. Where there is
+ * no such thread, each image is stitched before the next batch runs.
+ */
+const BATCHES_IN_FLIGHT = images ? 0 : 2;
+
+function send(message: FromInference | FromStitcher, transfer: ArrayBuffer[] = []): void {
   port.postMessage(message, transfer);
 }
 
@@ -24,11 +38,10 @@ function fail(error: unknown): void {
 
 async function main(): Promise<void> {
   const { batch, device, threads } = config.run;
-  const phases: InferencePhases = { graph: 0, stitch: 0, batches: 0 };
-  const options = { device, threads };
+  const graph: ToStitcher['graph'] = { seconds: 0, batches: 0, spans: [] };
   const started = performance.now();
-  const session = await openSession(modelFile, { ...options, dataFolder });
-  const stitcher = await Stitcher.open(config.model, viewKinds(config.pipeline).length, options);
+  const session = await openSession(modelFile, { device, threads, dataFolder });
+  const own = images ? await stitchImages({ config, images }, send) : null;
   const built = performance.now();
   const side = config.model.backbone.imageSizePx;
   const segment = async (crops: Uint8Array) => {
@@ -38,21 +51,46 @@ async function main(): Promise<void> {
   await segment(new Uint8Array(batch * side * side * 3));
 
   let closing = false;
+  let inFlight = 0;
+  let onRoom = () => {};
+  stitcher.on('message', (windows: WindowsStitched) => {
+    inFlight -= windows;
+    onRoom();
+  });
+  // It has ended, and whoever opened both knows why.
+  stitcher.on('close', () => {
+    closing = true;
+    onRoom();
+  });
+
+  async function stitch(image: ImageLogits): Promise<void> {
+    const windows = image.views.reduce((sum, { grid }) => sum + windowCount(grid), 0);
+    inFlight += windows;
+    const { id, original, views } = image;
+    const message: ToStitcher = { image: { id, original, views }, windows, graph };
+    stitcher.postMessage(
+      message,
+      views.map(({ logits }) => logits.buffer as ArrayBuffer),
+    );
+    graph.spans = [];
+    while (!closing && inFlight > BATCHES_IN_FLIGHT * batch)
+      await new Promise<void>((resolve) => {
+        onRoom = resolve;
+      });
+  }
+
   const segmenter = new SlideSegmenter(config.model, batch, {
     async segment(crops) {
       if (closing) throw new Error('the inference thread is closing');
-      const start = performance.now();
+      const span: Span = { start: performance.timeOrigin + performance.now(), end: 0 };
       const logits = await segment(crops);
-      phases.graph += (performance.now() - start) / 1000;
-      phases.batches += 1;
+      span.end = performance.timeOrigin + performance.now();
+      graph.seconds += (span.end - span.start) / 1000;
+      graph.batches += 1;
+      graph.spans.push(span);
       return logits;
     },
-    async onImage(image) {
-      const start = performance.now();
-      const labels = await stitcher.labels(image);
-      phases.stitch += (performance.now() - start) / 1000;
-      send({ type: 'labels', id: image.id, labels, phases: { ...phases } }, [labels.buffer as ArrayBuffer]);
-    },
+    onImage: stitch,
   });
 
   // Messages are handled strictly one after the other: the batch in the making is shared by them all.
@@ -60,10 +98,12 @@ async function main(): Promise<void> {
   port.on('message', (message: ToInference) => {
     if (message.type === 'close') {
       closing = true;
-      queue = queue.then(async () => {
-        await stitcher[Symbol.asyncDispose]();
-        await session.release();
-      });
+      own?.drop();
+      onRoom();
+      queue = queue
+        .then(() => session.release())
+        .finally(() => stitcher.close())
+        .then(() => own?.ended);
       // Without its port nothing keeps the thread alive.
       queue.catch(fail).finally(() => port.close());
     } else {
@@ -79,4 +119,8 @@ async function main(): Promise<void> {
   });
 }
 
-main().catch(fail);
+main().catch((error) => {
+  fail(error);
+  // Then the stitcher ends, here or on its own thread.
+  stitcher.close();
+});

@@ -8,9 +8,12 @@ const rate = z.number().positive();
 
 /** Seconds of one pass over the images, each part summed over them. What goes on beside inference overlaps. */
 const split = z.strictObject({
-  /** On the inference thread, one after the other: backbone and head, then the label map. */
+  /** On the inference thread: backbone and head. */
   graph: seconds,
+  /** On the stitcher's: the label map. */
   stitch: seconds,
+  /** Of these, when both were at work. */
+  both: seconds,
   /** Beside it, up to five images at once: from the question to the answer, other images' turns included. */
   fetch: seconds,
   decode: seconds,

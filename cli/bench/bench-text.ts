@@ -2,10 +2,11 @@ import Table from 'cli-table3';
 import type { Config } from '../../core/config/config.ts';
 import { type BenchReport, median, type Pass, type Split } from './bench-report.ts';
 
-/** Where each part of a pass goes on: those of the inference thread are a share of the clock, others are not. */
+/** Where each part of a pass goes on: those with the model are a share of the clock, others are not. */
 const PARTS: [keyof Split, string, string][] = [
   ['graph', 'graph', 'inference thread: backbone and head'],
-  ['stitch', 'stitch', 'inference thread: average, resize, argmax'],
+  ['stitch', 'stitch', "stitcher's thread: average, resize, argmax"],
+  ['both', '(both)', 'of these two: at the same time'],
   ['fetch', 'fetch', 'waiting for S3, several images at once'],
   ['decode', 'decode', 'image and annotation, several at once'],
   ['preprocess', 'preprocess', 'main thread: resize'],
@@ -47,13 +48,15 @@ function inProcessText(
     where,
   ];
   for (const [key, part, where] of PARTS) parts.push(row(part, median(of(({ split }) => split[key])), where));
-  const waiting = median(of(({ seconds, split }) => Math.max(0, seconds - split.graph - split.stitch)));
-  parts.splice(2, 0, row('(waiting)', waiting, 'inference thread: for images, for the main thread'));
+  const waiting = median(
+    of(({ seconds, split }) => Math.max(0, seconds - split.graph - split.stitch + split.both)),
+  );
+  parts.splice(3, 0, row('(waiting)', waiting, 'both threads: for images, for the main thread'));
   const side = model.backbone.imageSizePx;
   return [
     `${name}: ${images} images, ${crops} crops of ${side} px, batch ${run.batch}, threads ${threads}, passes ${passes.length}, ${weights} weights`,
     speed.toString(),
-    'Where a pass spends its time (medians). Loading goes on beside inference: only the inference thread adds up to the wall.',
+    'Where a pass spends its time (medians). Loading goes on beside inference: only graph, stitch and waiting, less what both did at once, add up to the wall.',
     parts.toString(),
     `once a worker, in no pass: weight fetch ${seconds(load.weightFetch)}, graph build ${seconds(load.graphBuild)}, ` +
       `session create ${seconds(load.sessionCreate)}, first batch ${seconds(load.warmUp)}`,

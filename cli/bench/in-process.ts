@@ -70,14 +70,14 @@ export async function benchInProcess(options: InProcessOptions): Promise<BenchRe
     const { result, images: loading, inference } = await evaluate(images);
     options.onPass?.(result);
     const { seconds } = result;
-    const { batches, graph, stitch } = inference;
+    const { batches, graph, stitch, both } = inference;
     const { fetch, decode, preprocess, count } = loading;
     passes.push({
       seconds,
       imagesPerSecond: images / seconds,
       cropsPerSecond: crops / seconds,
       batches,
-      split: { graph, stitch, fetch, decode, preprocess, count },
+      split: { graph, stitch, both, fetch, decode, preprocess, count },
     });
   }
   const imagesPerSecond = median(passes.map((pass) => pass.imagesPerSecond));

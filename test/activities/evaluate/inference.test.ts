@@ -4,17 +4,22 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { Inference } from '../../../activities/evaluate/inference.ts';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
+import { type TensorToWrite, writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';
-import { heavyConfig, randomCheckpoint, tinyConfig } from '../../builders.ts';
+import { createRandom, float32Tensor, heavyConfig, randomTensors, tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
 /** A model at work, and images of one crop for it. */
-async function openInference(config: Config) {
+async function openInference(
+  config: Config,
+  stitchBeside = false,
+  change = (tensor: TensorToWrite): TensorToWrite => tensor,
+) {
   const folder = temporaryFolder();
   const file = join(folder, 'x.pth');
-  writeFileSync(file, randomCheckpoint(config.model));
+  writeFileSync(file, writeTorchFile({ tensors: randomTensors(config.model).map(change) }));
   const { modelFile } = await prepareModel(folder, [{ name: 'x.pth', file }], config);
-  const inference = await Inference.open({ modelFile, config });
+  const inference = await Inference.open({ modelFile, config, stitchBeside });
   onTestFinished(() => inference[Symbol.asyncDispose]());
   const side = config.model.backbone.imageSizePx;
   const image = () => ({ width: side, height: side, data: new Uint8Array(side * side * 3).fill(90) });
@@ -42,21 +47,78 @@ test('a full batch runs by itself, what is left waits for the flush', async () =
   expect(inference.phases.batches).toBe(2);
 });
 
-test('one that is closed in the middle of a batch lets it end, drops what waits, and leaves the process whole', async () => {
-  for (const delayMs of [0, 20, 60]) {
-    const { inference, segment } = await openInference(heavyConfig());
-    const waiting = Array.from({ length: 40 }, (_, i) =>
-      segment(`${i}`).catch((error: Error) => error.message),
-    );
-    await sleep(delayMs);
-    await inference[Symbol.asyncDispose]();
-    expect((await Promise.all(waiting)).at(-1)).toMatch(/the inference thread (is closing|ended)/);
-    await inference[Symbol.asyncDispose]();
-  }
+test.for([false, true])(
+  'one that is closed in the middle of a batch lets it end, drops what waits, and leaves the process whole (stitching beside: %s)',
+  async (stitchBeside) => {
+    for (const delayMs of [0, 20, 60]) {
+      const { inference, segment } = await openInference(heavyConfig(), stitchBeside);
+      const waiting = Array.from({ length: 40 }, (_, i) =>
+        segment(`${i}`).catch((error: Error) => error.message),
+      );
+      await sleep(delayMs);
+      await inference[Symbol.asyncDispose]();
+      expect((await Promise.all(waiting)).at(-1)).toMatch(
+        /the (inference thread is closing|(inference|stitcher's) thread ended)/,
+      );
+      await inference[Symbol.asyncDispose]();
+    }
+  },
+);
+
+/** Several images of unlike sizes, whose windows share batches. @returns label maps in the order in which they came */
+async function labelsOf(stitchBeside: boolean) {
+  const { inference } = await openInference(tinyConfig('run.batch=3'), stitchBeside);
+  const { imageSizePx } = tinyConfig().model.backbone;
+  const random = createRandom(1);
+  const came: [string, Uint8Array][] = [];
+  const all = Array.from({ length: 12 }, (_, i) => {
+    const size = { width: imageSizePx + 7 * (i % 4), height: imageSizePx + 5 * (i % 3) };
+    const data = Uint8Array.from({ length: size.width * size.height * 3 }, () => 256 * random());
+    const views = [{ image: { ...size, data }, isFlipped: false }];
+    return inference.segment(`${i}`, views, size).then((labels) => came.push([`${i}`, labels]));
+  });
+  inference.flush();
+  await Promise.all(all);
+  return { came, phases: inference.phases };
+}
+
+test('a stitcher beside the graph gives the same bytes, in the same order', async () => {
+  const [after, beside] = [await labelsOf(false), await labelsOf(true)];
+  expect(beside.came).toEqual(after.came);
+  expect(new Set(after.came.flatMap(([, labels]) => [...labels])).size).toBeGreaterThan(1);
+  expect(beside.phases.batches).toBe(after.phases.batches);
+  expect(after.phases.both).toBe(0);
+  expect(beside.phases.both).toBeLessThanOrEqual(Math.min(beside.phases.graph, beside.phases.stitch));
 });
+
+test.for([false, true])(
+  'what a stitcher cannot stitch fails what waits, and what comes after (beside: %s)',
+  async (stitchBeside) => {
+    const config = tinyConfig('run.batch=1');
+    const { inference, segment } = await openInference(config, stitchBeside, (tensor) =>
+      tensor.name.endsWith('conv_seg.bias')
+        ? float32Tensor(tensor.name, tensor.shape, () => Number.NaN)
+        : tensor,
+    );
+    await expect(segment('broken')).rejects.toMatchObject({
+      failureClass: 'BadData',
+      message: expect.stringMatching(/^broken: the model's logits are not finite/),
+    });
+    await expect(segment('next')).rejects.toThrow('not finite');
+    await inference[Symbol.asyncDispose]();
+  },
+);
+
+test.for([false, true])(
+  'a model that cannot be opened is refused (stitching beside: %s)',
+  async (stitchBeside) => {
+    const opened = Inference.open({ modelFile: '/nowhere/x.onnx', config: tinyConfig(), stitchBeside });
+    await expect(opened).rejects.toThrow('/nowhere/x.onnx');
+  },
+);
 
 test('one that has ended refuses images', async () => {
   const { inference, segment } = await openInference(tinyConfig());
   await inference[Symbol.asyncDispose]();
-  await expect(segment('a')).rejects.toThrow('the inference thread ended');
+  await expect(segment('a')).rejects.toThrow(/the (inference|stitcher's) thread ended/);
 });
