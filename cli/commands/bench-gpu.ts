@@ -1,64 +1,148 @@
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import Table from 'cli-table3';
-import type { Command } from 'commander';
-import { loadConfig } from '../../activities/plan/load-config.ts';
-import { applyOverrides } from '../../core/config/overrides.ts';
-import { stateFolder } from '../../workers/environment.ts';
-import { benchGpu, type GpuBench } from '../bench/gpu-bench.ts';
-import { terminal } from '../terminal.ts';
+import { pathToFileURL } from 'node:url';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DEVICES, type Device } from '../../core/config/config.ts';
+import { BadInput } from '../../core/config/failures.ts';
+import { codeVersion, REPOSITORY, stateFolder } from '../../workers/environment.ts';
+import type { FromPhase, PhaseReport } from '../bench/gpu/phase.ts';
+import { isFakeCuda, PHASES } from '../bench/gpu/phases.ts';
+import { profileFolder } from '../bench/gpu/placement.ts';
+import { runPhases } from '../bench/gpu/run-phases.ts';
 
 interface Options {
-  config: string;
-  cfgOptions: string[];
-  batches: string;
+  pack?: true;
+  arch: string;
+  phases: string[];
+  minutes: number;
+  device: Device;
+  batches: number[];
   passes: number;
+  images: number;
+  small?: true;
+  cfgOptions: string[];
+  out: string;
+  phase?: string;
 }
+
+const MAIN = path.join(REPOSITORY, 'cli/bench/gpu/main.ts');
 
 export function benchGpuCommand(program: Command): void {
   program
     .command('bench-gpu')
-    .description("time the segmenter alone beside the device's own matrix products, on random weights")
-    .option('--config <name>', 'what to run', 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen')
-    .option('--cfg-options <key=value...>', 'overrides, such as run.device=cpu or model.backbone.depth=8', [])
-    .option('--batches <list>', 'crops of a batch, one after the other', '1,2,4,8,16')
-    .option('--passes <count>', 'the median counts', Number, 5)
-    .action(async ({ config: name, cfgOptions, batches, passes }: Options) => {
-      const screen = terminal();
-      const config = applyOverrides(await loadConfig(name), cfgOptions, name);
-      const result = await benchGpu({
-        config,
-        folder: path.join(stateFolder(), 'bench-gpu'),
-        batches: batches.split(',').map(Number),
-        passes,
-        say: (step) => screen.step(step),
-      });
-      screen.done(`${name} on ${result.environment.device}`);
-      console.log(text(result));
+    .description('all that only a GPU can show: placement, numbers, speed and memory, phase by phase')
+    .option('--pack', 'only make what infra/bench-gpu/run.py takes to a bare GPU machine')
+    .option('--arch <number>', "with --pack: the GPU's compute capability, times ten", '90')
+    .option('--phases <names...>', `of ${PHASES.map(({ name }) => name).join(', ')} (default: all)`, [])
+    .option('--minutes <number>', 'for all phases, such that ten are enough with the unpacking', positive, 9)
+    .addOption(new Option('--device <device>', 'what to run on').choices(DEVICES).default('cuda'))
+    .option('--batches <list>', 'crops of a batch at full size, one after the other', numbers, [8, 1, 16, 4])
+    .option('--passes <count>', 'the median counts', positive, 5)
+    .option('--images <count>', "of the demo's 100 that are evaluated", positive, 100)
+    .option('--small', "the 6B's rows narrowed: to see that it runs through")
+    .option('--cfg-options <key=value...>', "overrides of the 6B's rows", [])
+    .option(
+      '--out <folder>',
+      'takes results.txt and results.json',
+      path.join(stateFolder(), 'bench-gpu/results'),
+    )
+    .addOption(new Option('--phase <name>').hideHelp())
+    .action(async (options: Options) => {
+      if (options.pack) {
+        const { pack } = await import('../bench/gpu/pack.ts');
+        await pack(options.arch);
+      } else if (options.phase) await phaseProcess(options.phase, options);
+      else await bench(options);
     });
 }
 
-function text({ environment, peakTflops, batches, perImage }: GpuBench): string {
-  const table = new Table({
-    head: ['batch', 'crops/s', 'TFLOP/s', '% of peak', 'memory, MiB'],
-    style: { head: [], border: [] },
-  });
-  for (const { batch, cropsPerSecond, tflops, shareOfPeak, usedMemoryMiB } of batches)
-    table.push([
-      batch,
-      cropsPerSecond.toFixed(2),
-      tflops.toFixed(2),
-      (100 * shareOfPeak).toFixed(0),
-      usedMemoryMiB ?? '–',
-    ]);
-  const { device, driver, onnxRuntime, precision } = environment;
-  return [
-    `${device}${driver ? `, driver ${driver}` : ''} · ONNX Runtime ${onnxRuntime} · ${precision}`,
-    `matrix products: ${peakTflops.toFixed(2)} TFLOP/s`,
-    table.toString(),
-    `an image of 683 × 512 px makes ${perImage.crops} crops: ${mb(perImage.bytesIn)} to the device, ${mb(perImage.bytesOut)} back`,
-  ].join('\n');
+async function bench(options: Options): Promise<void> {
+  const names = PHASES.map(({ name }) => name);
+  const unknown = options.phases.find((name) => !names.includes(name));
+  if (unknown) throw new BadInput(`--phases: '${unknown}' is none of ${names.join(', ')}`);
+  const phases = PHASES.filter(({ name }) => options.phases.length === 0 || options.phases.includes(name));
+  const args = process.argv.slice(process.argv.indexOf('bench-gpu'));
+  const folder = weightsFolder();
+  mkdirSync(folder, { recursive: true });
+  const profile = profileFolder(folder);
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, () => controller.abort());
+  try {
+    const reports = await runPhases({
+      phases: phases.map((phase) =>
+        phase.name === 'placement' ? { ...phase, env: profiling(profile) } : phase,
+      ),
+      command: (name) => [process.execPath, '--import', 'tsx', MAIN, ...args, '--phase', name],
+      cwd: REPOSITORY,
+      limitSeconds: 60 * options.minutes,
+      out: path.resolve(options.out),
+      head: {
+        data: { date: new Date().toISOString(), codeVersion: codeVersion(), device: options.device },
+        lines: [`Tessera ${codeVersion()} on ${options.device}, ${new Date().toISOString()}`],
+      },
+      say: (line) => console.log(line),
+      signal: controller.signal,
+    });
+    console.log(`\n${summary(reports)}; all of it: ${options.out}/results.txt and results.json`);
+    if (reports.some(({ status }) => status !== 'done')) process.exitCode = 1;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-function mb(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(2)} MB`;
+/** In the process of one phase. */
+async function phaseProcess(name: string, options: Options): Promise<void> {
+  const phase = PHASES.find((one) => one.name === name)!;
+  const send = (message: FromPhase) => process.send?.(message);
+  // Whoever started us is gone.
+  const onLost = () => process.exit(1);
+  process.once('disconnect', onLost);
+  try {
+    const { device, batches, passes, images, small = false, cfgOptions: overrides } = options;
+    const record = (row: Record<string, unknown>, line: string) => send({ type: 'row', row, line });
+    const run = phase.run({
+      device,
+      batches,
+      passes,
+      images,
+      small,
+      overrides,
+      folder: weightsFolder(),
+      record,
+    });
+    await run.finally(() => {
+      if (isFakeCuda()) record({ isFake: true }, 'on the fake CUDA: these numbers mean nothing');
+    });
+  } catch (error) {
+    send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    process.exitCode = 1;
+  }
+  process.off('disconnect', onLost);
+  process.disconnect?.();
+}
+
+function weightsFolder(): string {
+  return path.join(stateFolder(), 'bench-gpu/weights');
+}
+
+function profiling(folder: string): Record<string, string> {
+  const preload = pathToFileURL(path.join(REPOSITORY, 'infra/bench-gpu/profile.mjs'));
+  return {
+    NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${preload}`,
+    TESSERA_PROFILE: folder,
+  };
+}
+
+function summary(reports: PhaseReport[]): string {
+  return reports.map(({ name, status }) => `${name} ${status}`).join(', ');
+}
+
+function numbers(text: string): number[] {
+  return text.split(',').map(positive);
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('expected a number above 0');
+  return value;
 }

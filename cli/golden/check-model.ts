@@ -15,7 +15,6 @@ import type { GoldenFolder, ModelRun } from './manifest.ts';
 import { fromMmcv } from './mmcv-config.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 
-const OPTIONS = { device: 'cpu' as const, threads: 1 };
 /** Stages that are made of the head's logits, not read out of the graph. */
 const DERIVED = ['logits', 'logits_sub', 'argmax', 'head_logits_bf16backbone'];
 
@@ -26,6 +25,7 @@ export async function checkModel(golden: GoldenFolder, run: ModelRun): Promise<R
   // A batch of single crops is what whole mode sees; the config's stride may not fit another crop size.
   const overrides = { ...run.config_overrides, 'model.test_cfg': { mode: 'whole' } };
   const config = fromMmcv(golden.json(run.config), overrides, run.config);
+  config.run.device = golden.device;
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-golden-'));
   try {
     const pretrained = path.join(folder, 'pretrained.pth');
@@ -104,11 +104,12 @@ async function runGraph(
 ): Promise<Outputs> {
   const checkpoints = files.map((file) => ({ name: path.basename(file), file }));
   const { modelFile } = await prepareModel(folder, checkpoints, config, stages);
-  const session = await openSession(modelFile, OPTIONS);
+  const { device } = config.run;
+  const session = await openSession(modelFile, { device, threads: 1 });
   const outputs = await runSession(
     session,
     { [CROPS]: tensor(crops.data as Uint8Array, crops.shape) },
-    'cpu',
+    device,
   );
   const floats = Object.entries(outputs).map(([name, { dims, data }]) => [
     name,
@@ -122,8 +123,9 @@ async function runGraph(
 async function stitch(config: Config, { dims, data }: Outputs[string]) {
   const [batch, classes] = dims as [number, number];
   const side = config.model.backbone.imageSizePx;
-  await using toLabels = await Stitcher.open(config.model, 1, OPTIONS, 'labels');
-  await using toLogits = await Stitcher.open(config.model, 1, OPTIONS, 'scores');
+  const options = { device: config.run.device, threads: 1 };
+  await using toLabels = await Stitcher.open(config.model, 1, options, 'labels');
+  await using toLogits = await Stitcher.open(config.model, 1, options, 'scores');
   const labels = new Uint8Array(batch * side * side);
   const logits = new Float32Array(batch * classes * side * side);
   for (let b = 0; b < batch; b++) {

@@ -73,7 +73,7 @@ async function compareLogits(
   { config, folder, checkpoints, store, manifest }: EvaluatedRun,
 ): Promise<Row[]> {
   const { modelFile } = await prepareModel(folder, checkpoints, config);
-  const options = { device: 'cpu' as const, threads: 1 };
+  const options = { device: golden.device, threads: 1 };
   const session = await openSession(modelFile, options);
   await using stitcher = await Stitcher.open(
     config.model,
@@ -90,7 +90,7 @@ async function compareLogits(
         const outputs = await runSession(
           session,
           { [CROPS]: tensor(crops, [config.run.batch, side, side, 3]) },
-          'cpu',
+          golden.device,
         );
         return outputs[LOGITS]!.data as Float32Array;
       },

@@ -20,8 +20,6 @@ import { fromMmcv } from './mmcv-config.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 import { trainingRows } from './training-rows.ts';
 
-const OPTIONS = { device: 'cpu' as const, threads: 1 };
-
 const MmcvTraining = z.looseObject({
   model: z.looseObject({
     decode_head: z.looseObject({ dropout_ratio: z.number() }),
@@ -92,21 +90,21 @@ function trainingConfig(golden: GoldenFolder, run: HeadTrainingRun): TrainingCon
     checkpointEvery: 1,
     evaluateEvery: 1,
   });
-  return { ...config, train, run: { ...config.run, batch: run.batch } };
+  return { ...config, train, run: { ...config.run, device: golden.device, batch: run.batch } };
 }
 
 /** Features by the backbone that a worker runs, with the labels beside them. */
 async function batchesOf(golden: GoldenFolder, run: HeadTrainingRun, config: TrainingConfig, folder: string) {
   const file = golden.path(run.checkpoint);
   const { modelFile, dataFolder } = await prepareFeatures(folder, [{ name: run.checkpoint, file }], config);
-  const session = await openSession(modelFile, { ...OPTIONS, dataFolder });
+  const session = await openSession(modelFile, { device: golden.device, threads: 1, dataFolder });
   const batches = [];
   for (const { input, label } of run.inputs) {
     const { data, shape } = readNpy(golden.path(input));
     const images = channelsLast(data as Float32Array, shape);
     const size = run.crop;
     const feeds = { [IMAGES]: tensor(images, [run.batch, size, size, 3]) };
-    const outputs = await runSession(session, feeds, 'cpu');
+    const outputs = await runSession(session, feeds, golden.device);
     batches.push({
       features: config.model.backbone.taps.map((_, tap) =>
         Float32Array.from(outputs[featureOf(tap)]!.data as Float32Array),
@@ -137,7 +135,8 @@ async function firstStep(
 ): Promise<Map<string, ArrayLike<number>>> {
   const { model, train } = config;
   const stages = features.map((_, level) => `feat${level}`);
-  const session = await openSession(trainingGraph({ model, train, run: OPTIONS }, stages), OPTIONS);
+  const options = { device: golden.device, threads: 1 };
+  const session = await openSession(trainingGraph({ model, train, run: options }, stages), options);
   const state = await initialState(golden.path(run.checkpoint), config);
   const grid = gridSide(run.crop, model.backbone.patchSizePx);
   const outputs = await runSession(
@@ -152,7 +151,7 @@ async function firstStep(
       ),
       ...Object.fromEntries([...state.tensors].map(([name, { data, shape }]) => [name, tensor(data, shape)])),
     },
-    'cpu',
+    golden.device,
   );
   await session.release();
   const found = new Map<string, ArrayLike<number>>();

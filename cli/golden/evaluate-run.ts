@@ -34,6 +34,7 @@ export async function evaluateRun(golden: GoldenFolder, run: PipelineRun): Promi
   if (!run.config || !run.checkpoint || !run.pretrained || !run.data_root)
     throw new NotImplemented('a run without config, checkpoints or data');
   const config = fromMmcv(golden.json(run.config), {}, run.config);
+  config.run.device = golden.device;
   if (run.aug_test) config.pipeline.augmentation = AUG_TEST;
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-golden-'));
   mkdirSync(path.join(folder, 'objects'));

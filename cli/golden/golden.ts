@@ -1,5 +1,6 @@
 import path from 'node:path';
 import Table from 'cli-table3';
+import type { Device } from '../../core/config/config.ts';
 import { checkCheckpoints } from './check-checkpoints.ts';
 import { checkModel, checkPositionEmbedding } from './check-model.ts';
 import { checkPipeline } from './check-pipeline.ts';
@@ -18,9 +19,9 @@ import { NotImplemented } from './mmcv-config.ts';
  */
 export async function compareGolden(
   folder: string,
-  { print }: { print: (title: string, rows: Row[]) => void },
+  { print, device }: { print: (title: string, rows: Row[]) => void; device?: Device },
 ): Promise<Row[]> {
-  const golden = openGolden(path.resolve(folder));
+  const golden = openGolden(path.resolve(folder), device);
   const { runs } = golden.manifest;
   const sections: [string, () => Promise<Row[]>][] = [
     ['checkpoints', () => checkCheckpoints(golden)],

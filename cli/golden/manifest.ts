@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
+import type { Device } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 
@@ -109,6 +110,8 @@ export type HeadTrainingRun = z.infer<typeof headTrainingRun>;
 
 export interface GoldenFolder {
   root: string;
+  /** Where everything that a graph computes is computed. */
+  device: Device;
   manifest: z.infer<typeof Manifest>;
   path(relative: string): string;
   has(relative: string): boolean;
@@ -116,7 +119,7 @@ export interface GoldenFolder {
 }
 
 /** @throws BadInput if the folder has no manifest, or one of another form */
-export function openGolden(root: string): GoldenFolder {
+export function openGolden(root: string, device: Device = 'cpu'): GoldenFolder {
   const at = (relative: string) => path.join(root, relative);
   const json = (relative: string): unknown => {
     try {
@@ -127,6 +130,7 @@ export function openGolden(root: string): GoldenFolder {
   };
   return {
     root,
+    device,
     manifest: parseAs(Manifest, json('manifest.json'), at('manifest.json')),
     path: at,
     has: (relative) => existsSync(at(relative)),

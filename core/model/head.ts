@@ -71,7 +71,7 @@ export function buildHead(
 }
 
 /** Sides of the feature pyramid's levels, from fine to coarse. */
-export function levelSides({ backbone }: Model): number[] {
+export function levelSides({ backbone }: Pick<Model, 'backbone'>): number[] {
   const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
   return [4 * grid, 2 * grid, grid, Math.floor(grid / 2)];
 }

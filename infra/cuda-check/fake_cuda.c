@@ -18,6 +18,7 @@
  * FAKE_CUDA_FAULT      what goes wrong from now on; it may be set while the process runs. no-device, no-driver: there
  *                      is none; lost: error 719, as after a kernel's illegal access; memory: cudaMalloc finds none;
  *                      cublas, cublas-memory, cudnn, cudnn-memory: these libraries fail, or find no memory
+ * FAKE_CUDA_ZEROS      if it is set, whatever the host reads is zeros: class 0, not any byte
  * FAKE_CUDA_LOST_AFTER so many waits for the device go well, then it is lost
  */
 #define _GNU_SOURCE
@@ -161,7 +162,8 @@ API int cudaPointerGetAttributes(void *out, const void *p) {
 /* Small ones are made, for shapes and counters; of large ones the device keeps nothing and gives zeros. */
 enum { REAL = 65536 };
 static void copy(void *to, const void *from, size_t n) {
-  if (n <= REAL) memcpy(to, from, n);
+  if (kind_of(from) == 2 && kind_of(to) != 2 && getenv("FAKE_CUDA_ZEROS")) memset(to, 0, n);
+  else if (n <= REAL) memcpy(to, from, n);
   else if (kind_of(to) != 2) memset(to, 0, n);
 }
 static int copied(const char *api, void *to, const void *from, size_t n, int kind) {

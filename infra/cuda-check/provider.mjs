@@ -37,6 +37,18 @@ export async function prepareCuda(root, signal) {
   return { libraries };
 }
 
+/**
+ * ONNX Runtime's CUDA provider, in a folder of the user's cache.
+ *
+ * @param {string} root the repository
+ * @param {AbortSignal} signal
+ * @returns {Promise<string>}
+ * @throws {SetupError} if it can't be fetched
+ */
+export async function fetchProvider(root, signal) {
+  return ensureProvider(await pinnedWheel(root), signal);
+}
+
 async function missing(root, signal) {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     return `the CUDA provider is for Linux on x86-64, and this is ${process.platform} on ${process.arch}`;

@@ -2,20 +2,19 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fromBinary } from '@bufbuild/protobuf';
 import { afterAll, expect, test } from 'vitest';
-import { Inference } from '../../activities/evaluate/inference.ts';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
-import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
-import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
-import { HeadTrainer } from '../../activities/train/head-trainer.ts';
-import { backboneState, headState, writeState } from '../../cli/smoke/random-checkpoint.ts';
 import { type Config, PRECISIONS, type Precision } from '../../core/config/config.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
-import { makeViews } from '../../core/image/views.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
-import { gridSide } from '../../core/model/tensor-spec.ts';
 import { ModelProtoSchema } from '../../core/onnx/onnx_pb.ts';
-import { initialHead } from '../../core/train/initial-head.ts';
+import {
+  evaluateImages,
+  extractFeatures,
+  trainHead,
+  writeCheckpoints,
+} from '../../infra/cuda-check/at-work.ts';
+import { cudaConfigs } from '../../infra/cuda-check/models.ts';
 import { nodesWithoutKernel } from '../../infra/cuda-check/placement.ts';
 import {
   copies,
@@ -25,7 +24,6 @@ import {
   traceEnd,
 } from '../../infra/cuda-check/trace.ts';
 import { makeFolder } from '../infra/observe.ts';
-import { cudaConfigs } from './models.ts';
 
 /** Shapes that a Reshape reads lie where they are read, on the host. */
 const SHAPE_BYTES = 64;
@@ -94,59 +92,23 @@ test('every file that opens a session has been at work here', () => {
 /** Written once for each model. */
 async function randomCheckpoints(model: Config['model']): Promise<Checkpoints> {
   const key = JSON.stringify(model);
-  const made = written.get(key) ?? writeCheckpoints(makeFolder(), model);
+  const folder = makeFolder();
+  const made = written.get(key) ?? writeCheckpoints(folder, model).then((files) => ({ folder, files }));
   written.set(key, made);
   return made;
 }
 
-async function writeCheckpoints(folder: string, model: Config['model']): Promise<Checkpoints> {
-  const states = { backbone: backboneState(model), head: headState(model) };
-  const files = Object.entries(states).map(async ([name, state]) => {
-    const file = path.join(folder, `${name}.pth`);
-    await writeState(file, state);
-    return { name, file };
-  });
-  return { folder, files: await Promise.all(files) };
-}
-
-/** Two images of unlike sizes, each of several windows. */
 async function evaluate(modelFile: string, config: Config): Promise<void> {
-  await using inference = await Inference.open({ modelFile, config });
-  const labels = [
-    { width: 90, height: 70 },
-    { width: 64, height: 80 },
-  ].map((size, i) => {
-    const image = { ...size, data: new Uint8Array(size.width * size.height * 3).fill(100 + i) };
-    return inference.segment(String(i), makeViews(image, config.pipeline), size);
-  });
-  inference.flush();
-  expect((await Promise.all(labels)).map(({ length }) => length)).toEqual([90 * 70, 64 * 80]);
+  expect(await evaluateImages(modelFile, config)).toEqual([90 * 70, 64 * 80]);
 }
 
-async function extract(
-  folder: string,
-  checkpoints: CheckpointOnDisk[],
-  config: TrainableConfig,
-): Promise<void> {
-  const { modelFile } = await prepareFeatures(folder, checkpoints, config);
-  await using extractor = await BackboneExtractor.open({ modelFile, config });
-  const side = config.model.backbone.imageSizePx;
-  for (let group = 0; group < 2; group++) {
-    const features = await extractor.extract(new Float32Array(config.run.batch * side ** 2 * 3));
-    expect(features).toHaveLength(config.model.backbone.taps.length);
-  }
+async function extract(folder: string, files: CheckpointOnDisk[], config: TrainableConfig): Promise<void> {
+  const taps = config.model.backbone.taps.length;
+  expect(await extractFeatures(folder, files, config)).toEqual([taps, taps]);
 }
 
 async function train(config: TrainableConfig): Promise<void> {
-  const { batch } = config.train;
-  const { taps, embedDim, imageSizePx, patchSizePx } = config.model.backbone;
-  const grid = gridSide(imageSizePx, patchSizePx);
-  await using trainer = await HeadTrainer.open({ config, state: initialHead(config, 1), threads: 1 });
-  for (let step = 1; step <= 2; step++) {
-    const features = taps.map(() => new Float32Array(batch * embedDim * grid ** 2));
-    await trainer.step({ features, labels: new Uint8Array(batch * imageSizePx ** 2) });
-    expect(trainer.state().step).toBe(step);
-  }
+  expect(await trainHead(config)).toBe(2);
 }
 
 /** Does some work of the product, and checks every session that it opened on CUDA. */

@@ -29,10 +29,14 @@ export async function cudaConfigs(precision: Precision): Promise<[string, Config
 }
 
 async function overridesFor(name: string, precision: Precision): Promise<string[]> {
+  return ['run.device=cuda', `run.precision=${precision}`, ...(await narrowedTo(name))];
+}
+
+/** Overrides that leave of a 6B's config what a CPU's memory has room for. */
+export async function narrowedTo(name: string): Promise<string[]> {
   const { model, train } = await loadConfig(name);
-  const device = ['run.device=cuda', `run.precision=${precision}`];
-  if (model.backbone.embedDim <= 256) return device;
+  if (model.backbone.embedDim <= 256) return [];
   const auxiliary = model.auxiliaryHead ? ['model.auxiliaryHead.channels=32'] : [];
   const narrowed = train ? NARROWED : NARROWED.filter((override) => !override.startsWith('train.'));
-  return [...device, ...narrowed, ...HEADS[model.head.type], ...auxiliary];
+  return [...narrowed, ...HEADS[model.head.type], ...auxiliary];
 }

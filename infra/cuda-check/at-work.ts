@@ -1,0 +1,71 @@
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { Inference } from '../../activities/evaluate/inference.ts';
+import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
+import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
+import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
+import { HeadTrainer } from '../../activities/train/head-trainer.ts';
+import { backboneState, headState, writeState } from '../../cli/smoke/random-checkpoint.ts';
+import type { Config } from '../../core/config/config.ts';
+import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { makeViews } from '../../core/image/views.ts';
+import { gridSide } from '../../core/model/tensor-spec.ts';
+import { initialHead } from '../../core/train/initial-head.ts';
+
+/* The product's own threads at work on random weights, so that each graph is opened, and run twice, as a worker does. */
+
+/** Of a random backbone and head, in a folder. */
+export async function writeCheckpoints(folder: string, model: Config['model']): Promise<CheckpointOnDisk[]> {
+  mkdirSync(folder, { recursive: true });
+  const states = { backbone: backboneState(model), head: headState(model) };
+  const files = Object.entries(states).map(async ([name, state]) => {
+    const file = path.join(folder, `${name}.pth`);
+    await writeState(file, state);
+    return { name, file };
+  });
+  return Promise.all(files);
+}
+
+/** Evaluates two images of unlike sizes, each of several windows. @returns how many labels each has */
+export async function evaluateImages(modelFile: string, config: Config): Promise<number[]> {
+  await using inference = await Inference.open({ modelFile, config });
+  const labels = [
+    { width: 90, height: 70 },
+    { width: 64, height: 80 },
+  ].map((size, i) => {
+    const image = { ...size, data: new Uint8Array(size.width * size.height * 3).fill(100 + i) };
+    return inference.segment(String(i), makeViews(image, config.pipeline), size);
+  });
+  inference.flush();
+  return (await Promise.all(labels)).map(({ length }) => length);
+}
+
+/** Brings features of two groups. @returns how many taps each had */
+export async function extractFeatures(
+  folder: string,
+  checkpoints: CheckpointOnDisk[],
+  config: TrainableConfig,
+): Promise<number[]> {
+  const { modelFile } = await prepareFeatures(folder, checkpoints, config);
+  await using extractor = await BackboneExtractor.open({ modelFile, config });
+  const side = config.model.backbone.imageSizePx;
+  const taps = [];
+  for (let group = 0; group < 2; group++) {
+    const features = await extractor.extract(new Float32Array(config.run.batch * side ** 2 * 3));
+    taps.push(features.length);
+  }
+  return taps;
+}
+
+/** Trains a head for two steps. @returns the last one's number */
+export async function trainHead(config: TrainableConfig): Promise<number> {
+  const { batch } = config.train;
+  const { taps, embedDim, imageSizePx, patchSizePx } = config.model.backbone;
+  const grid = gridSide(imageSizePx, patchSizePx);
+  await using trainer = await HeadTrainer.open({ config, state: initialHead(config, 1), threads: 1 });
+  for (let step = 1; step <= 2; step++) {
+    const features = taps.map(() => new Float32Array(batch * embedDim * grid ** 2));
+    await trainer.step({ features, labels: new Uint8Array(batch * imageSizePx ** 2) });
+  }
+  return trainer.state().step;
+}
