@@ -99,7 +99,11 @@ async function phaseProcess(name: string, options: Options): Promise<void> {
   process.once('disconnect', onLost);
   try {
     const { device, batches, passes, images, small = false, cfgOptions: overrides } = options;
-    const record = (row: Record<string, unknown>, line: string) => send({ type: 'row', row, line });
+    let failures = 0;
+    const record = (row: Record<string, unknown>, line: string) => {
+      if (row.error) failures++;
+      send({ type: 'row', row, line });
+    };
     const run = phase.run({
       device,
       batches,
@@ -113,6 +117,7 @@ async function phaseProcess(name: string, options: Options): Promise<void> {
     await run.finally(() => {
       if (isFakeCuda()) record({ isFake: true }, 'on the fake CUDA: these numbers mean nothing');
     });
+    if (failures > 0) throw new Error(`${failures} of these could not be measured`);
   } catch (error) {
     send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
     process.exitCode = 1;

@@ -8,6 +8,7 @@ import { difference, differenceText, type EvaluatedSet, evaluateSet } from './ev
 import type { Bench } from './phase.ts';
 
 const PRECISIONS = ['float32', 'bfloat16', 'float16'] as const;
+const OTHER_BATCHES = [1, 2, 8, 16];
 
 /** The demo's mIoU on the device, in each precision, beside the CPU's. */
 export async function demoMIoU(bench: Bench): Promise<void> {
@@ -16,7 +17,9 @@ export async function demoMIoU(bench: Bench): Promise<void> {
   say(bench, 'CPU, float32', onCpu, null);
   if (bench.device === 'cpu') return;
   for (const precision of PRECISIONS)
-    say(bench, `CUDA, ${precision}`, await evaluate(`run.precision=${precision}`), onCpu);
+    await attempt(bench, `CUDA, ${precision}`, async () =>
+      say(bench, `CUDA, ${precision}`, await evaluate(`run.precision=${precision}`), onCpu),
+    );
 }
 
 /** Whether a prediction depends on who shared its batch, or its GPU: bytes beside those of batches of 4 in one worker. */
@@ -27,15 +30,28 @@ export async function otherBatches(bench: Bench): Promise<void> {
     : (['float32', 'bfloat16'] as const)) {
     const inPrecision = (batch: number, workers = 1) =>
       evaluate(`run.precision=${precision}`, `run.batch=${batch}`, workers);
-    const reference = await inPrecision(4);
-    const compare = (what: string, other: EvaluatedSet) => {
-      const differs = difference(reference, other);
-      bench.record({ precision, what, ...differs }, `${precision}, ${what}: ${differenceText(differs)}`);
-    };
-    compare('batch 4 again', await inPrecision(4));
-    for (const batch of [1, 2, 8, 16]) compare(`batch ${batch}`, await inPrecision(batch));
-    compare('two workers', await inPrecision(4, 2));
+    const others: [string, () => Promise<EvaluatedSet>][] = [
+      ['batch 4 again', () => inPrecision(4)],
+      ...OTHER_BATCHES.map((batch): [string, () => Promise<EvaluatedSet>] => [
+        `batch ${batch}`,
+        () => inPrecision(batch),
+      ]),
+      ['two workers', () => inPrecision(4, 2)],
+    ];
+    await attempt(bench, precision, async () => {
+      const reference = await inPrecision(4);
+      for (const [what, evaluated] of others)
+        await attempt(bench, `${precision}, ${what}`, async () => {
+          const differs = difference(reference, await evaluated());
+          bench.record({ precision, what, ...differs }, `${precision}, ${what}: ${differenceText(differs)}`);
+        });
+    });
   }
+}
+
+/** What fails is a line of the report: the next one may do. */
+async function attempt({ record }: Bench, what: string, work: () => Promise<void>): Promise<void> {
+  await work().catch((error: Error) => record({ what, error: error.message }, `${what}: ${error.message}`));
 }
 
 async function demoEvaluator({ device, images, folder }: Bench) {

@@ -24,7 +24,8 @@ async function openInference(
   const side = config.model.backbone.imageSizePx;
   const image = () => ({ width: side, height: side, data: new Uint8Array(side * side * 3).fill(90) });
   const views = () => [{ image: image(), isFlipped: false }];
-  const segment = (id: string) => inference.segment(id, views(), { width: 11, height: 7 });
+  const segment = (id: string, original = { width: 11, height: 7 }) =>
+    inference.segment(id, views(), original);
   return { inference, segment };
 }
 
@@ -39,7 +40,7 @@ test('a label map has the size of its original', async () => {
 
 test('a full batch runs by itself, what is left waits for the flush', async () => {
   const { inference, segment } = await openInference(tinyConfig('run.batch=2'));
-  const [first, second, third] = ['a', 'b', 'c'].map(segment);
+  const [first, second, third] = ['a', 'b', 'c'].map((id) => segment(id));
   await Promise.all([first, second]);
   expect(inference.phases.batches).toBe(1);
   inference.flush();
@@ -47,10 +48,13 @@ test('a full batch runs by itself, what is left waits for the flush', async () =
   expect(inference.phases.batches).toBe(2);
 });
 
-test.for([false, true])(
+test.for<[boolean, number[]]>([
+  [false, [0, 20, 60]],
+  [true, [20]],
+])(
   'one that is closed in the middle of a batch lets it end, drops what waits, and leaves the process whole (stitching beside: %s)',
-  async (stitchBeside) => {
-    for (const delayMs of [0, 20, 60]) {
+  async ([stitchBeside, delaysMs]) => {
+    for (const delayMs of delaysMs) {
       const { inference, segment } = await openInference(heavyConfig(), stitchBeside);
       const waiting = Array.from({ length: 40 }, (_, i) =>
         segment(`${i}`).catch((error: Error) => error.message),
@@ -116,6 +120,21 @@ test.for([false, true])(
     await expect(opened).rejects.toThrow('/nowhere/x.onnx');
   },
 );
+
+test('one that is closed while its stitcher is behind does not wait for all that it was given', async () => {
+  const { inference, segment } = await openInference(tinyConfig('run.batch=1'), true);
+  let made = 0;
+  const waiting = Array.from({ length: 60 }, (_, i) =>
+    segment(`${i}`, { width: 1_500, height: 1_500 }).then(
+      () => made++,
+      (error: Error) => error.message,
+    ),
+  );
+  await waiting[0];
+  await inference[Symbol.asyncDispose]();
+  await Promise.all(waiting);
+  expect(made).toBeLessThan(30);
+});
 
 test('one that has ended refuses images', async () => {
   const { inference, segment } = await openInference(tinyConfig());
