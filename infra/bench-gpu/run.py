@@ -38,7 +38,8 @@ def unpack():
     shutil.rmtree(UNPACKED, ignore_errors=True)
     os.makedirs(UNPACKED)
     with tarfile.open(fileobj=Joined([os.path.join(PARTS, part["name"]) for part in parts]), mode="r|xz") as archive:
-        archive.extractall(UNPACKED)
+        # Newer Pythons want the filter named, older ones have none.
+        archive.extractall(UNPACKED, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     with open(marker, "w") as file:
         file.write(text)
 

@@ -1,7 +1,13 @@
+import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { Inference } from '../../activities/evaluate/inference.ts';
+import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import type { FailureClass } from '../../core/config/failures.ts';
 import { GraphBuilder } from '../../core/onnx/graph.ts';
+import { writeCheckpoints } from '../../infra/cuda-check/at-work.ts';
+import { tinyConfig } from '../builders.ts';
+import { temporaryFolder } from '../infra/observe.ts';
 
 const SIDE = 64;
 const SHAPE = [1, SIDE, SIDE, SIDE];
@@ -60,4 +66,28 @@ test.for<[string, FailureClass, RegExp]>([
   process.env.FAKE_CUDA_FAULT = fault;
   const failure = await open().catch((error) => error);
   expect(failure).toMatchObject({ failureClass, message: expect.stringMatching(message) });
+});
+
+test("a GPU that is lost while images are stitched costs the worker, whichever thread's run it was", async () => {
+  const config = tinyConfig('run.device=cuda', 'run.batch=1');
+  const folder = temporaryFolder();
+  const files = await writeCheckpoints(path.join(folder, 'weights'), config.model);
+  const { modelFile } = await prepareModel(folder, files, config);
+  const inference = await Inference.open({ modelFile, config });
+  const side = config.model.backbone.imageSizePx;
+  const size = { width: side, height: side };
+  const segment = (id: number) =>
+    inference.segment(
+      `${id}`,
+      [{ image: { ...size, data: new Uint8Array(side ** 2 * 3) }, isFlipped: false }],
+      size,
+    );
+  await segment(0);
+  const waiting = Array.from({ length: 40 }, (_, i) => segment(i + 1).catch((error) => error));
+  process.env.FAKE_CUDA_FAULT = 'lost';
+  const last = (await Promise.all(waiting)).at(-1);
+  expect(last).toMatchObject({
+    failureClass: 'WorkerLost',
+    message: expect.stringMatching(/^the GPU failed/),
+  });
 });
