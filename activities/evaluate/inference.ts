@@ -19,8 +19,9 @@ interface Waiting {
 }
 
 /**
- * A model at work on a thread of its own, on CUDA on two: one runs the graph, the other one stitches. `segment` may be called many times without waiting: windows
- * of several images fill a batch together. After the last image, `flush` runs what is waiting.
+ * A model at work on a thread of its own, on CUDA on two: one runs the graph, the other one stitches. `segment` may be
+ * called many times without waiting: windows of several images fill a batch together. After the last image, `flush` runs
+ * what is waiting.
  */
 export class Inference implements AsyncDisposable {
   /** The inference thread, and the stitcher's if it has one. */

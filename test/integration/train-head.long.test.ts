@@ -101,7 +101,7 @@ describe('TrainHead on real servers with local workers', () => {
     const before = await store.list(`${ROOT}/runs/undisturbed/`);
     const failure = await failureOf('undisturbed', short('train.optimizer.lr=0.02'));
     expect(failure.type).toBe('BadInput');
-    expect(failure.message).toContain('train.optimizer.lr was 0.05, and is 0.02');
+    expect(failure.message).toContain('train.optimizer.lr was 0.05 and is 0.02');
     expect(await store.list(`${ROOT}/runs/undisturbed/`)).toEqual(before);
   });
 

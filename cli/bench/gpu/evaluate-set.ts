@@ -54,6 +54,7 @@ export async function evaluateSet(
         range: { shard: worker, first, count: end - first },
         overlays: [],
         classes: null,
+        labelIds: null,
         batch: config.run.batch,
       },
       { attempt: 1, signal: new AbortController().signal, heartbeat() {} },

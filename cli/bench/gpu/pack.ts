@@ -37,7 +37,7 @@ const NODE_PLATFORM = ['--only-binary=:all:', '--platform=manylinux_2_28_x86_64'
 const LEFT_OUT =
   /\/bin\/napi-v6\/(darwin|win32|linux\/arm64)|(musl|wasm32|win32|darwin|freebsd|arm64)|\.(map|md|d\.[mc]?ts)$/;
 /** How much a part may have, such as a machine takes at a time. */
-const PART_BYTES = 56 * 2 ** 20;
+const PART_BYTES = 48 * 2 ** 20;
 
 /**
  * Packs what a machine with neither Node nor network needs beside the clone's own files, into compressed parts of less
