@@ -90,7 +90,7 @@ async function runVitest(args) {
   const isChosen = args.some((arg) => arg.startsWith('--project'));
   // What takes minutes runs if it is asked for: by name, or with all.
   const isNamed = args.length > 0 && !args[0].startsWith('-');
-  const projects = isChosen ? [] : ['unit', 'servers', ...(isNamed ? ['long'] : [])];
+  const projects = isChosen ? [] : ['unit', 'core', 'servers', ...(isNamed ? ['long'] : [])];
   const reporters = isChosen && args.includes('long') ? reporting(args) : [];
   await vitest([...projects.flatMap((name) => ['--project', name]), ...reporters, ...args]);
 }
