@@ -2,7 +2,7 @@ import Table from 'cli-table3';
 import type { Config } from '../../core/config/config.ts';
 import { type BenchReport, median, type Pass, type Split } from './bench-report.ts';
 
-/** Where each part of a pass goes on: those with the model are a share of the clock, others are not. */
+/** Where each part of a pass runs: those with the model are a share of the clock, others are not. */
 const PARTS: [keyof Split, string, string][] = [
   ['graph', 'graph', 'inference thread: backbone and head'],
   ['stitch', 'stitch', "stitcher's thread: average, resize, argmax"],
@@ -56,7 +56,7 @@ function inProcessText(
   return [
     `${name}: ${images} images, ${crops} crops of ${side} px, batch ${run.batch}, threads ${threads}, passes ${passes.length}, ${weights} weights`,
     speed.toString(),
-    'Where a pass spends its time (medians). Loading goes on beside inference: only graph, stitch and waiting, less what both did at once, add up to the wall.',
+    'Where a pass spends its time (medians). Loading runs beside inference: only graph, stitch and waiting, less what both did at once, add up to the wall.',
     parts.toString(),
     `once a worker, in no pass: weight fetch ${seconds(load.weightFetch)}, graph build ${seconds(load.graphBuild)}, ` +
       `session create ${seconds(load.sessionCreate)}, first batch ${seconds(load.warmUp)}`,

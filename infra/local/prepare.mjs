@@ -74,6 +74,8 @@ async function untilReady(work) {
 
 // The AWS SDK warns at each start that it will ask for Node 22 in 2027. Its version is pinned, so it won't here.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+// For what loads ONNX Runtime before activities/onnx/no-telemetry.ts could set it: the preload of check:cuda.
+process.env.ORT_DISABLE_TELEMETRY = '1';
 
 // In this process rather than in a child: nothing to forward, nothing that could be left behind.
 
