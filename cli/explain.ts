@@ -1,5 +1,8 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { isGrpcServiceError, NamespaceNotFoundError } from '@temporalio/client';
 import { TypedFailure } from '../core/config/failures.ts';
+import { stateFolder } from '../workers/environment.ts';
 
 /** gRPC's status codes, as far as they ask for words of their own. */
 const DEADLINE_EXCEEDED = 4;
@@ -33,6 +36,20 @@ export function explain(error: unknown): string | null {
   const { code, path, dest } = (error ?? {}) as { code?: unknown; path?: string; dest?: string };
   const machine = typeof code === 'string' ? MACHINE[code] : undefined;
   return machine ? machine(dest ?? path ?? 'this machine') : null;
+}
+
+/** An unforeseen error in a sentence; its stack goes to a file, for a bug report. */
+export function unexpected(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const stack = error instanceof Error ? error.stack : text;
+  const file = path.join(stateFolder(), 'logs', 'unexpected.log');
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, `${process.argv.slice(2).join(' ')}\n${stack}\n`);
+    return `unexpected error, most likely a bug: ${text} (its stack: ${file})`;
+  } catch {
+    return `unexpected error, most likely a bug: ${stack}`;
+  }
 }
 
 /** Whether Temporal didn't answer, as opposed to having refused. */

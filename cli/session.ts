@@ -8,9 +8,10 @@ import { s3Store } from '../activities/deliver/s3-store.ts';
 import { BadInput } from '../core/config/failures.ts';
 import type { Store } from '../core/store.ts';
 import { spawnTied, type TiedProcess } from '../infra/local/processes.ts';
+import { programArguments } from '../infra/local/program.ts';
 import { readRunningStack, stackEnv, startStack } from '../infra/local/stack.ts';
 import { temporalSettings } from '../workers/connection.ts';
-import { REPOSITORY, stateFolder } from '../workers/environment.ts';
+import { PACKAGE, stateFolder } from '../workers/environment.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A Temporal and an S3 to work with, and a control worker behind them. */
@@ -108,9 +109,8 @@ function keepControlWorker(log: string) {
   });
   const start = async (): Promise<TiedProcess> => {
     await mkdir(path.dirname(log), { recursive: true });
-    const main = path.join(REPOSITORY, 'workers', 'control.ts');
-    const child = spawnTied(process.execPath, ['--import', 'tsx', main], {
-      cwd: REPOSITORY,
+    const child = spawnTied(process.execPath, programArguments('workers/control'), {
+      cwd: PACKAGE,
       output: { file: log },
     });
     worker = child;

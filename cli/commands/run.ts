@@ -1,7 +1,5 @@
 import type { Command } from 'commander';
 import { AUG_TEST } from '../../core/image/views.ts';
-import { resultsText, runEval } from '../run-workflow.ts';
-import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
 
 interface RunOptions {
@@ -43,6 +41,8 @@ export function runCommand(program: Command): void {
     .option('--deadline <minutes>', 'cancel the run after so long', '1440')
     .option('--recompute', 'evaluate again although the workflow id has results')
     .action(async (config: string, options: RunOptions) => {
+      const { resultsText, runEval } = await import('../run-workflow.ts');
+      const { openSession } = await import('../session.ts');
       const screen = terminal();
       await using session = await openSession(screen);
       const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;

@@ -1,7 +1,4 @@
 import type { Command } from 'commander';
-import { readTrainResults } from '../../core/read-train-results.ts';
-import { runTraining, trainingText } from '../run-training.ts';
-import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
 import { timestamp } from './run.ts';
 
@@ -38,6 +35,9 @@ export function trainCommand(program: Command): void {
     .option('--deadline <minutes>', 'cancel the run after so long', '10080')
     .option('--recompute', 'train again although the workflow id has results')
     .action(async (config: string, options: TrainOptions) => {
+      const { readTrainResults } = await import('../../core/read-train-results.ts');
+      const { runTraining, trainingText } = await import('../run-training.ts');
+      const { openSession } = await import('../session.ts');
       const screen = terminal();
       await using session = await openSession(screen);
       const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;

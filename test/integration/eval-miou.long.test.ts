@@ -77,7 +77,7 @@ describe('EvalMIoU, whatever is asked of it,', () => {
       .run('late', input)
       .catch((error: unknown) => error)) as WorkflowFailedError;
     expect(failure.cause?.message).toContain('deadline');
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
   });
 
   it('predicts a split without annotations, as its server wants it', async () => {

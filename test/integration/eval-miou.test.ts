@@ -76,7 +76,7 @@ describe('EvalMIoU on real servers with local workers', () => {
     expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
     expect(Date.now() - cancelled).toBeLessThan(8_000);
     await sleep(200);
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
     const written = await tessera.session.store.list(`${ROOT}/runs/cancelled/`);
     expect(written).toEqual([]);
   });
