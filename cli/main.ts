@@ -26,9 +26,8 @@ for (const command of [
 ])
   command(program);
 // Benchmarks and what else is for Tessera's own developers: out of sight, and not in the npm package.
-if (process.argv[2] === 'dev') (await import('./dev.ts')).devCommands(program);
-
 try {
+  if (process.argv[2] === 'dev') (await import('./dev.ts')).devCommands(program);
   await program.parseAsync();
 } catch (error) {
   const { explain, unexpected } = await import('./explain.ts');

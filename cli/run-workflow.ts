@@ -145,7 +145,10 @@ export async function resultsText(session: Session, resultsUri: string): Promise
 }
 
 /** What a user is told of a workflow's failure: its cause's own words. */
-async function readable(error: unknown, cancelled = async () => 'nothing was published'): Promise<unknown> {
+export async function readable(
+  error: unknown,
+  cancelled = async () => 'nothing was published',
+): Promise<unknown> {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
   if (cause instanceof CancelledFailure)

@@ -19,10 +19,10 @@ export async function keepStack(): Promise<void> {
       '  eval "$(npx tessera env)"      # addresses, credentials, and `temporal` on PATH',
       "  npx tessera demo               # stages the demo's data and runs it here",
       '  temporal workflow start --type EvalMIoU --task-queue tessera --workflow-id my-run \\',
-      '    --input-file .tessera/demo-input.json',
+      `    --input-file ${path.relative(process.cwd(), path.join(stateFolder(), 'demo-input.json'))}`,
       `  temporal workflow query --type progress --workflow-id my-run      # or look at ${stack.temporalUiUrl}`,
       '',
-      'Ctrl-C ends it; its state stays in .tessera/.',
+      'Ctrl-C ends it; its state stays.',
     ].join('\n'),
   );
   const reason = await Promise.race([interrupted().then(() => null), stack.failed]);
@@ -33,7 +33,7 @@ export async function keepStack(): Promise<void> {
 /** Prints the local stack's environment, for a shell. */
 export async function printEnvironment(): Promise<void> {
   const stack = await readRunningStack(stateFolder());
-  if (!stack) throw new BadInput('no local stack is up: start one with `npm run stack`');
+  if (!stack) throw new BadInput('no local stack is up: start one with `npx tessera stack`');
   const temporal = path.dirname(await ensureServer('temporal'));
   for (const [name, value] of Object.entries(stackEnv(stack))) console.log(`export ${name}='${value}'`);
   console.log(`export PATH='${temporal}':"$PATH"`);

@@ -24,7 +24,7 @@ export async function workflowBundle(): Promise<WorkflowBundle> {
   return { code };
 }
 
-/** Bundles the workflows, for an image or a package: beside the compiled code. */
+/** Bundles the workflows, for an image or a package: beside the compiled code. Called by infra/package/make-dist.mjs. @public */
 export async function shipBundle(): Promise<void> {
   await writeFile(SHIPPED, await makeBundle());
 }

@@ -25,7 +25,8 @@ export async function demo(): Promise<void> {
   const workflowId = `demo-${timestamp(new Date())}`;
   const output = `s3://${session.bucket}/runs`;
   const input = { config: 'tiny', ...inputs, output };
-  await writeFile(path.join(stateFolder(), 'demo-input.json'), `${JSON.stringify(input, null, 2)}\n`);
+  const inputFile = path.join(stateFolder(), 'demo-input.json');
+  await writeFile(inputFile, `${JSON.stringify(input, null, 2)}\n`);
   const result = await runEval(session, workflowId, input, screen);
   console.log(await resultsText(session, result.resultsUri));
   const report = await download(session, joinUri(output, workflowId), workflowId);
@@ -35,10 +36,16 @@ export async function demo(): Promise<void> {
       `results  ${result.resultsUri}`,
       `report   ${result.reportUri}`,
       `         a copy to look at: ${report}`,
-      'next     npm run stack, then: temporal workflow start --type EvalMIoU --task-queue tessera \\',
-      '           --workflow-id my-run --input-file .tessera/demo-input.json',
+      'next     npx tessera stack, then: temporal workflow start --type EvalMIoU --task-queue tessera \\',
+      `           --workflow-id my-run --input-file ${fromHere(inputFile)}`,
     ].join('\n'),
   );
+}
+
+/** A path as it is given in the folder where the user is. */
+function fromHere(file: string): string {
+  const relative = path.relative(process.cwd(), file);
+  return relative.startsWith('..') ? file : relative;
 }
 
 /** Makes the demo's data, and stages it by the workflows that stage a user's. */

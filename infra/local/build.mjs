@@ -7,6 +7,8 @@ import { withLock } from './lock.mjs';
 
 /** What programs load at run time: code, and the recipes. */
 const ROOMS = ['activities', 'cli', 'configs', 'core', 'infra', 'workers', 'workflows'];
+/** Of infra/, that much is shipped. */
+export const SHIPPED = ROOMS.map((room) => (room === 'infra' ? 'infra/local' : room));
 /** Files that are taken as they are, beside compiled code: what programs read, run or compile. */
 const ASSETS = /\.(mjs|css|json|yaml|py|sh|c|h|go|mod|sum|txt)$/;
 /** Builds of earlier states of the code: a process may still load from them. */
@@ -41,9 +43,9 @@ export async function ensureBuild(root, signal) {
  *
  * @param {string} root
  * @param {string} folder
- * @param {string[]} [files]
+ * @param {string[]} files
  */
-export async function buildTo(root, folder, files = sources(root)) {
+export async function buildTo(root, folder, files) {
   const { build } = await import('esbuild');
   const draft = `${folder}.draft-${process.pid}`;
   await rm(draft, { recursive: true, force: true });
@@ -86,9 +88,13 @@ function isLoader(root, file) {
     : undefined;
 }
 
-/** @param {string} root */
-function sources(root) {
-  return ROOMS.filter((room) => existsSync(join(root, room)))
+/**
+ * What is compiled and copied, as paths from the root.
+ *
+ * @param {string} root
+ */
+export function sources(root, rooms = ROOMS) {
+  return rooms.filter((room) => existsSync(join(root, room)))
     .flatMap((room) =>
       readdirSync(join(root, room), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && !entry.name.endsWith('.d.mts'))

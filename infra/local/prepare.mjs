@@ -16,7 +16,7 @@ const NEED_SERVERS = [['demo'], ['stack'], ['dev', 'bench']];
 /**
  * Makes ready what a command needs, and runs it.
  *
- * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, or nothing
+ * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, `dist`, or nothing
  */
 export async function bootstrap([program, ...args]) {
   const run = {
@@ -25,6 +25,7 @@ export async function bootstrap([program, ...args]) {
     k8s: runK8s,
     'k8s-bench': benchK8s,
     cuda: checkCuda,
+    dist: makeDist,
     undefined: undefined,
   };
   if (!(String(program) in run)) {
@@ -38,7 +39,7 @@ export async function bootstrap([program, ...args]) {
       const { ensureBuild } = await import('./build.mjs');
       process.env.TESSERA_BUILD = await ensureBuild(ROOT, signal);
     }
-    if (program === 'tessera' && !needsServers(args)) return;
+    if (program === 'dist' || (program === 'tessera' && !needsServers(args))) return;
     if (program === 'cuda') {
       const { prepareCuda } = await import('../cuda-check/provider.mjs');
       ready = await prepareCuda(ROOT, signal);
@@ -102,6 +103,12 @@ async function runTessera(args) {
   const main = join(compiled(), 'cli/main.js');
   process.argv = [process.argv[0], main, ...args];
   await import(pathToFileURL(main).href);
+}
+
+/** What npm packs: `npm pack` and `npm publish` call it. */
+async function makeDist() {
+  process.argv = [process.argv[0], '', '--bundle', '--types'];
+  await import('../package/make-dist.mjs');
 }
 
 async function runVitest(args) {

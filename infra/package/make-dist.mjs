@@ -5,12 +5,12 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { buildTo } from '../local/build.mjs';
+import { buildTo, SHIPPED, sources } from '../local/build.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DIST = join(ROOT, 'dist');
 
-await buildTo(ROOT, DIST);
+await buildTo(ROOT, DIST, sources(ROOT, SHIPPED));
 if (process.argv.includes('--bundle')) {
   const { shipBundle } = await import(pathToFileURL(join(DIST, 'workers/workflow-bundle.js')).href);
   await shipBundle();
