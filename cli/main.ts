@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { PACKAGE } from '../workers/environment.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { runCommand } from './commands/run.ts';
@@ -21,6 +22,7 @@ for (const command of [
   demoCommand,
   stackCommands,
   stageCommands,
+  doctorCommand,
   leftoversCommand,
   configsCommand,
 ])

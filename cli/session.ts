@@ -29,15 +29,22 @@ const CONTROL_READY_MS = 60_000;
  * `tessera stack` keeps up, else a stack of this command's own that ends with it.
  */
 export async function openSession(terminal: Terminal): Promise<Session> {
-  if (process.env.TEMPORAL_ADDRESS || process.env.TEMPORAL_CONFIG_FILE)
-    return connectSession(null, async () => {});
-  const running = await readRunningStack(stateFolder());
-  if (running) {
-    useLocalServers(stackEnv(running));
-    return connectSession(running.temporalUiUrl, async () => {});
+  const servers = await findServers();
+  if (servers !== 'none') {
+    const running = servers === 'stack' ? await readRunningStack(stateFolder()) : undefined;
+    return connectSession(running?.temporalUiUrl ?? null, async () => {});
   }
   const stack = await startLocalStack(terminal);
   return connectSession(stack.temporalUiUrl, async () => stack[Symbol.asyncDispose]());
+}
+
+/** Whether servers are named by variables, or are those of a local stack, which this process then works with. */
+export async function findServers(): Promise<'named' | 'stack' | 'none'> {
+  if (process.env.TEMPORAL_ADDRESS || process.env.TEMPORAL_CONFIG_FILE) return 'named';
+  const running = await readRunningStack(stateFolder());
+  if (!running) return 'none';
+  useLocalServers(stackEnv(running));
+  return 'stack';
 }
 
 async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
