@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { PACKAGE } from '../workers/environment.ts';
 import { configsCommand } from './commands/configs.ts';
@@ -27,6 +28,7 @@ for (const command of [
   configsCommand,
 ])
   command(program);
+tab(program, { completionCommandName: 'completion' });
 // Benchmarks and what else is for Tessera's own developers: out of sight, and not in the npm package.
 try {
   if (process.argv[2] === 'dev') (await import('./dev.ts')).devCommands(program);
