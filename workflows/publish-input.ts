@@ -29,9 +29,11 @@ export function publishInput(
   const evaluateSeconds = (times.evaluated - launched) / 1000;
   const workerSeconds = ((times.evaluated - times.planned) / 1000) * fleet.workers;
   const price = config.run.pricePerWorkerHour;
+  const imageMatrices = results.flatMap((result) => result.imageMatrices ?? []);
   return {
     outputPrefix: run.prefix,
     matrix: reduced.matrix,
+    ...(imageMatrices.length === results.length ? { imageMatrices } : {}),
     classes: run.classes,
     overlays: run.overlays,
     reproduce: reproduceEvaluation(run, input),

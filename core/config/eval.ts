@@ -99,6 +99,8 @@ export interface ShardResult {
   /** Confusion matrix, encoded (core/metric/matrix-codec.ts). */
   matrix: string;
   images: { id: string; predictionSha256: string; labelledPixels: number }[];
+  /** SHA-256 of the object with each image's matrix (core/image-matrices-objects.ts). Earlier versions kept none. */
+  imageMatrices?: string;
   /** About what was left out and changes no number; absent if there are none. */
   warnings?: string[];
   worker: string;

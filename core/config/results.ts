@@ -159,6 +159,8 @@ export const ResultsSchema = z.strictObject({
     schema: z.string(),
     mmsegEval: z.string(),
     confusionMatrix: z.string(),
+    /** The confusion matrix of each image (core/metric/image-matrices-codec.ts). Earlier versions kept none. */
+    perImage: ObjectReportSchema.exactOptional(),
     overlays: z.array(z.strictObject({ id: z.string(), uri: z.string() })),
     /** Folders of painted images and of label maps, if the run was asked for them. */
     show: z.string().optional(),
