@@ -3,11 +3,15 @@ import path from 'node:path';
 import tab from '@bomb.sh/tab/commander';
 import { Command } from 'commander';
 import { PACKAGE } from '../workers/environment.ts';
+import { compareCommand } from './commands/compare.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { getCommand } from './commands/get.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
+import { openCommand } from './commands/open.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
+import { resultsCommand } from './commands/results.ts';
 import { runCommand } from './commands/run.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
@@ -20,6 +24,10 @@ for (const command of [
   runCommand,
   trainCommand,
   reproduceCommand,
+  resultsCommand,
+  compareCommand,
+  getCommand,
+  openCommand,
   demoCommand,
   stackCommands,
   stageCommands,

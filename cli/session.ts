@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
 import { s3Client } from '../activities/deliver/s3-client.ts';
 import { s3Store } from '../activities/deliver/s3-store.ts';
@@ -45,6 +46,26 @@ export async function findServers(): Promise<'named' | 'stack' | 'none'> {
   if (!running) return 'none';
   useLocalServers(stackEnv(running));
   return 'stack';
+}
+
+/**
+ * As `openSession`, for what only looks at runs: it starts no servers.
+ *
+ * @throws BadInput if there are none
+ */
+export async function openRunning(): Promise<Session> {
+  if ((await findServers()) !== 'none') return connectSession(null, async () => {});
+  throw new BadInput(
+    `no local stack is up (${path.join(stateFolder(), 'stack.json')}), and TEMPORAL_ADDRESS is not set: start one ` +
+      'with `tessera stack` (earlier runs are still in it), or set TEMPORAL_ADDRESS. A folder or an s3:// address needs neither',
+  );
+}
+
+/** The S3 of the environment, or of the local stack that runs. */
+export async function openStore(): Promise<{ store: Store; client: S3Client }> {
+  await findServers();
+  const client = await s3Client();
+  return { store: s3Store(client), client };
 }
 
 async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {

@@ -62,7 +62,7 @@ async function ensureSame(
 }
 
 /** What a run was started with. */
-async function inputOf(client: Client, workflowId: string, runId: string): Promise<unknown> {
+export async function inputOf(client: Client, workflowId: string, runId: string): Promise<unknown> {
   const { history } = await client.workflowService.getWorkflowExecutionHistory({
     namespace: client.options.namespace,
     execution: { workflowId, runId },
