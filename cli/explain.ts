@@ -3,6 +3,7 @@ import path from 'node:path';
 import { isGrpcServiceError, NamespaceNotFoundError } from '@temporalio/client';
 import { TypedFailure } from '../core/config/failures.ts';
 import { stateFolder } from '../workers/environment.ts';
+import { Cancelled, GateNotMet } from './outcomes.ts';
 
 /** gRPC's status codes, as far as they ask for words of their own. */
 const DEADLINE_EXCEEDED = 4;
@@ -29,7 +30,8 @@ const MACHINE: Record<string, (file: string) => string> = {
  * @returns null for an unforeseen error
  */
 export function explain(error: unknown): string | null {
-  if (error instanceof TypedFailure) return error.message;
+  if (error instanceof TypedFailure || error instanceof GateNotMet || error instanceof Cancelled)
+    return error.message;
   const service = serviceError(error);
   if (service) return explainTemporal(service);
   if (error instanceof NamespaceNotFoundError) return noNamespace(error.namespace);

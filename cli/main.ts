@@ -19,7 +19,11 @@ import { trainCommand } from './commands/train.ts';
 
 // What is imported here is loaded by `tessera --help`: declarations only. A command's action imports its work.
 const { version, description } = JSON.parse(readFileSync(path.join(PACKAGE, 'package.json'), 'utf8'));
-const program = new Command('tessera').description(description).version(version).showHelpAfterError();
+const program = new Command('tessera')
+  .description(description)
+  .version(version)
+  .showHelpAfterError()
+  .exitOverride();
 for (const command of [
   runCommand,
   trainCommand,
@@ -42,7 +46,5 @@ try {
   if (process.argv[2] === 'dev') (await import('./dev.ts')).devCommands(program);
   await program.parseAsync();
 } catch (error) {
-  const { explain, unexpected } = await import('./explain.ts');
-  console.error(`✗ ${explain(error) ?? unexpected(error)}`);
-  process.exitCode = 1;
+  (await import('./end-with.ts')).endWith(error);
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ApplicationFailure,
   CancelledFailure,
+  TerminatedFailure,
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
@@ -10,6 +11,7 @@ import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
 import { perClassTable } from '../core/metric/per-class-table.ts';
 import { readResults } from '../core/read-results.ts';
 import { comeBack, resultOf } from './await-workflow.ts';
+import { Cancelled } from './outcomes.ts';
 import { interrupted, type Session } from './session.ts';
 import { type Start, startOrFind } from './start-workflow.ts';
 import { progressBar, SILENT, type Terminal } from './terminal.ts';
@@ -58,7 +60,7 @@ export async function runWatched<T>(
     await handle.cancel();
   });
   cancel.catch(() => terminal.print(`▸ Temporal did not take the cancellation; ${comeBack(handle)}`));
-  const showing = watching.show(handle, over.signal, terminal);
+  const showing = terminal === SILENT ? null : watching.show(handle, over.signal, terminal);
   try {
     const result = (await resultOf(session.client, handle, terminal)) as T & { cached?: true };
     if (result.cached) terminal.done(`${workflowId} has finished before: these are the results of that run`);
@@ -151,8 +153,8 @@ export async function readable(
 ): Promise<unknown> {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
-  if (cause instanceof CancelledFailure)
-    return new TypedFailure('BadInput', `cancelled: ${await cancelled()}`);
+  if (cause instanceof CancelledFailure) return new Cancelled(`cancelled: ${await cancelled()}`);
+  if (cause instanceof TerminatedFailure) return new Cancelled('terminated: nothing was published');
   if (cause instanceof ApplicationFailure) {
     const failureClass = FAILURE_CLASSES.find((name) => name === cause.type) ?? 'Unexpected';
     return new TypedFailure(failureClass, cause.message);

@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
 import { AUG_TEST } from '../../core/image/views.ts';
-import { terminal } from '../terminal.ts';
+import type { OutcomeOptions } from '../run-outcome.ts';
+import { withOutcomeOptions } from './outcome-options.ts';
 
-interface RunOptions {
+interface RunOptions extends OutcomeOptions {
   weights: string;
   head?: string;
   dataset: string;
@@ -21,7 +22,7 @@ interface RunOptions {
 }
 
 export function runCommand(program: Command): void {
-  program
+  const command = program
     .command('run')
     .description('evaluate a config: starts EvalMIoU, shows its progress, prints the per-class table')
     .argument('<config>', 'a name from `tessera configs`, or a YAML file')
@@ -39,32 +40,23 @@ export function runCommand(program: Command): void {
     .option('--out', 'write label maps as PNG')
     .option('--format-only', "write label maps as ADE20K's server wants them: class + 1")
     .option('--deadline <minutes>', 'cancel the run after so long', '1440')
-    .option('--recompute', 'evaluate again although the workflow id has results')
-    .action(async (config: string, options: RunOptions) => {
-      const { resultsText, runEval } = await import('../run-workflow.ts');
-      const { openSession } = await import('../session.ts');
-      const screen = terminal();
-      await using session = await openSession(screen);
-      const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-      const result = await runEval(
-        session,
-        workflowId,
-        {
-          config,
-          overrides: [...(options.cfgOptions ?? []), ...optionOverrides(options)],
-          weights: options.weights,
-          ...(options.head ? { head: options.head } : {}),
-          dataset: options.dataset,
-          split: options.split,
-          output: options.output ?? `s3://${session.bucket}/runs`,
-          deadlineMinutes: Number(options.deadline),
-          recompute: options.recompute ?? false,
-        },
-        screen,
-      );
-      console.log(await resultsText(session, result.resultsUri));
-      console.log(`\nresults  ${result.resultsUri}\nreport   ${result.reportUri}`);
+    .option('--recompute', 'evaluate again although the workflow id has results');
+  withOutcomeOptions(command).action(async (config: string, options: RunOptions) => {
+    const { evaluateTo } = await import('../run-outcome.ts');
+    const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
+    const input = (bucket: string) => ({
+      config,
+      overrides: [...(options.cfgOptions ?? []), ...optionOverrides(options)],
+      weights: options.weights,
+      ...(options.head ? { head: options.head } : {}),
+      dataset: options.dataset,
+      split: options.split,
+      output: options.output ?? `s3://${bucket}/runs`,
+      deadlineMinutes: Number(options.deadline),
+      recompute: options.recompute ?? false,
     });
+    await evaluateTo({ workflowId, input }, options);
+  });
 }
 
 /** mmseg's options, as the fields of the config that they stand for. */

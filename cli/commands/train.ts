@@ -1,8 +1,9 @@
 import type { Command } from 'commander';
-import { terminal } from '../terminal.ts';
+import type { OutcomeOptions } from '../run-outcome.ts';
+import { withOutcomeOptions } from './outcome-options.ts';
 import { timestamp } from './run.ts';
 
-interface TrainOptions {
+interface TrainOptions extends OutcomeOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
@@ -18,7 +19,7 @@ interface TrainOptions {
 }
 
 export function trainCommand(program: Command): void {
-  program
+  const command = program
     .command('train')
     .description('train a config’s head on a frozen backbone: starts TrainHead, shows its progress')
     .argument('<config>', 'a name from `tessera configs`, or a YAML file, with a train section')
@@ -33,31 +34,21 @@ export function trainCommand(program: Command): void {
     .option('--load-from <s3-uri>', 'a staged head: its weights only, from step 0 on')
     .option('--no-resume', 'refuse to go on from a checkpoint of this workflow id')
     .option('--deadline <minutes>', 'cancel the run after so long', '10080')
-    .option('--recompute', 'train again although the workflow id has results')
-    .action(async (config: string, options: TrainOptions) => {
-      const { readTrainResults } = await import('../../core/read-train-results.ts');
-      const { runTraining, trainingText } = await import('../run-training.ts');
-      const { openSession } = await import('../session.ts');
-      const screen = terminal();
-      await using session = await openSession(screen);
-      const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;
-      const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-      const result = await runTraining(
-        session,
-        workflowId,
-        {
-          ...{ config, overrides: options.cfgOptions ?? [], weights, dataset, evaluationSplit },
-          output: options.output ?? `s3://${session.bucket}/runs`,
-          ...(resumeFrom ? { resumeFrom } : {}),
-          ...(loadFrom ? { loadFrom } : {}),
-          allowOverlap: options.allowOverlap ?? false,
-          resume: options.resume ? 'auto' : 'never',
-          deadlineMinutes: Number(options.deadline),
-          recompute: options.recompute ?? false,
-        },
-        screen,
-      );
-      console.log(trainingText(await readTrainResults(session.store, result.resultsUri)));
-      console.log(`\nhead     ${result.head}\nlog      ${result.logUri}\nresults  ${result.resultsUri}`);
+    .option('--recompute', 'train again although the workflow id has results');
+  withOutcomeOptions(command).action(async (config: string, options: TrainOptions) => {
+    const { trainTo } = await import('../run-outcome.ts');
+    const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;
+    const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
+    const input = (bucket: string) => ({
+      ...{ config, overrides: options.cfgOptions ?? [], weights, dataset, evaluationSplit },
+      output: options.output ?? `s3://${bucket}/runs`,
+      ...(resumeFrom ? { resumeFrom } : {}),
+      ...(loadFrom ? { loadFrom } : {}),
+      allowOverlap: options.allowOverlap ?? false,
+      resume: options.resume ? ('auto' as const) : ('never' as const),
+      deadlineMinutes: Number(options.deadline),
+      recompute: options.recompute ?? false,
     });
+    await trainTo({ workflowId, input }, options);
+  });
 }
