@@ -86,7 +86,7 @@ export async function stageDemo(session: Session, screen: Terminal): Promise<Dem
 async function download(session: Session, prefix: string, workflowId: string): Promise<string> {
   const folder = path.join(stateFolder(), 'results', workflowId);
   await mkdir(folder, { recursive: true });
-  for (const name of ['results.json', 'report.html'])
+  for (const name of ['results.json', 'report.html', 'per_image.bin.gz'])
     await writeFile(path.join(folder, name), await session.store.read(joinUri(prefix, name)));
   return path.join(folder, 'report.html');
 }

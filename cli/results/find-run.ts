@@ -1,6 +1,11 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { WorkflowFailedError, type WorkflowHandle, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type WorkflowExecutionStatusName,
+  WorkflowFailedError,
+  type WorkflowHandle,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { z } from 'zod';
 import { runPrefix } from '../../activities/plan/run-prefix.ts';
 import { BadInput } from '../../core/config/failures.ts';
@@ -25,9 +30,9 @@ const ResultSchema = z.union([
 ]);
 
 /** How a run that is over without results ended. */
-const ENDINGS: Record<string, string> = {
+const ENDINGS: Partial<Record<WorkflowExecutionStatusName, string>> = {
   FAILED: 'failed',
-  CANCELED: 'was cancelled',
+  CANCELLED: 'was cancelled',
   TERMINATED: 'was terminated',
   TIMED_OUT: 'ran out of time',
 };
@@ -107,7 +112,7 @@ async function findById({ client, store, bucket }: Session, id: string): Promise
   if (!input.success) throw new BadInput(`${id}: is a run of ${type}, which has no results`);
   const ending = ENDINGS[status.name];
   const state = ending
-    ? `it ${ending}, and published nothing${await reasonOf(handle)}`
+    ? `it ${ending}, and published nothing${status.name === 'FAILED' ? await reasonOf(handle) : ''}`
     : 'it is still running, and publishes its results at the end';
   return { name: id, files: files(runPrefix(input.data, { workflowId: id, runId })), state };
 }

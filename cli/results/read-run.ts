@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { BadInput, NotFound } from '../../core/config/failures.ts';
+import { BadInput } from '../../core/config/failures.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { parseJson } from '../../core/config/parse-json.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
@@ -7,6 +7,8 @@ import { type Table, TableSchema } from '../../core/config/table.ts';
 import { type TrainResults, TrainResultsSchema } from '../../core/config/train-results.ts';
 import { readImageMatrices } from '../../core/image-matrices-objects.ts';
 import type { PublishedRun } from '../../core/metric/compare-runs.ts';
+import type { ImageMatrices } from '../../core/metric/image-matrices.ts';
+import { unlessAbsent } from '../../core/store.ts';
 import type { FoundRun } from './find-run.ts';
 
 /** What a run has published. */
@@ -49,17 +51,16 @@ export async function readEvaluation(run: FoundRun): Promise<PublishedRun> {
   if (published.kind === 'table')
     throw new BadInput(`${run.name}: is a table of runs. Name two of its rows' workflow ids`);
   const { document: results } = published;
-  const { perImage } = results.artifacts;
-  return {
-    ...{ name: run.name, results },
-    // Beside results.json, wherever that has been copied to.
-    perImage: perImage
-      ? await readImageMatrices(
-          () => run.files.read(perImage.uri.slice(perImage.uri.lastIndexOf('/') + 1)),
-          perImage,
-        )
-      : null,
-  };
+  return { name: run.name, results, perImage: await readPerImage(run, results) };
+}
+
+/** Beside results.json, wherever that has been copied to. @returns null if it isn't there */
+async function readPerImage({ files }: FoundRun, { artifacts }: Results): Promise<ImageMatrices | null> {
+  const { perImage } = artifacts;
+  if (!perImage) return null;
+  const name = perImage.uri.slice(perImage.uri.lastIndexOf('/') + 1);
+  const at = { uri: files.uriOf(name), sha256: perImage.sha256 };
+  return unlessAbsent(readImageMatrices(() => files.read(name), at));
 }
 
 async function readIfThere(
@@ -67,10 +68,6 @@ async function readIfThere(
   name: string,
 ): Promise<{ where: string; value: unknown } | null> {
   const where = files.uriOf(name);
-  try {
-    return { where, value: parseJson(await files.read(name), where) };
-  } catch (error) {
-    if (error instanceof NotFound && error.what === 'object') return null;
-    throw error;
-  }
+  const bytes = await unlessAbsent(files.read(name));
+  return bytes && { where, value: parseJson(bytes, where) };
 }

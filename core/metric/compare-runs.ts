@@ -9,7 +9,7 @@ export interface PublishedRun {
   /** As the user calls it. */
   name: string;
   results: Results;
-  /** null: published by a version that kept none. */
+  /** null: there are none beside the results; earlier versions kept none. */
   perImage: ImageMatrices | null;
 }
 
@@ -89,7 +89,7 @@ function notesOn(
   const without = [a, b].filter(({ perImage }) => perImage === null).map(({ name }) => name);
   if (without.length > 0)
     notes.push(
-      `No intervals: ${without.join(' and ')} was published without per-image matrices, by an earlier version. Evaluate again to have them.`,
+      `No intervals: ${without.join(' and ')} has no per-image matrices beside its results. Earlier versions kept none: evaluate again to have them.`,
     );
   const looked = found.perClass.filter(({ excludesZero }) => excludesZero !== null).length;
   const share = 1 - found.confidence;

@@ -43,7 +43,7 @@ test('a run waits for its worker and for Temporal, says so, and ends as if nothi
   onTestFinished(() => void second.stop());
   await until('Temporal is back', () => run.output().includes('Temporal answers again'), 40_000);
   const control = startNode(programArguments('workers/control'), { ...env, ...own });
-  expect(await run.exited).toBe('1');
+  expect(await run.exited).toBe('3');
   control.child.kill();
   expect(run.output()).toContain('✗ s3://tessera/nothing.pth: does not exist');
   expect(run.output()).not.toMatch(/\n\s+at /);

@@ -135,7 +135,7 @@ describe('TrainHead on real servers with local workers', () => {
     const { child, exited, output } = startNode(command);
     await untilTraining(client.workflow.getHandle('anew'), ({ step }) => step >= 7);
     child.kill('SIGINT');
-    expect(await exited).toBe('1');
+    expect(await exited).toBe('130');
     const [, uri] = /; the same command with --resume-from (\S+) goes on from there/.exec(output())!;
     const { step } = await readCheckpoint(store, uri!);
     expect(step).toBeGreaterThanOrEqual(7);

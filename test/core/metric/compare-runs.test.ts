@@ -76,7 +76,7 @@ describe('runs are compared', () => {
       difference: b.results.metrics.mIoU! - a.results.metrics.mIoU!,
     });
     expect(perClass[0]).toMatchObject({ class: 2, interval: null, images: null, significant: null });
-    expect(notes).toEqual([expect.stringMatching(/^No intervals: old was published without/)]);
+    expect(notes).toEqual([expect.stringMatching(/^No intervals: old has no per-image matrices/)]);
   });
 
   it('several at once, each with the first one', async () => {
