@@ -52,6 +52,7 @@ async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoin
     deadlineMinutes: Math.min(run.deadlineSeconds / 60, MAX_EVAL_MINUTES),
     // Below its own id: one of the same step may be there, of a try or a run that was begun and lost before.
     recompute: true,
+    ...(run.labels ? { labels: run.labels } : {}),
   };
   const child = await startChild<typeof EvalMIoU>('EvalMIoU', {
     workflowId: `${run.workflowId}-iter_${step}`,

@@ -44,7 +44,8 @@ export async function evaluateShards(
 
 async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): Promise<EvaluatedShard> {
   const gpu = shardActivities(run.fleet);
-  const { prefix, config, weights, head, dataset } = run;
+  const { prefix, weights, head, dataset } = run;
+  const config = withoutPalette(run);
   const overlays = run.imageIds
     .slice(range.first, range.first + range.count)
     .filter((id) => run.overlays.includes(id));
@@ -76,6 +77,11 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
       if (retry === 'backoff') await sleep(backoff(failures.length));
     }
   }
+}
+
+/** Classes that a config lists would be in the history once a shard: their name stands for them there. */
+function withoutPalette({ config, classes }: EvalRun): EvalRun['config'] {
+  return { ...config, dataset: { ...config.dataset, classes: classes.name } };
 }
 
 /** The failure that ends the run, with what a user can do about it where that isn't plain. */

@@ -42,6 +42,7 @@ export function publishInput(
       codeVersion: run.codeVersion,
       imageDigest: workers.find(({ image }) => image)?.image ?? run.imageDigest,
       config,
+      ...(run.labels ? { labels: run.labels } : {}),
     },
     inputs: { weights: run.weights, head: run.head, dataset: run.dataset, ignoredKeys: run.ignoredKeys },
     coverage: reduced.coverage,

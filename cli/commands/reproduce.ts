@@ -1,19 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import { type Command, InvalidArgumentError } from 'commander';
-import {
-  SUITES,
-  type Suite,
-  type TableInput,
-  type TableProgress,
-  type TableResult,
-} from '../../core/config/table.ts';
-import { runWatched } from '../run-workflow.ts';
-import { openSession } from '../session.ts';
-import { type Terminal, terminal } from '../terminal.ts';
-import { timestamp } from './run.ts';
+import { labelled } from './run.ts';
 
-interface Options {
+export interface TableOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
@@ -25,15 +13,22 @@ interface Options {
   concurrency: string;
   deadline: string;
   recompute?: true;
+  label?: Record<string, string>;
 }
 
-const LOOK_EVERY_MS = 1_000;
-
-export function reproduceCommand(program: Command): void {
+/** @param act what is done: in place of running it, a schedule may be made of it */
+export function reproduceCommand(
+  program: Command,
+  act = async (names: string[], options: TableOptions) =>
+    (await import('../run-table.ts')).runTable(names, options),
+): void {
   program
     .command('reproduce')
     .description("train and evaluate several configs: one table of the original's numbers and ours")
-    .argument('<suite|config...>', `${Object.keys(SUITES).join(' or ')}, or names from \`tessera configs\``)
+    .argument(
+      '<suite|config...>',
+      'few-shot or all, or names from `tessera configs`, or YAML files of this machine',
+    )
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that is evaluated', 'validation')
@@ -49,64 +44,12 @@ export function reproduceCommand(program: Command): void {
     .option('--concurrency <count>', 'rows at a time, each with its own workers', '1')
     .option('--deadline <minutes>', 'cancel the whole after so long', '20160')
     .option('--recompute', 'make the table again although the workflow id has one; rows that are done stay')
-    .action(async (names: string[], options: Options) => {
-      const screen = terminal();
-      await using session = await openSession(screen);
-      const { weights, dataset, evaluationSplit } = options;
-      const workflowId = options.workflowId ?? `reproduce-${timestamp(new Date())}`;
-      const input: TableInput = {
-        ...whatOf(names, options.head ?? {}),
-        ...{ weights, dataset, evaluationSplit, overrides: options.cfgOptions ?? [] },
-        output: options.output ?? `s3://${session.bucket}/runs`,
-        allowOverlap: options.allowOverlap ?? false,
-        concurrency: Number(options.concurrency),
-        deadlineMinutes: Number(options.deadline),
-        recompute: options.recompute ?? false,
-      };
-      const result: TableResult = await runWatched(
-        session,
-        { type: 'ReproduceTable', workflowId, input },
-        screen,
-        {
-          show: showTable,
-          cancelling: 'the row at work saves where it is, then its workers end',
-          cancelled: async () => `the same command with --workflow-id ${workflowId} goes on from there`,
-        },
-      );
-      console.log((await session.store.read(result.markdownUri)).toString());
-      console.log(`table    ${result.tableUri}\npage     ${result.pageUri}`);
-      if (result.failed > 0) process.exitCode = 1;
-    });
-}
-
-/** A suite's name alone means its rows; heads go to the rows of their configs. */
-function whatOf(names: string[], heads: Record<string, string>): Pick<TableInput, 'suite' | 'rows'> {
-  const rowOf = (config: string) => ({ config, ...(heads[config] ? { head: heads[config] } : {}) });
-  const [suite] = names;
-  if (names.length === 1 && suite! in SUITES)
-    return { suite: suite as Suite, rows: Object.keys(heads).map(rowOf) };
-  const others = Object.keys(heads).filter((config) => !names.includes(config));
-  return { rows: [...names, ...others].map(rowOf) };
+    .option('--label <key=value>', 'label of every row, its pods and its results; may be repeated', labelled)
+    .action(act);
 }
 
 function namedHead(text: string, heads: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('expected config=s3://bucket/key');
   return { ...heads, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-/** A line for each row that begins or ends. */
-async function showTable(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const told = new Set<string>();
-  while (!signal.aborted) {
-    const progress = await handle.query<TableProgress>('progress').catch(() => null);
-    for (const { name, workflowId, kind, state, mIoU, message } of progress?.rows ?? []) {
-      if (told.has(`${workflowId} ${state}`)) continue;
-      told.add(`${workflowId} ${state}`);
-      if (state === 'running') terminal.step(`${name}: ${kind === 'train' ? 'training' : 'evaluating'} …`);
-      if (state === 'done') terminal.done(`${name}: mIoU ${mIoU === null ? 'nan' : (100 * mIoU).toFixed(2)}`);
-      if (state === 'failed') terminal.print(`✗ ${name}: ${message}`);
-    }
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-  }
 }

@@ -66,6 +66,18 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const byte = z.int().min(0).max(255);
 const datasetClass = z.strictObject({ name: z.string(), color: z.tuple([byte, byte, byte]) });
 
+export const DatasetClassesSchema = z
+  .strictObject({
+    name: z.string(),
+    classes: z.array(datasetClass).min(1),
+    /** What the dataset's server wants in a label map for each class (`--format-only`); class + 1, if absent. */
+    submissionIds: z.array(byte).optional(),
+  })
+  .refine(({ classes, submissionIds }) => !submissionIds || submissionIds.length === classes.length, {
+    error: 'expected one for each class',
+    path: ['submissionIds'],
+  });
+
 const pathBelow = z
   .string()
   .refine(isPathBelow, "expected a path below the dataset's root, such as images/validation");
@@ -88,8 +100,8 @@ export const DatasetLayoutSchema = z.strictObject({
 const dataset = z
   .strictObject({
     type: z.string(),
-    /** Name of a file in configs/datasets with classes and palette, or the classes themselves. */
-    classes: z.union([z.string(), z.array(datasetClass).min(1)], {
+    /** Name of a file in configs/datasets with classes and palette, or the classes themselves, with a name or without. */
+    classes: z.union([z.string(), z.array(datasetClass).min(1), DatasetClassesSchema], {
       error:
         'expected the name of a file in configs/datasets, or a list of { name, color: [red, green, blue] }',
     }),
@@ -169,17 +181,6 @@ export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];
 export type Precision = (typeof PRECISIONS)[number];
 
-export const DatasetClassesSchema = z
-  .strictObject({
-    name: z.string(),
-    classes: z.array(datasetClass).min(1),
-    /** What the dataset's server wants in a label map for each class (`--format-only`); class + 1, if absent. */
-    submissionIds: z.array(byte).optional(),
-  })
-  .refine(({ classes, submissionIds }) => !submissionIds || submissionIds.length === classes.length, {
-    error: 'expected one for each class',
-    path: ['submissionIds'],
-  });
 /** Class names (with the original's odd spaces) and palette, RGB. */
 export type DatasetClasses = z.infer<typeof DatasetClassesSchema>;
 

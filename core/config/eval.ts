@@ -3,6 +3,7 @@ import type { Coverage } from '../metric/coverage.ts';
 import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
+import { type Labels, LabelsSchema } from './labels.ts';
 import type { Results, ShardReport } from './results.ts';
 
 export const s3Uri = z
@@ -32,6 +33,8 @@ export const EvalInputSchema = z.strictObject({
   deadlineMinutes: z.number().positive().max(MAX_EVAL_MINUTES).default(1_440),
   /** Evaluate again although this workflow id has results: they go below the run's own id. */
   recompute: z.boolean().default(false),
+  /** Such as a team's: on Job, pods and results. */
+  labels: LabelsSchema.optional(),
 });
 export type EvalInput = z.input<typeof EvalInputSchema>;
 
@@ -64,6 +67,7 @@ export interface EvalRun {
   labelIds: number[] | null;
   fleet: FleetSpec;
   deadlineSeconds: number;
+  labels?: Labels;
 }
 
 /** Either a plan, or where the finished results of this workflow id lie. */

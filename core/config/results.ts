@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ConfigSchema, DEVICES, PRECISIONS } from './config.ts';
 import { FAILURE_CLASSES } from './failures.ts';
 import { CauseSchema } from './fleet.ts';
+import { LabelsSchema } from './labels.ts';
 
 /** results.json: everything that a run can say about itself. Exported as JSON Schema beside it. */
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -55,6 +56,8 @@ export const RunReportSchema = z.strictObject({
   codeVersion: z.string(),
   imageDigest: z.string().nullable(),
   config: ConfigSchema,
+  /** As the run was given them. */
+  labels: LabelsSchema.exactOptional(),
 });
 
 export const ResultsSchema = z.strictObject({
