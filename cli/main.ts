@@ -12,6 +12,7 @@ import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
+import { planCommand } from './commands/plan.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { runCommand } from './commands/run.ts';
 import { simulateTrainingCommand } from './commands/simulate-training.ts';
@@ -27,6 +28,7 @@ for (const command of [
   runCommand,
   trainCommand,
   reproduceCommand,
+  planCommand,
   demoCommand,
   stackCommands,
   stageCommands,
