@@ -7,6 +7,7 @@ import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { borrowedFleet, type LaunchedFleet, launchFleet, notDone } from './launch-fleet.ts';
+import { type OnPlan, withNotice } from './notify.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
 import { publishInput } from './publish-input.ts';
 import { reduceShards } from './reduce.ts';
@@ -16,13 +17,21 @@ import { reduceShards } from './reduce.ts';
  *
  * @param host the fleet of another run, whose part this one is: its workers are used, none are launched
  */
-export async function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult> {
+export function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult> {
+  // Of a part of another run that one tells.
+  return host
+    ? evalMIoU(input, host)
+    : withNotice('EvalMIoU', input, (onPlan) => evalMIoU(input, undefined, onPlan));
+}
+
+async function evalMIoU(input: EvalInput, host?: FleetSpec, onPlan: OnPlan = () => {}): Promise<EvalResult> {
   const fleet = watchFleet();
   const progress = trackProgress(fleet);
   try {
     const plan = await (host ? control.planEval(input, host) : control.planEval(input));
     if (plan.kind === 'finished') return plan.result;
     progress.plan(plan.run);
+    onPlan(plan.run.config);
     const planned = Date.now();
     const launched = host ? borrowedFleet() : launchFleet(plan.run.fleet);
     return await evaluate(plan.run, input, { fleet, launched, progress, planned });

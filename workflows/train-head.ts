@@ -9,6 +9,7 @@ import { evaluateCheckpoint } from './evaluate-checkpoint.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { launchFleet, notDone } from './launch-fleet.ts';
+import { type OnPlan, withNotice } from './notify.ts';
 import { reproduceTraining } from './reproduce-training.ts';
 import { checkpointText, type TrainTracker, trackTraining } from './train-progress.ts';
 import { type Training, trainUntil } from './train-segments.ts';
@@ -18,7 +19,11 @@ import { type TrainingView, watchTraining } from './training-view.ts';
  * Trains a head on a frozen backbone: from checkpoint to checkpoint, with an evaluation in between, on whatever
  * workers there are. Whatever was lost, the steps are the same, bit for bit.
  */
-export async function TrainHead(input: TrainInput): Promise<TrainResult> {
+export function TrainHead(input: TrainInput): Promise<TrainResult> {
+  return withNotice('TrainHead', input, (onPlan) => trainHead(input, onPlan));
+}
+
+async function trainHead(input: TrainInput, onPlan: OnPlan): Promise<TrainResult> {
   const fleet = watchFleet();
   const view = watchTraining();
   const progress = trackTraining(fleet, view);
@@ -29,6 +34,7 @@ export async function TrainHead(input: TrainInput): Promise<TrainResult> {
     isPlanned = true;
     if (plan.checkpoint) view.knowCheckpoint(plan.checkpoint);
     progress.plan(plan.run, plan.evaluations);
+    onPlan(plan.run.config);
     return await train(plan, input, { fleet, view, progress });
   } catch (error) {
     if (isCancellation(error) || !isPlanned) throw asRunFailure(error);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NotifySchema } from './notify.ts';
 import { TrainSchema } from './train.ts';
 
 /**
@@ -143,6 +144,8 @@ const run = z.strictObject({
   /** Price of one worker for an hour, for the cost estimate in the results. */
   pricePerWorkerHour: z.number().nonnegative().default(0),
   currency: z.string().length(3).default('USD'),
+  /** Who is told when the run ends. */
+  notify: NotifySchema.optional(),
 });
 
 export const ConfigSchema = z.strictObject({

@@ -32,7 +32,6 @@ export const CalibrationSchema = z.strictObject({
   version: z.literal(1),
   entries: z.array(CalibrationEntrySchema),
 });
-export type Calibration = z.infer<typeof CalibrationSchema>;
 
 /** What a plan's time is computed with. */
 export interface Rate {
