@@ -11,5 +11,7 @@ export async function evaluate(config: string, options: RunOptions): Promise<voi
   await using session = await openSession(screen);
   const result = await runEval(session, request.workflowId, request.input(session.bucket), screen);
   console.log(await resultsText(session, result.resultsUri));
+  // Nobody is to take it for the whole.
+  if (result.partial) process.exitCode = 1;
   console.log(`\nresults  ${result.resultsUri}\nreport   ${result.reportUri}`);
 }

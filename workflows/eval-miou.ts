@@ -2,6 +2,7 @@ import { CancellationScope, log, workflowInfo } from '@temporalio/workflow';
 import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import type { FleetSpec } from '../core/config/fleet.ts';
 import { control } from './activities.ts';
+import { budgetOf } from './budget.ts';
 import { beforeDeadline } from './deadline.ts';
 import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure, classify } from './failure.ts';
@@ -55,7 +56,8 @@ async function evaluate(
 ): Promise<EvalResult> {
   try {
     progress.enter('evaluating');
-    const work = () => Promise.race([evaluateShards(run, fleet, progress), launched.failed]);
+    const work = () =>
+      Promise.race([evaluateShards(run, fleet, progress, budgetOf(run, planned, fleet)), launched.failed]);
     const shards = await beforeDeadline(run.deadlineSeconds * 1000, work, () => notDone(fleet));
     // As they are now: that they go from here on is no news.
     const { workers } = fleet.state();
@@ -63,11 +65,13 @@ async function evaluate(
     // GPUs first; but the results need not wait until the last pod is gone.
     const ended = launched.end();
     progress.enter('publishing');
-    const request = publishInput(run, input, reduceShards(run, shards), shards, workers, times);
-    const { metrics, resultsUri, reportUri } = await control.publishResults(request);
+    const reduced = reduceShards(run, shards);
+    const request = publishInput(run, input, reduced, shards, workers, times);
+    const { metrics, partial, resultsUri, reportUri } = await control.publishResults(request);
     await ended;
     progress.enter('done');
-    return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
+    const { images } = reduced.coverage;
+    return { ...metrics, images, resultsUri, reportUri, ...(partial ? { partial } : {}) };
   } catch (error) {
     await launched.end();
     await CancellationScope.nonCancellable(() => discard(run.prefix));

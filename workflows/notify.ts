@@ -100,6 +100,6 @@ function resultOf(result: EvalResult | TrainResult | TableResult): NonNullable<N
       reportUri: result.pageUri,
     };
   if ('best' in result) return { mIoU: result.best.mIoU, steps: result.steps, resultsUri: result.resultsUri };
-  const { mIoU, images, resultsUri, reportUri } = result;
-  return { mIoU, images, resultsUri, reportUri };
+  const { mIoU, images, partial, resultsUri, reportUri } = result;
+  return { mIoU, images, ...(partial ? { ofImages: partial.ofImages } : {}), resultsUri, reportUri };
 }

@@ -1,5 +1,6 @@
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { TrainOutcome } from '../activities/publish/publish-training.ts';
+import { budgetSeconds, budgetText } from '../core/budget.ts';
 import { TypedFailure } from '../core/config/failures.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
 import { isStop, nextStop } from '../core/train/segments.ts';
@@ -62,7 +63,7 @@ async function train(
   const launched = await CancellationScope.nonCancellable(async () => launchFleet(run.fleet));
   try {
     const work = () => Promise.race([trainAndEvaluate(run, watched), launched.failed]);
-    const done = await beforeDeadline(run.deadlineSeconds * 1000, work, () => notDone(fleet));
+    const done = await withinBudget(run, work, () => notDone(fleet));
     // As they are now: that they go from here on is no news.
     const { workers } = fleet.state();
     const started = workflowInfo().startTime.getTime();
@@ -85,6 +86,23 @@ async function train(
     await launched.end();
     throw error;
   }
+}
+
+/** A training ends at its deadline, or before it when its budget is spent: with a checkpoint of where it is. */
+function withinBudget<T>(
+  { config, fleet, deadlineSeconds }: TrainRun,
+  work: () => Promise<T>,
+  why: () => string,
+): Promise<T> {
+  const budget = budgetSeconds(config.run);
+  if (budget === null || budget / fleet.workers >= deadlineSeconds)
+    return beforeDeadline(deadlineSeconds * 1000, work, why);
+  const spent = () =>
+    new TypedFailure(
+      'BudgetSpent',
+      `${budgetText(config.run)} was spent before the training was done. With a higher one the same workflow id resumes`,
+    );
+  return beforeDeadline((budget / fleet.workers) * 1000, work, why, spent);
 }
 
 /** From stop to stop: evaluate where that is to be done, train to the next one. */

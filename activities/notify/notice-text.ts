@@ -20,10 +20,11 @@ export function noticeText({
 }
 
 function resultText(result: NonNullable<Notice['result']>): string {
-  const { mIoU, images, steps, rows, failedRows, resultsUri, reportUri } = result;
+  const { mIoU, images, ofImages, steps, rows, failedRows, resultsUri, reportUri } = result;
   const parts = [
     mIoU !== undefined && (mIoU === null ? 'no mIoU' : `mIoU ${(100 * mIoU).toFixed(2)} %`),
-    images !== undefined && `${images} images`,
+    images !== undefined &&
+      (ofImages === undefined ? `${images} images` : `partial: ${images} of ${ofImages} images`),
     steps !== undefined && `${steps} steps`,
     rows !== undefined && `${rows} rows${failedRows ? `, ${failedRows} failed` : ''}`,
     reportUri ?? resultsUri,

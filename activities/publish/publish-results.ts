@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DatasetClasses } from '../../core/config/config.ts';
+import type { EvalResult } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { type ConfusionMatrix, total } from '../../core/metric/confusion-matrix.ts';
@@ -18,6 +19,8 @@ export interface PublishInput
   extends Pick<Results, 'inputs' | 'coverage' | 'environment' | 'cost' | 'shards' | 'workers'> {
   /** Folder of the results, `s3://bucket/prefix`. */
   outputPrefix: string;
+  /** Of a run that has spent its budget; its metrics follow from the matrix. */
+  partial?: Omit<NonNullable<Results['partial']>, 'metrics'>;
   /** The sum of all shards' matrices, as `encodeMatrix` writes it. */
   matrix: string;
   classes: DatasetClasses;
@@ -34,6 +37,7 @@ type TimeBudget = Results['timeBudget'];
 
 export interface Published {
   metrics: Results['metrics'];
+  partial?: EvalResult['partial'];
   resultsUri: string;
   reportUri: string;
   /** `exists`: the results of an earlier attempt are there, were left as they are, and give these metrics. */
@@ -67,7 +71,15 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
     read: readResults,
     make: () => writeFiles(store, now, input),
   });
-  return { metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status };
+  return {
+    ...{ metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status },
+    ...(value.partial ? { partial: partialOf(value.partial) } : {}),
+  };
+}
+
+/** What a workflow returns of it. */
+function partialOf({ images, ofImages, metrics, reason }: NonNullable<Results['partial']>) {
+  return { images, ofImages, metrics, reason };
 }
 
 /** All that lies beside results.json, which says what they are. */
@@ -108,15 +120,18 @@ function assembleResults(
   bytes: Uint8Array,
   overlays: { id: string }[],
 ): Results {
-  const { run, inputs, coverage, environment, timeBudget, cost, shards, workers } = input;
+  const { partial, run, inputs, coverage, environment, timeBudget, cost, shards, workers } = input;
   const { perClass, ...metrics } = matrixMetrics(matrix);
   const extra = extraMetrics(matrix, run.config.run.metrics);
+  const measured = { ...metrics, ...extra.means };
   const at = (name: string) => joinUri(input.outputPrefix, name);
   const results: Results = {
     version: 1,
     run,
     inputs,
-    metrics: { ...metrics, ...extra.means },
+    // What is of some images only is never where the exact value would be.
+    metrics: partial ? withoutValues(measured) : measured,
+    ...(partial ? { partial: { ...partial, metrics: measured } } : {}),
     perClass: perClass.map((row) => ({
       ...row,
       ...extra.perClass[row.class],
@@ -138,7 +153,9 @@ function assembleResults(
     artifacts: {
       report: at('report.html'),
       schema: at('results.schema.json'),
-      mmsegEval: at(mmsegEvalFileName(run.startedAt, run.config.pipeline.augmentation ? 'multi' : 'single')),
+      mmsegEval: at(
+        `${partial ? 'partial_' : ''}${mmsegEvalFileName(run.startedAt, run.config.pipeline.augmentation ? 'multi' : 'single')}`,
+      ),
       confusionMatrix: at('confusion_matrix.bin'),
       overlays: overlays.map(({ id }) => ({ id, uri: overlayUri(input, id) })),
       ...(run.config.run.show ? { show: at('show/') } : {}),
@@ -148,6 +165,11 @@ function assembleResults(
     },
   };
   return checkOutput(ResultsSchema, results, 'results.json');
+}
+
+function withoutValues(metrics: Results['metrics']): Results['metrics'] {
+  const none = Object.fromEntries(Object.keys(metrics).map((name) => [name, null]));
+  return { ...none, aAcc: null, mIoU: null, mAcc: null };
 }
 
 function checkedMatrix({ matrix: text, classes, coverage }: PublishInput): ConfusionMatrix {

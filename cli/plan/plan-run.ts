@@ -3,6 +3,7 @@ import { imageCosts } from '../../activities/plan/image-costs.ts';
 import { type PlanContext, planEval } from '../../activities/plan/plan-eval.ts';
 import { planTrain } from '../../activities/plan/plan-train.ts';
 import { stagedSplit } from '../../activities/plan/staged.ts';
+import { budgetSeconds, budgetText } from '../../core/budget.ts';
 import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { type DatasetManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
@@ -135,6 +136,7 @@ function notesOf(
   { run }: Config,
   { fleet, estimate, manifest }: { fleet: number; estimate: Estimate | null; manifest: DatasetManifest },
 ): string[] {
+  const budget = budgetSeconds(run);
   const wanted = `${run.device} in ${run.precision}`;
   return [
     fleet < run.workers &&

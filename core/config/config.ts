@@ -144,6 +144,17 @@ const run = z.strictObject({
   /** Price of one worker for an hour, for the cost estimate in the results. */
   pricePerWorkerHour: z.number().nonnegative().default(0),
   currency: z.string().length(3).default('USD'),
+  /** The run ends once it is spent: an evaluation with a partial result, a training with its last checkpoint. */
+  budget: z
+    .strictObject({
+      workerHours: z.number().positive().optional(),
+      /** In `currency`, by `pricePerWorkerHour`. */
+      money: z.number().positive().optional(),
+    })
+    .refine(({ workerHours, money }) => workerHours !== undefined || money !== undefined, {
+      error: 'expected workerHours, money, or both',
+    })
+    .optional(),
   /** Who is told when the run ends. */
   notify: NotifySchema.optional(),
 });

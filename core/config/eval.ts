@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Coverage } from '../metric/coverage.ts';
+import type { Coverage, PartialCoverage } from '../metric/coverage.ts';
 import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
@@ -81,6 +81,8 @@ export interface EvalResult {
   images: number;
   resultsUri: string;
   reportUri: string;
+  /** A budget was spent before all images were evaluated: there is no exact mIoU, and the others are null, too. */
+  partial?: Pick<NonNullable<Results['partial']>, 'images' | 'ofImages' | 'metrics' | 'reason'>;
   /** These are the results of an earlier run of this workflow id: nothing was computed now. */
   cached?: true;
 }
@@ -162,5 +164,7 @@ export interface WorkerProgress {
 export interface ReducedRun {
   matrix: string;
   coverage: Coverage;
+  /** Of a run that has spent its budget. */
+  partial?: PartialCoverage;
   shards: ShardReport[];
 }

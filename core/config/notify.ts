@@ -81,6 +81,8 @@ export const NoticeSchema = z.strictObject({
     .strictObject({
       mIoU: share.exactOptional(),
       images: z.int().exactOptional(),
+      /** Of a run that has spent its budget: images that were to be evaluated. */
+      ofImages: z.int().exactOptional(),
       steps: z.int().exactOptional(),
       rows: z.int().exactOptional(),
       failedRows: z.int().exactOptional(),

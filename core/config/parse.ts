@@ -45,6 +45,9 @@ export function parseConfig(value: unknown, where: string): Config {
     config.run.device === 'cpu' &&
       config.run.precision !== 'float32' &&
       `run.precision is ${config.run.precision}, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)`,
+    config.run.budget?.money !== undefined &&
+      config.run.pricePerWorkerHour === 0 &&
+      `run.budget.money is ${config.run.budget.money}, but run.pricePerWorkerHour is 0: give a price, or run.budget.workerHours`,
     ...trainProblems(config),
   ].filter((problem) => problem !== false);
   if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
