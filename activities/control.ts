@@ -3,6 +3,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
+import type { RunEnd } from '../core/config/notify.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
@@ -11,6 +12,7 @@ import { asActivity, type Beat } from './as-activity.ts';
 import { isRunOpen } from './is-run-open.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
+import { notify } from './notify/notify.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
 import { planTable } from './plan/plan-table.ts';
 import { planTrain } from './plan/plan-train.ts';
@@ -100,6 +102,10 @@ export function controlActivities(context: ControlContext) {
 
     publishTable(outcome: TableOutcome): Promise<TableResult> {
       return asActivity(() => publishTable(store, outcome, Date.now()));
+    },
+
+    notify(end: RunEnd): Promise<void> {
+      return asActivity(() => notify(end, process.env));
     },
 
     discardUnpublished(prefix: string): Promise<void> {

@@ -12,6 +12,7 @@ export const EXIT_CODES = [
   { code: 7, name: 'WorkerLost', means: REACTIONS.WorkerLost.means },
   { code: 8, name: 'FleetLost', means: REACTIONS.FleetLost.means },
   { code: 10, name: 'GateNotMet', means: 'the run is done, and its mIoU is below --min-miou' },
+  { code: 9, name: 'BudgetSpent', means: REACTIONS.BudgetSpent.means },
   { code: 130, name: 'Cancelled', means: 'the run was cancelled, by Ctrl-C or by somebody else' },
 ] as const;
 

@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { getCommand } from './commands/get.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
 import { openCommand } from './commands/open.ts';
+import { planCommand } from './commands/plan.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { resultsCommand } from './commands/results.ts';
 import { runCommand } from './commands/run.ts';
@@ -32,6 +33,7 @@ for (const command of [
   compareCommand,
   getCommand,
   openCommand,
+  planCommand,
   demoCommand,
   stackCommands,
   stageCommands,

@@ -1,12 +1,16 @@
-import type { EvalInput } from '../core/config/eval.ts';
-import type { TrainInput } from '../core/config/train-run.ts';
+import { TypedFailure } from '../core/config/failures.ts';
 import { readResults } from '../core/read-results.ts';
 import { readTrainResults } from '../core/read-train-results.ts';
+import type { RunOptions } from './commands/run.ts';
+import type { TrainOptions } from './commands/train.ts';
+import { evalRequest } from './inputs/eval-request.ts';
+import type { Request } from './inputs/request.ts';
+import { trainRequest } from './inputs/train-request.ts';
 import { GateNotMet } from './outcomes.ts';
 import { runTraining, trainingText } from './run-training.ts';
 import { resultsText, runEval } from './run-workflow.ts';
 import { openRunning, openSession } from './session.ts';
-import { type Start, startOrFind } from './start-workflow.ts';
+import { startOrFind } from './start-workflow.ts';
 import { SILENT, type Terminal, terminal } from './terminal.ts';
 
 /** What a user wants to have of a run. */
@@ -18,31 +22,33 @@ export interface OutcomeOptions {
   wait: boolean;
 }
 
-/** A run that is asked for. */
-export interface RunRequest<T> {
-  workflowId: string;
-  input(bucket: string): T;
-}
-
-/** Evaluates, and prints the results. @throws GateNotMet if they are not good enough */
-export async function evaluateTo(request: RunRequest<EvalInput>, options: OutcomeOptions): Promise<void> {
+/** `tessera run`: evaluates, and prints the results. @throws GateNotMet if they are not good enough; BudgetSpent */
+export async function evaluateTo(config: string, options: RunOptions): Promise<void> {
+  const request = await evalRequest(config, options);
   const { workflowId } = request;
   const screen = screenOf(options);
-  if (!options.wait) return startOnly('EvalMIoU', request, options, screen);
+  if (!options.wait) return startOnly(request, options, screen);
   await using session = await openSession(screen);
   const { resultsUri, reportUri } = await runEval(session, workflowId, request.input(session.bucket), screen);
   const results = await readResults(session.store, resultsUri);
   if (options.json) console.log(JSON.stringify(results, null, 2));
   else
     console.log(`${await resultsText(session, resultsUri)}\n\nresults  ${resultsUri}\nreport   ${reportUri}`);
+  // Nobody is to take it for the whole.
+  if (results.partial)
+    throw new TypedFailure(
+      'BudgetSpent',
+      `${workflowId}: ${results.partial.reason}; its results are partial`,
+    );
   ensureMet(options, results.metrics.mIoU, '');
 }
 
-/** Trains, and prints the evaluations. The gate is about the last one, as the original reports it. */
-export async function trainTo(request: RunRequest<TrainInput>, options: OutcomeOptions): Promise<void> {
+/** `tessera train`: trains, and prints the evaluations. The gate is about the last one, as the original reports it. */
+export async function trainTo(config: string, options: TrainOptions): Promise<void> {
+  const request = await trainRequest(config, options);
   const { workflowId } = request;
   const screen = screenOf(options);
-  if (!options.wait) return startOnly('TrainHead', request, options, screen);
+  if (!options.wait) return startOnly(request, options, screen);
   await using session = await openSession(screen);
   const result = await runTraining(session, workflowId, request.input(session.bucket), screen);
   const results = await readTrainResults(session.store, result.resultsUri);
@@ -57,8 +63,7 @@ export async function trainTo(request: RunRequest<TrainInput>, options: OutcomeO
 
 /** Starts a run, prints its id, and leaves it: to a Temporal that stays. */
 async function startOnly<T>(
-  type: Start['type'],
-  { workflowId, input }: RunRequest<T>,
+  { type, workflowId, input }: Request<T>,
   { json }: OutcomeOptions,
   screen: Terminal,
 ): Promise<void> {

@@ -139,11 +139,15 @@ export async function resultsText(session: Session, resultsUri: string): Promise
   const written = artifacts.predictions ?? artifacts.show;
   if (coverage.labelledPixels === 0 && written)
     return `${coverage.images} images without a labelled pixel, so there is no mIoU. Their predictions: ${written}`;
+  const { partial } = results;
   const perClass = results.perClass.filter(({ IoU, Acc }) => IoU !== null || Acc !== null);
   const absent = results.perClass.length - perClass.length;
   const note =
     absent > 0 ? `\n${absent} classes occur neither in the labels nor in the predictions (nan).` : '';
-  return perClassTable({ ...results, perClass }) + note;
+  if (!partial) return perClassTable({ ...results, perClass }) + note;
+  const { images, ofImages, reason, metrics } = partial;
+  const warning = `PARTIAL, not the exact mIoU: ${images} of ${ofImages} images; ${reason}`;
+  return `${warning}\n\n${perClassTable({ metrics, perClass })}${note}\n${warning}`;
 }
 
 /** What a user is told of a workflow's failure: its cause's own words. */

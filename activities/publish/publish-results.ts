@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import pLimit from 'p-limit';
 import type { DatasetClasses } from '../../core/config/config.ts';
+import type { EvalResult } from '../../core/config/eval.ts';
 import { BadData, NotFound } from '../../core/config/failures.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { readShardMatrices, shardFolder } from '../../core/image-matrices-objects.ts';
@@ -22,6 +23,8 @@ export interface PublishInput
   extends Pick<Results, 'inputs' | 'coverage' | 'environment' | 'cost' | 'shards' | 'workers'> {
   /** Folder of the results, `s3://bucket/prefix`. */
   outputPrefix: string;
+  /** Of a run that has spent its budget; its metrics follow from the matrix. */
+  partial?: Omit<NonNullable<Results['partial']>, 'metrics'>;
   /** The sum of all shards' matrices, as `encodeMatrix` writes it. */
   matrix: string;
   /** SHA-256 of each shard's per-image matrices, in the order of `shards`; absent if an earlier version's worker kept none. */
@@ -42,6 +45,7 @@ const READS_AT_ONCE = 16;
 
 export interface Published {
   metrics: Results['metrics'];
+  partial?: EvalResult['partial'];
   resultsUri: string;
   reportUri: string;
   /** `exists`: the results of an earlier attempt are there, were left as they are, and give these metrics. */
@@ -78,7 +82,15 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
     return { value: published, status: 'exists' as const };
   });
   await removeShards(store, input);
-  return { metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status };
+  return {
+    ...{ metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status },
+    ...(value.partial ? { partial: partialOf(value.partial) } : {}),
+  };
+}
+
+/** What a workflow returns of it. */
+function partialOf({ images, ofImages, metrics, reason }: NonNullable<Results['partial']>) {
+  return { images, ofImages, metrics, reason };
 }
 
 /** What shards left to be published, lost attempts of them included. No published run fails by what can't be removed. */
@@ -135,9 +147,10 @@ function assembleResults(
     overlays,
   }: { bytes: Uint8Array; perImage: Uint8Array | null; overlays: { id: string }[] },
 ): Results {
-  const { run, inputs, coverage, environment, timeBudget, cost, shards, workers } = input;
+  const { partial, run, inputs, coverage, environment, timeBudget, cost, shards, workers } = input;
   const { perClass, ...metrics } = matrixMetrics(matrix);
   const extra = extraMetrics(matrix, run.config.run.metrics);
+  const measured = { ...metrics, ...extra.means };
   const at = (name: string) => joinUri(input.outputPrefix, name);
   const objectOf = (name: string, body: Uint8Array) => ({
     uri: at(name),
@@ -148,7 +161,9 @@ function assembleResults(
     version: 1,
     run,
     inputs,
-    metrics: { ...metrics, ...extra.means },
+    // What is of some images only is never where the exact value would be.
+    metrics: partial ? withoutValues(measured) : measured,
+    ...(partial ? { partial: { ...partial, metrics: measured } } : {}),
     perClass: perClass.map((row) => ({
       ...row,
       ...extra.perClass[row.class],
@@ -168,7 +183,9 @@ function assembleResults(
     artifacts: {
       report: at('report.html'),
       schema: at('results.schema.json'),
-      mmsegEval: at(mmsegEvalFileName(run.startedAt, run.config.pipeline.augmentation ? 'multi' : 'single')),
+      mmsegEval: at(
+        `${partial ? 'partial_' : ''}${mmsegEvalFileName(run.startedAt, run.config.pipeline.augmentation ? 'multi' : 'single')}`,
+      ),
       confusionMatrix: at('confusion_matrix.bin'),
       ...(perImage ? { perImage: objectOf('per_image.bin.gz', perImage) } : {}),
       overlays: overlays.map(({ id }) => ({ id, uri: overlayUri(input, id) })),
@@ -179,6 +196,11 @@ function assembleResults(
     },
   };
   return checkOutput(ResultsSchema, results, 'results.json');
+}
+
+function withoutValues(metrics: Results['metrics']): Results['metrics'] {
+  const none = Object.fromEntries(Object.keys(metrics).map((name) => [name, null]));
+  return { ...none, aAcc: null, mIoU: null, mAcc: null };
 }
 
 function checkedMatrix({ matrix: text, classes, coverage }: PublishInput): ConfusionMatrix {

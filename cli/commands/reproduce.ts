@@ -1,11 +1,34 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { TableOptions } from '../run-table.ts';
+import { labelled } from './run.ts';
 
-export function reproduceCommand(program: Command): void {
+export interface TableOptions {
+  weights: string;
+  dataset: string;
+  evaluationSplit: string;
+  allowOverlap?: true;
+  output?: string;
+  workflowId?: string;
+  head?: Record<string, string>;
+  cfgOptions?: string[];
+  concurrency: string;
+  deadline: string;
+  recompute?: true;
+  label?: Record<string, string>;
+}
+
+/** @param act what is done: in place of running it, a schedule may be made of it */
+export function reproduceCommand(
+  program: Command,
+  act = async (names: string[], options: TableOptions) =>
+    (await import('../run-table.ts')).runTable(names, options),
+): void {
   program
     .command('reproduce')
     .description("train and evaluate several configs: one table of the original's numbers and ours")
-    .argument('<suite|config...>', 'few-shot or all, or names from `tessera configs`')
+    .argument(
+      '<suite|config...>',
+      'few-shot or all, or names from `tessera configs`, or YAML files of this machine',
+    )
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that is evaluated', 'validation')
@@ -21,9 +44,8 @@ export function reproduceCommand(program: Command): void {
     .option('--concurrency <count>', 'rows at a time, each with its own workers', '1')
     .option('--deadline <minutes>', 'cancel the whole after so long', '20160')
     .option('--recompute', 'make the table again although the workflow id has one; rows that are done stay')
-    .action(async (names: string[], options: TableOptions) =>
-      (await import('../run-table.ts')).runTable(names, options),
-    );
+    .option('--label <key=value>', 'label of every row, its pods and its results; may be repeated', labelled)
+    .action(act);
 }
 
 function namedHead(text: string, heads: Record<string, string> = {}): Record<string, string> {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { OutcomeOptions } from '../run-outcome.ts';
 import { withOutcomeOptions } from './outcome-options.ts';
-import { timestamp } from './run.ts';
+import { labelled } from './run.ts';
 
-interface TrainOptions extends OutcomeOptions {
+export interface TrainOptions extends OutcomeOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
@@ -16,13 +16,22 @@ interface TrainOptions extends OutcomeOptions {
   resume: boolean;
   deadline: string;
   recompute?: true;
+  label?: Record<string, string>;
 }
 
-export function trainCommand(program: Command): void {
+/** @param act what is done: in place of running it, a schedule may be made of it */
+export function trainCommand(
+  program: Command,
+  act = async (config: string, options: TrainOptions) =>
+    (await import('../run-outcome.ts')).trainTo(config, options),
+): void {
   const command = program
     .command('train')
     .description('train a config’s head on a frozen backbone: starts TrainHead, shows its progress')
-    .argument('<config>', 'a name from `tessera configs`, or a YAML file, with a train section')
+    .argument(
+      '<config>',
+      'a name from `tessera configs`, or a YAML file of this machine, with a train section',
+    )
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that checkpoints are evaluated on', 'validation')
@@ -34,21 +43,7 @@ export function trainCommand(program: Command): void {
     .option('--load-from <s3-uri>', 'a staged head: its weights only, from step 0 on')
     .option('--no-resume', 'refuse to go on from a checkpoint of this workflow id')
     .option('--deadline <minutes>', 'cancel the run after so long', '10080')
-    .option('--recompute', 'train again although the workflow id has results');
-  withOutcomeOptions(command).action(async (config: string, options: TrainOptions) => {
-    const { trainTo } = await import('../run-outcome.ts');
-    const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;
-    const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-    const input = (bucket: string) => ({
-      ...{ config, overrides: options.cfgOptions ?? [], weights, dataset, evaluationSplit },
-      output: options.output ?? `s3://${bucket}/runs`,
-      ...(resumeFrom ? { resumeFrom } : {}),
-      ...(loadFrom ? { loadFrom } : {}),
-      allowOverlap: options.allowOverlap ?? false,
-      resume: options.resume ? ('auto' as const) : ('never' as const),
-      deadlineMinutes: Number(options.deadline),
-      recompute: options.recompute ?? false,
-    });
-    await trainTo({ workflowId, input }, options);
-  });
+    .option('--recompute', 'train again although the workflow id has results')
+    .option('--label <key=value>', 'label of the run, its pods and its results; may be repeated', labelled);
+  withOutcomeOptions(command).action(act);
 }
