@@ -26,7 +26,7 @@ it('tessera --help loads declarations only: no client, no schema, no graph', asy
     }
   };
   visit('cli/main.ts');
-  expect([...packages].sort()).toEqual(['@bomb.sh/tab/commander', 'cli-progress', 'commander']);
+  expect([...packages].sort()).toEqual(['@bomb.sh/tab/commander', 'commander']);
   const others = [...loaded].filter((file) => !/^(cli|core\/image)\//.test(file));
   expect(others).toEqual(['workers/environment.ts']);
 });

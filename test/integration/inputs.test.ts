@@ -63,7 +63,7 @@ describe('a config file of the user’s', () => {
     writeFileSync(join(folder, 'wrong.yaml'), stringify({ base: 'tiny', run: { batch: 'many' } }));
     const refusal = async (...words: string[]) => {
       const { code, stdout, stderr } = await command(folder, 'run', ...words, '--workflow-id', 'never');
-      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect({ code, stdout }).toEqual({ code: 3, stdout: '' });
       return stderr;
     };
     expect(await refusal('wrong.yaml', ...inputs())).toBe(
