@@ -1,12 +1,14 @@
 import { CancellationScope, log, workflowInfo } from '@temporalio/workflow';
 import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import type { FleetSpec } from '../core/config/fleet.ts';
+import { listedCost } from '../core/config/listing.ts';
 import { control } from './activities.ts';
 import { beforeDeadline } from './deadline.ts';
 import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { borrowedFleet, type LaunchedFleet, launchFleet, notDone } from './launch-fleet.ts';
+import { type ListedRun, listRun } from './listing.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
 import { publishInput } from './publish-input.ts';
 import { reduceShards } from './reduce.ts';
@@ -19,14 +21,20 @@ import { reduceShards } from './reduce.ts';
 export async function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult> {
   const fleet = watchFleet();
   const progress = trackProgress(fleet);
+  const listed = listRun();
   try {
     const plan = await (host ? control.planEval(input, host) : control.planEval(input));
-    if (plan.kind === 'finished') return plan.result;
+    listed.planned(plan.listing);
+    if (plan.kind === 'finished') {
+      listed.done({ mIoU: plan.result.mIoU, resultsUri: plan.result.resultsUri });
+      return plan.result;
+    }
     progress.plan(plan.run);
     const planned = Date.now();
     const launched = host ? borrowedFleet() : launchFleet(plan.run.fleet);
-    return await evaluate(plan.run, input, { fleet, launched, progress, planned });
+    return await evaluate(plan.run, input, { fleet, launched, progress, planned, listed });
   } catch (error) {
+    listed.failed(error);
     throw asRunFailure(error);
   }
 }
@@ -37,12 +45,13 @@ interface Surroundings {
   progress: ProgressTracker;
   /** When the plan was made, on the workflow's clock. */
   planned: number;
+  listed: ListedRun;
 }
 
 async function evaluate(
   run: EvalRun,
   input: EvalInput,
-  { fleet, launched, progress, planned }: Surroundings,
+  { fleet, launched, progress, planned, listed }: Surroundings,
 ): Promise<EvalResult> {
   try {
     progress.enter('evaluating');
@@ -58,6 +67,7 @@ async function evaluate(
     const { metrics, resultsUri, reportUri } = await control.publishResults(request);
     await ended;
     progress.enter('done');
+    listed.done({ mIoU: metrics.mIoU, cost: listedCost(request.cost), resultsUri });
     return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
   } catch (error) {
     await launched.end();

@@ -4,6 +4,7 @@ import { control } from './activities.ts';
 import { beforeDeadline } from './deadline.ts';
 import type { EvalMIoU } from './eval-miou.ts';
 import { asRunFailure, classify } from './failure.ts';
+import { listRun } from './listing.ts';
 import { type TableTracker, trackTable } from './table-progress.ts';
 import type { TrainHead } from './train-head.ts';
 
@@ -13,9 +14,14 @@ import type { TrainHead } from './train-head.ts';
  */
 export async function ReproduceTable(input: TableInput): Promise<TableResult> {
   const progress = trackTable();
+  const listed = listRun();
   try {
     const plan = await control.planTable(input);
-    if (plan.kind === 'finished') return plan.result;
+    listed.planned(plan.listing);
+    if (plan.kind === 'finished') {
+      listed.done({ resultsUri: plan.result.tableUri });
+      return plan.result;
+    }
     const { run } = plan;
     progress.plan(run.rows);
     const outcomes = await beforeDeadline(
@@ -29,8 +35,10 @@ export async function ReproduceTable(input: TableInput): Promise<TableResult> {
     const started = workflowInfo().startTime.getTime();
     const result = await control.publishTable({ run, outcomes, started });
     progress.enter('done');
+    listed.done({ resultsUri: result.tableUri });
     return result;
   } catch (error) {
+    listed.failed(error);
     throw asRunFailure(error);
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { SEARCH_ATTRIBUTES } from '../../core/config/listing.ts';
 import type { TiedProcess } from './processes.ts';
 import { plainEnv, startServer } from './server-process.ts';
 import { ensureServer } from './servers.mjs';
@@ -11,11 +12,13 @@ export interface TemporalServerOptions {
   host: string;
   port: number;
   uiPort: number;
+  /** Registered in the namespace `default`; those of Tessera, unless told otherwise. */
+  searchAttributes?: [name: string, type: string][];
 }
 
 /** Starts a Temporal development server whose state lies in `stateDir`. */
 export async function startTemporalServer(options: TemporalServerOptions): Promise<TiedProcess> {
-  const { stateDir, host, port, uiPort } = options;
+  const { stateDir, host, port, uiPort, searchAttributes = Object.entries(SEARCH_ATTRIBUTES) } = options;
   return startServer({
     title: 'Temporal server',
     command: await ensureServer('temporal'),
@@ -23,6 +26,8 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
       ...['server', 'start-dev', '--log-level', 'error', '--color', 'never'],
       ...['--ip', host, '--port', `${port}`, '--ui-ip', host, '--ui-port', `${uiPort}`],
       ...['--db-filename', join(stateDir, 'temporal.db')],
+      // What a run can be found by in Temporal's own list.
+      ...searchAttributes.flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
       // One queue partition is plenty for one machine, and a task never waits in another one's queue.
       ...['--dynamic-config-value', 'matching.numTaskqueueReadPartitions=1'],
       ...['--dynamic-config-value', 'matching.numTaskqueueWritePartitions=1'],
