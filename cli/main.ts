@@ -12,6 +12,7 @@ import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
+import { lsCommand } from './commands/ls.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { runCommand } from './commands/run.ts';
 import { simulateTrainingCommand } from './commands/simulate-training.ts';
@@ -28,6 +29,7 @@ for (const command of [
   trainCommand,
   reproduceCommand,
   demoCommand,
+  lsCommand,
   stackCommands,
   stageCommands,
   leftoversCommand,
