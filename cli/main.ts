@@ -8,6 +8,7 @@ import { benchGpuCommand } from './commands/bench-gpu.ts';
 import { benchReferenceCommand } from './commands/bench-reference.ts';
 import { benchScaleCommand } from './commands/bench-scale.ts';
 import { benchTrainCommand } from './commands/bench-train.ts';
+import { cancelCommand } from './commands/cancel.ts';
 import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
@@ -19,7 +20,9 @@ import { simulateTrainingCommand } from './commands/simulate-training.ts';
 import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
+import { statusCommand } from './commands/status.ts';
 import { trainCommand } from './commands/train.ts';
+import { whyCommand } from './commands/why.ts';
 import { explain } from './explain.ts';
 
 const { version, description } = JSON.parse(readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8'));
@@ -30,6 +33,9 @@ for (const command of [
   reproduceCommand,
   demoCommand,
   lsCommand,
+  statusCommand,
+  whyCommand,
+  cancelCommand,
   stackCommands,
   stageCommands,
   leftoversCommand,

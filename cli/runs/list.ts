@@ -1,18 +1,17 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
-import type { Progress } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import {
   listedInput,
   MEMO_KEY,
+  nameOf,
   RUN_KINDS,
   type RunMemo,
   RunMemoSchema,
   STAGE_KINDS,
 } from '../../core/config/listing.ts';
-import type { TableProgress } from '../../core/config/table.ts';
-import type { TrainProgress } from '../../core/config/train-run.ts';
 import { columnsText } from './columns.ts';
 import { inputOf, resultOf } from './history.ts';
+import { type ProgressView, progressView, shareOf } from './progress-view.ts';
 import { type RunRow, type RunState, runColumns, STATES, stateOf } from './run-row.ts';
 import { openTemporal, soon } from './temporal.ts';
 import { sinceDate } from './texts.ts';
@@ -93,7 +92,7 @@ async function rowOf(client: Client, run: WorkflowExecutionInfo): Promise<RunRow
     ...{ id: workflowId, runId, kind: type, state },
     ...{ config: listed?.config ?? null, dataset: listed?.dataset ?? null },
     phase: at?.phase ?? null,
-    share: state === 'completed' ? 1 : (at?.share ?? null),
+    share: state === 'completed' ? 1 : at && shareOf(at),
     mIoU: at?.mIoU ?? listed?.mIoU ?? null,
     startedAt: startTime.toISOString(),
     endedAt: closeTime?.toISOString() ?? null,
@@ -108,29 +107,17 @@ async function fromHistory(client: Client, run: WorkflowExecutionInfo): Promise<
     inputOf(client, run),
     run.status.name === 'COMPLETED' ? resultOf(client, run) : null,
   ]);
-  const listed = listedInput({ dataset: '', ...(input as object) });
+  const listed = run.type.startsWith('Stage')
+    ? { dataset: nameOf((input as { destination?: string }).destination ?? '') }
+    : listedInput({ dataset: '', ...(input as object) });
   const { mIoU, last } = (result ?? {}) as { mIoU?: number; last?: { mIoU: number | null } };
   return { ...listed, mIoU: mIoU ?? last?.mIoU ?? null };
 }
 
-type At = Pick<RunRow, 'phase' | 'share' | 'mIoU'>;
-
-async function progressOf(client: Client, { workflowId, runId, type }: WorkflowExecutionInfo): Promise<At> {
-  const progress = await client.workflow.getHandle(workflowId, runId).query<unknown>('progress');
-  return atOf(type, progress);
-}
-
-/** How far a run of a kind is, by its own answer. */
-export function atOf(kind: string, progress: unknown): At {
-  if (kind === 'TrainHead') {
-    const { phase, step, steps, last } = progress as TrainProgress;
-    return { phase, share: steps > 0 ? step / steps : 0, mIoU: last?.mIoU ?? null };
-  }
-  if (kind === 'ReproduceTable') {
-    const { phase, rows } = progress as TableProgress;
-    const ended = rows.filter(({ state }) => state === 'done' || state === 'failed').length;
-    return { phase, share: rows.length > 0 ? ended / rows.length : 0, mIoU: null };
-  }
-  const { phase, partial } = progress as Progress;
-  return { phase, share: partial.coverage, mIoU: partial.mIoU };
+/** What a running one answers, in one form. */
+async function progressOf(
+  client: Client,
+  { workflowId, runId, type }: WorkflowExecutionInfo,
+): Promise<ProgressView | null> {
+  return progressView(type, await client.workflow.getHandle(workflowId, runId).query('progress'));
 }
