@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { Command } from 'commander';
 import { REPOSITORY, stateFolder } from '../workers/environment.ts';
 import { benchCommand } from './commands/bench.ts';
@@ -15,6 +16,7 @@ import { goldenCommand } from './commands/golden.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
 import { lsCommand } from './commands/ls.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
+import { rerunCommand } from './commands/rerun.ts';
 import { runCommand } from './commands/run.ts';
 import { simulateTrainingCommand } from './commands/simulate-training.ts';
 import { smokeCommand } from './commands/smoke.ts';
@@ -22,6 +24,7 @@ import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
 import { statusCommand } from './commands/status.ts';
 import { trainCommand } from './commands/train.ts';
+import { watchCommand } from './commands/watch.ts';
 import { whyCommand } from './commands/why.ts';
 import { explain } from './explain.ts';
 
@@ -36,6 +39,8 @@ for (const command of [
   statusCommand,
   whyCommand,
   cancelCommand,
+  rerunCommand,
+  watchCommand,
   stackCommands,
   stageCommands,
   leftoversCommand,
@@ -62,7 +67,7 @@ try {
 /** An unforeseen error in a sentence; its stack goes to a file, for a bug report. */
 function unexpected(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const stack = error instanceof Error ? error.stack : text;
+  const stack = error instanceof Error ? inspect(error) : text;
   const file = path.join(stateFolder(), 'logs', 'unexpected.log');
   try {
     mkdirSync(path.dirname(file), { recursive: true });

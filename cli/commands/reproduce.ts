@@ -1,16 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import { type Command, InvalidArgumentError } from 'commander';
-import {
-  SUITES,
-  type Suite,
-  type TableInput,
-  type TableProgress,
-  type TableResult,
-} from '../../core/config/table.ts';
-import { runWatched } from '../run-workflow.ts';
+import { SUITES, type Suite, type TableInput } from '../../core/config/table.ts';
+import { tableToEnd } from '../runs/to-end.ts';
 import { openSession } from '../session.ts';
-import { type Terminal, terminal } from '../terminal.ts';
+import { terminal } from '../terminal.ts';
 import { timestamp } from './run.ts';
 
 interface Options {
@@ -26,8 +18,6 @@ interface Options {
   deadline: string;
   recompute?: true;
 }
-
-const LOOK_EVERY_MS = 1_000;
 
 export function reproduceCommand(program: Command): void {
   program
@@ -63,19 +53,7 @@ export function reproduceCommand(program: Command): void {
         deadlineMinutes: Number(options.deadline),
         recompute: options.recompute ?? false,
       };
-      const result: TableResult = await runWatched(
-        session,
-        { type: 'ReproduceTable', workflowId, input },
-        screen,
-        {
-          show: showTable,
-          cancelling: 'the row at work saves where it is, then its workers end',
-          cancelled: async () => `the same command with --workflow-id ${workflowId} goes on from there`,
-        },
-      );
-      console.log((await session.store.read(result.markdownUri)).toString());
-      console.log(`table    ${result.tableUri}\npage     ${result.pageUri}`);
-      if (result.failed > 0) process.exitCode = 1;
+      await tableToEnd(session, workflowId, input, screen);
     });
 }
 
@@ -93,20 +71,4 @@ function namedHead(text: string, heads: Record<string, string> = {}): Record<str
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('expected config=s3://bucket/key');
   return { ...heads, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
-/** A line for each row that begins or ends. */
-async function showTable(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const told = new Set<string>();
-  while (!signal.aborted) {
-    const progress = await handle.query<TableProgress>('progress').catch(() => null);
-    for (const { name, workflowId, kind, state, mIoU, message } of progress?.rows ?? []) {
-      if (told.has(`${workflowId} ${state}`)) continue;
-      told.add(`${workflowId} ${state}`);
-      if (state === 'running') terminal.step(`${name}: ${kind === 'train' ? 'training' : 'evaluating'} …`);
-      if (state === 'done') terminal.done(`${name}: mIoU ${mIoU === null ? 'nan' : (100 * mIoU).toFixed(2)}`);
-      if (state === 'failed') terminal.print(`✗ ${name}: ${message}`);
-    }
-    await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-  }
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { AUG_TEST } from '../../core/image/views.ts';
-import { resultsText, runEval } from '../run-workflow.ts';
+import { evaluationToEnd } from '../runs/to-end.ts';
 import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
 
@@ -46,7 +46,7 @@ export function runCommand(program: Command): void {
       const screen = terminal();
       await using session = await openSession(screen);
       const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-      const result = await runEval(
+      await evaluationToEnd(
         session,
         workflowId,
         {
@@ -62,8 +62,6 @@ export function runCommand(program: Command): void {
         },
         screen,
       );
-      console.log(await resultsText(session, result.resultsUri));
-      console.log(`\nresults  ${result.resultsUri}\nreport   ${result.reportUri}`);
     });
 }
 

@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
-import { readTrainResults } from '../../core/read-train-results.ts';
-import { runTraining, trainingText } from '../run-training.ts';
+import { trainingToEnd } from '../runs/to-end.ts';
 import { openSession } from '../session.ts';
 import { terminal } from '../terminal.ts';
 import { timestamp } from './run.ts';
@@ -42,7 +41,7 @@ export function trainCommand(program: Command): void {
       await using session = await openSession(screen);
       const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;
       const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-      const result = await runTraining(
+      await trainingToEnd(
         session,
         workflowId,
         {
@@ -57,7 +56,5 @@ export function trainCommand(program: Command): void {
         },
         screen,
       );
-      console.log(trainingText(await readTrainResults(session.store, result.resultsUri)));
-      console.log(`\nhead     ${result.head}\nlog      ${result.logUri}\nresults  ${result.resultsUri}`);
     });
 }

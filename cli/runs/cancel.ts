@@ -53,7 +53,7 @@ export async function cancel(id: string, { wait, json }: CancelOptions): Promise
   }
   const kept = state === 'running' ? null : await keptText(temporal, id, { runId, type, state });
   if (json) {
-    screen.print('');
+    screen.clear();
     console.log(JSON.stringify({ id, state, kept }, null, 2));
   } else if (state === 'running')
     screen.done(`${id}: Temporal has taken the cancellation; tessera status ${id}`);

@@ -20,7 +20,7 @@ export interface KeptFailure {
 export interface FailureChain {
   class: FailureClass;
   message: string;
-  /** From the failure inwards, each a line; what says the same as the one before is left out. */
+  /** From the failure inwards, each a line; what was said before is left out. */
   causes: string[];
   /** Who was at work, if it was a worker's activity. */
   worker: string | null;
@@ -32,7 +32,7 @@ export function failureChain(failure: KeptFailure): FailureChain {
   const causes: string[] = [];
   let worker: string | null = null;
   let activity: FailureChain['activity'] = null;
-  let before = failure.message ?? '';
+  const said = new Set([failure.message ?? '']);
   for (let at = failure.cause; at; at = at.cause) {
     const { activityFailureInfo: info, childWorkflowExecutionFailureInfo: child } = at;
     if (info) {
@@ -45,9 +45,9 @@ export function failureChain(failure: KeptFailure): FailureChain {
         `in ${child.workflowType?.name ?? 'a workflow'} ${child.workflowExecution?.workflowId ?? ''}`.trimEnd(),
       );
     else if (at.timeoutFailureInfo) causes.push('no heartbeat came in time: killed, or its node lost');
-    else if (at.message && at.message !== before)
+    else if (at.message && !said.has(at.message))
       causes.push(withType(at.message, at.applicationFailureInfo?.type));
-    before = at.message ?? before;
+    if (at.message) said.add(at.message);
   }
   const type = failure.applicationFailureInfo?.type;
   return {

@@ -52,6 +52,7 @@ export const ProgressViewSchema = z.strictObject({
     z.strictObject({
       name: z.string(),
       id: z.string(),
+      kind: z.enum(['train', 'evaluate']),
       state: z.string(),
       mIoU: number,
       message: z.string().nullable(),
@@ -62,6 +63,7 @@ export type ProgressView = z.infer<typeof ProgressViewSchema>;
 
 /** What a workflow of a type answered to `progress`, in one form; null for a type that answers nothing. */
 export function progressView(kind: string, answer: unknown): ProgressView | null {
+  if (answer === null || answer === undefined) return null;
   if (kind === 'EvalMIoU') return evaluationView(answer as Progress);
   if (kind === 'TrainHead') return trainingView(answer as TrainProgress);
   if (kind === 'ReproduceTable') return tableView(answer as TableProgress);
@@ -111,9 +113,10 @@ function tableView({ phase, rows }: TableProgress): ProgressView {
   return {
     ...{ phase, unit: 'rows', done: ended, total: rows.length, rate: null, etaSeconds: null },
     ...{ mIoU: null, coverage: null, shards: null, training: null, workers: [], trouble: null, failures: [] },
-    rows: rows.map(({ name, workflowId, state, mIoU, message }) => ({
+    rows: rows.map(({ name, workflowId, kind, state, mIoU, message }) => ({
       name,
       id: workflowId,
+      kind,
       state,
       mIoU,
       message,

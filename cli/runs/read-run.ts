@@ -25,7 +25,7 @@ const KNOWN_IDS = 200;
  * @throws BadInput if there is none of this id, with the nearest one that there is
  */
 export async function describeRun(
-  { client, namespace }: Temporal,
+  { client, namespace }: Pick<Temporal, 'client' | 'namespace'>,
   workflowId: string,
 ): Promise<WorkflowExecutionDescription> {
   try {

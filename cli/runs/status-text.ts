@@ -22,7 +22,12 @@ export function statusText(run: RunPicture, width = Number.POSITIVE_INFINITY): s
     cut(stateText(run), width),
     '',
     ...(progress && progress.total > 0
-      ? [cut(`  ${barText(shareOf(progress), Math.min(BAR, width / 3))} ${countText(progress)}`, width)]
+      ? [
+          cut(
+            `  ${barText(shareOf(progress), Math.min(BAR, width / 3))} ${countText(progress, run.state === 'running')}`,
+            width,
+          ),
+        ]
       : []),
     ...(run.mIoU === null ? [] : [row('mIoU', mIoUText(run))]),
     ...(progress?.training?.loss ? [row('training', trainingText(progress.training))] : []),
@@ -71,9 +76,9 @@ export function barText(share: number | null, size: number): string {
 }
 
 /** `45/100 images · 3.2 images/s · ETA 20 s` */
-function countText(progress: ProgressView): string {
+function countText(progress: ProgressView, isRunning: boolean): string {
   const { done, total, unit, etaSeconds } = progress;
-  const isOver = done >= total;
+  const isOver = !isRunning || done >= total;
   return [
     `${done}/${total} ${unit}`,
     ...(isOver || etaSeconds === null ? [] : [`ETA ${durationText(etaSeconds)}`]),

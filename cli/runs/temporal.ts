@@ -47,7 +47,10 @@ export async function openTemporal(): Promise<Temporal> {
 }
 
 /** A run's page in Temporal's UI. */
-export function runPage({ uiUrl, namespace }: Temporal, workflowId: string): string | null {
+export function runPage(
+  { uiUrl, namespace }: Pick<Temporal, 'uiUrl' | 'namespace'>,
+  workflowId: string,
+): string | null {
   return uiUrl && `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`;
 }
 
