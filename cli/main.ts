@@ -14,6 +14,7 @@ import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { goldenCommand } from './commands/golden.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
+import { logsCommand } from './commands/logs.ts';
 import { lsCommand } from './commands/ls.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { rerunCommand } from './commands/rerun.ts';
@@ -38,6 +39,7 @@ for (const command of [
   lsCommand,
   statusCommand,
   whyCommand,
+  logsCommand,
   cancelCommand,
   rerunCommand,
   watchCommand,
@@ -56,6 +58,12 @@ for (const command of [
   smokeCommand,
 ])
   command(program);
+
+// `tessera logs … | head`: who reads has enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit();
+  throw error;
+});
 
 try {
   await program.parseAsync();

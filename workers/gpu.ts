@@ -16,6 +16,7 @@ import { connect, createWorker } from './connection.ts';
 import { endWhenLost } from './end-when-lost.ts';
 import { cacheFolder, scratchFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
+import { logWithTimes } from './log-times.ts';
 import { type Life, runProgram } from './program.ts';
 import { watchRun } from './run-watch.ts';
 import { logFetch, logShards, logTraining } from './shard-log.ts';
@@ -106,4 +107,5 @@ function watchOwnRun(worker: Worker, connection: NativeConnection, namespace: st
   return { stop: () => stop.abort(), isTemporalAway: () => isAway };
 }
 
+if (process.env.TESSERA_LOG_TIMES) logWithTimes();
 await runProgram(main);
