@@ -77,10 +77,13 @@ export function terminal(stream: NodeJS.WriteStream = process.stderr): Terminal 
   };
 }
 
+/** Newer Nodes ask whether stdout has colours, which says nothing of the stream that is written to. */
+const ALWAYS = { validateStream: false };
+
 /** The bar's full part, and what goes wrong. NO_COLOR and dumb terminals have no colours: see `hasColors`. */
 function coloured(line: string): string {
-  if (/^\s*(slow|waiting|mended) /.test(line)) return styleText('yellow', line);
-  return line.replace(/█+/, (bar) => styleText('cyan', bar));
+  if (/^\s*(slow|waiting|mended) /.test(line)) return styleText('yellow', line, ALWAYS);
+  return line.replace(/█+/, (bar) => styleText('cyan', bar, ALWAYS));
 }
 
 function cutEnd(line: string, width: number): string {

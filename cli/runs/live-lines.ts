@@ -1,7 +1,7 @@
 import type { LiveView } from '../terminal.ts';
 import { type ProgressView, shareOf } from './progress-view.ts';
 import { barText, rateTexts, trainingText } from './status-text.ts';
-import { durationText, percentText } from './texts.ts';
+import { percentText, shortDuration } from './texts.ts';
 
 const MAX_BAR = 30;
 const MIN_BAR = 6;
@@ -57,7 +57,7 @@ function headParts(view: ProgressView): string[] {
   return [
     phase,
     ...(share === null ? [] : [`${Math.floor(100 * share)} %`]),
-    ...(etaSeconds === null || done >= total ? [] : [`ETA ${durationText(etaSeconds)}`]),
+    ...(etaSeconds === null || done >= total ? [] : [`ETA ${shortDuration(etaSeconds)}`]),
     ...(mIoU === null ? [] : [`mIoU ${percentText(mIoU)}${over}`]),
   ];
 }

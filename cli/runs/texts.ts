@@ -25,6 +25,11 @@ function two(seconds: number, large: number, largeUnit: string, small: number, s
   return `${Math.floor(seconds / large)} ${largeUnit}${rest > 0 ? ` ${rest} ${smallUnit}` : ''}`;
 }
 
+/** The same where room is short: `4s`, `12m30s`, `3h5m`, `2d4h`. */
+export function shortDuration(seconds: number): string {
+  return durationText(seconds).replaceAll('min', 'm').replaceAll(' ', '');
+}
+
 /** A share in 0…1 as per cent with two digits, as mmseg prints them. */
 export function percentText(share: number | null): string {
   return share === null ? '–' : (100 * share).toFixed(2);
