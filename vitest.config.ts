@@ -1,4 +1,9 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { ensureBuild } from './infra/local/build.mjs';
+
+// Tests start the programs that are shipped: compiled.
+process.env.TESSERA_BUILD = await ensureBuild(fileURLToPath(new URL('.', import.meta.url)));
 
 const core = ['test/core/**/*.test.ts'];
 const servers = ['test/integration/**/*.test.ts', 'test/infra/**/*.test.ts', 'test/page/**/*.test.ts'];

@@ -4,6 +4,7 @@ import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
 import { type Listing, listedInput } from '../core/config/listing.ts';
+import type { RunEnd } from '../core/config/notify.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
@@ -13,6 +14,7 @@ import { isRunOpen } from './is-run-open.ts';
 import { isSearchable } from './is-searchable.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
+import { notify } from './notify/notify.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
 import { planTable } from './plan/plan-table.ts';
 import { planTrain } from './plan/plan-train.ts';
@@ -102,6 +104,10 @@ export function controlActivities(context: ControlContext) {
 
     publishTable(outcome: TableOutcome): Promise<TableResult> {
       return asActivity(() => publishTable(store, outcome, Date.now()));
+    },
+
+    notify(end: RunEnd): Promise<void> {
+      return asActivity(() => notify(end, process.env));
     },
 
     discardUnpublished(prefix: string): Promise<void> {

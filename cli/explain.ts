@@ -1,5 +1,10 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { inspect } from 'node:util';
 import { isGrpcServiceError, NamespaceNotFoundError } from '@temporalio/client';
 import { TypedFailure } from '../core/config/failures.ts';
+import { stateFolder } from '../workers/environment.ts';
+import { Cancelled, GateNotMet } from './outcomes.ts';
 
 /** gRPC's status codes, as far as they ask for words of their own. */
 const DEADLINE_EXCEEDED = 4;
@@ -26,13 +31,28 @@ const MACHINE: Record<string, (file: string) => string> = {
  * @returns null for an unforeseen error
  */
 export function explain(error: unknown): string | null {
-  if (error instanceof TypedFailure) return error.message;
+  if (error instanceof TypedFailure || error instanceof GateNotMet || error instanceof Cancelled)
+    return error.message;
   const service = serviceError(error);
   if (service) return explainTemporal(service);
   if (error instanceof NamespaceNotFoundError) return noNamespace(error.namespace);
   const { code, path, dest } = (error ?? {}) as { code?: unknown; path?: string; dest?: string };
   const machine = typeof code === 'string' ? MACHINE[code] : undefined;
   return machine ? machine(dest ?? path ?? 'this machine') : null;
+}
+
+/** An unforeseen error in a sentence; its stack goes to a file, for a bug report. */
+export function unexpected(error: unknown): string {
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const stack = error instanceof Error ? inspect(error) : text;
+  const file = path.join(stateFolder(), 'logs', 'unexpected.log');
+  try {
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, `${process.argv.slice(2).join(' ')}\n${stack}\n`);
+    return `unexpected error, most likely a bug: ${text} (its stack: ${file})`;
+  } catch {
+    return `unexpected error, most likely a bug: ${stack}`;
+  }
 }
 
 /** Whether Temporal didn't answer, as opposed to having refused. */

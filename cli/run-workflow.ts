@@ -2,6 +2,7 @@ import {
   ApplicationFailure,
   CancelledFailure,
   type Client,
+  TerminatedFailure,
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
@@ -10,6 +11,7 @@ import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
 import { perClassTable } from '../core/metric/per-class-table.ts';
 import { readResults } from '../core/read-results.ts';
 import { comeBack, resultOf } from './await-workflow.ts';
+import { Cancelled } from './outcomes.ts';
 import { showProgress } from './runs/show-progress.ts';
 import { runPage } from './runs/temporal.ts';
 import { interrupted, type Session } from './session.ts';
@@ -66,7 +68,7 @@ async function follow<T>(
   { cancelled }: Pick<Watching, 'cancelled'>,
 ): Promise<T> {
   const over = new AbortController();
-  const showing = showProgress(type, handle, over.signal, terminal);
+  const showing = terminal === SILENT ? null : showProgress(type, handle, over.signal, terminal);
   try {
     return (await resultOf(client, handle, terminal)) as T;
   } catch (error) {
@@ -100,19 +102,26 @@ export async function resultsText(session: Session, resultsUri: string): Promise
   const written = artifacts.predictions ?? artifacts.show;
   if (coverage.labelledPixels === 0 && written)
     return `${coverage.images} images without a labelled pixel, so there is no mIoU. Their predictions: ${written}`;
+  const { partial } = results;
   const perClass = results.perClass.filter(({ IoU, Acc }) => IoU !== null || Acc !== null);
   const absent = results.perClass.length - perClass.length;
   const note =
     absent > 0 ? `\n${absent} classes occur neither in the labels nor in the predictions (nan).` : '';
-  return perClassTable({ ...results, perClass }) + note;
+  if (!partial) return perClassTable({ ...results, perClass }) + note;
+  const { images, ofImages, reason, metrics } = partial;
+  const warning = `PARTIAL, not the exact mIoU: ${images} of ${ofImages} images; ${reason}`;
+  return `${warning}\n\n${perClassTable({ metrics, perClass })}${note}\n${warning}`;
 }
 
 /** What a user is told of a workflow's failure: its cause's own words. */
-async function readable(error: unknown, cancelled = async () => 'nothing was published'): Promise<unknown> {
+export async function readable(
+  error: unknown,
+  cancelled = async () => 'nothing was published',
+): Promise<unknown> {
   if (!(error instanceof WorkflowFailedError)) return error;
   const { cause } = error;
-  if (cause instanceof CancelledFailure)
-    return new TypedFailure('BadInput', `cancelled: ${await cancelled()}`);
+  if (cause instanceof CancelledFailure) return new Cancelled(`cancelled: ${await cancelled()}`);
+  if (cause instanceof TerminatedFailure) return new Cancelled('terminated: nothing was published');
   if (cause instanceof ApplicationFailure) {
     const failureClass = FAILURE_CLASSES.find((name) => name === cause.type) ?? 'Unexpected';
     return new TypedFailure(failureClass, cause.message);

@@ -2,14 +2,16 @@ import { once } from 'node:events';
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { Client, Connection } from '@temporalio/client';
 import { s3Client } from '../activities/deliver/s3-client.ts';
 import { s3Store } from '../activities/deliver/s3-store.ts';
 import { BadInput } from '../core/config/failures.ts';
 import type { Store } from '../core/store.ts';
 import { spawnTied, type TiedProcess } from '../infra/local/processes.ts';
+import { programArguments } from '../infra/local/program.ts';
 import { readRunningStack, stackEnv, startStack } from '../infra/local/stack.ts';
-import { REPOSITORY, stateFolder } from '../workers/environment.ts';
+import { PACKAGE, stateFolder } from '../workers/environment.ts';
 import { temporalSettings } from '../workers/temporal-settings.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -28,15 +30,42 @@ const CONTROL_READY_MS = 60_000;
  * `tessera stack` keeps up, else a stack of this command's own that ends with it.
  */
 export async function openSession(terminal: Terminal): Promise<Session> {
-  if (process.env.TEMPORAL_ADDRESS || process.env.TEMPORAL_CONFIG_FILE)
-    return connectSession(null, async () => {});
-  const running = await readRunningStack(stateFolder());
-  if (running) {
-    useLocalServers(stackEnv(running));
-    return connectSession(running.temporalUiUrl, async () => {});
+  const servers = await findServers();
+  if (servers !== 'none') {
+    const running = servers === 'stack' ? await readRunningStack(stateFolder()) : undefined;
+    return connectSession(running?.temporalUiUrl ?? null, async () => {});
   }
   const stack = await startLocalStack(terminal);
   return connectSession(stack.temporalUiUrl, async () => stack[Symbol.asyncDispose]());
+}
+
+/** Whether servers are named by variables, or are those of a local stack, which this process then works with. */
+export async function findServers(): Promise<'named' | 'stack' | 'none'> {
+  if (process.env.TEMPORAL_ADDRESS || process.env.TEMPORAL_CONFIG_FILE) return 'named';
+  const running = await readRunningStack(stateFolder());
+  if (!running) return 'none';
+  useLocalServers(stackEnv(running));
+  return 'stack';
+}
+
+/**
+ * As `openSession`, for what only looks at runs: it starts no servers.
+ *
+ * @throws BadInput if there are none
+ */
+export async function openRunning(): Promise<Session> {
+  if ((await findServers()) !== 'none') return connectSession(null, async () => {});
+  throw new BadInput(
+    `no local stack is up (${path.join(stateFolder(), 'stack.json')}), and TEMPORAL_ADDRESS is not set: start one ` +
+      'with `tessera stack` (earlier runs are still in it), or set TEMPORAL_ADDRESS. A folder or an s3:// address needs neither',
+  );
+}
+
+/** The S3 of the environment, or of the local stack that runs. */
+export async function openStore(): Promise<{ store: Store; client: S3Client }> {
+  await findServers();
+  const client = await s3Client();
+  return { store: s3Store(client), client };
 }
 
 async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
@@ -108,9 +137,8 @@ function keepControlWorker(log: string) {
   });
   const start = async (): Promise<TiedProcess> => {
     await mkdir(path.dirname(log), { recursive: true });
-    const main = path.join(REPOSITORY, 'workers', 'control.ts');
-    const child = spawnTied(process.execPath, ['--import', 'tsx', main], {
-      cwd: REPOSITORY,
+    const child = spawnTied(process.execPath, programArguments('workers/control'), {
+      cwd: PACKAGE,
       output: { file: log },
     });
     worker = child;

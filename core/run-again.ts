@@ -14,6 +14,7 @@ export interface Again {
 /** The two ways to run the same again, each a line for a POSIX shell. */
 export function runAgain({ type, command, workflowId, input, options }: Again): string[] {
   const { config, weights, dataset, output, overrides = [] } = input;
+  const labels = Object.entries(input.labels ?? {});
   const given = Object.entries({ weights, ...options, dataset, output });
   return [
     [
@@ -24,6 +25,7 @@ export function runAgain({ type, command, workflowId, input, options }: Again): 
       ...['npx', 'tessera', command, typeof config === 'string' ? config : 'CONFIG.yaml'],
       ...given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])),
       ...(overrides.length > 0 ? ['--cfg-options', ...overrides] : []),
+      ...labels.flatMap(([key, value]) => ['--label', `${key}=${value}`]),
     ],
   ].map((words) => words.map(shellWord).join(' '));
 }

@@ -5,7 +5,7 @@
 #   REGISTRY      before the names: registry.example.org/team
 #   TAG           their tag; by default the version and the commit
 #   PUSH=yes      pushes them
-#   NODE_IMAGE    the base; by default node:20-bookworm-slim, pinned to the digest that its registry has now
+#   NODE_IMAGE    the base; by default node:24-bookworm-slim, pinned to the digest that its registry has now
 #   CUDA_ARCHS    GPU architectures whose kernels worker-cuda keeps, such as "80 90"; all if empty
 #   SBOM          folder for the bills of materials; by default .tessera/sbom
 #
@@ -21,7 +21,7 @@ main() {
   commit=$(git describe --always --dirty --exclude='*' 2>/dev/null || echo unknown)
   CODE_VERSION=${CODE_VERSION:-$version+$commit}
   TAG=${TAG:-$version-$commit}
-  NODE_IMAGE=$(pin "${NODE_IMAGE:-node:20-bookworm-slim}")
+  NODE_IMAGE=$(pin "${NODE_IMAGE:-node:24-bookworm-slim}")
   echo "▸ $ENGINE, on $NODE_IMAGE"
   secrets=()
   add_secret npmrc "${NPM_CONFIG_USERCONFIG:-$HOME/.npmrc}"

@@ -4,8 +4,6 @@ import type { Worker } from '@temporalio/worker';
 import { controlActivities } from '../activities/control.ts';
 import { s3Client } from '../activities/deliver/s3-client.ts';
 import { s3Store } from '../activities/deliver/s3-store.ts';
-import { openCluster } from '../activities/launch/kubernetes/cluster.ts';
-import { kubernetesLauncher } from '../activities/launch/kubernetes/kubernetes.ts';
 import type { Launcher } from '../activities/launch/launcher.ts';
 import { localLauncher } from '../activities/launch/local.ts';
 import { s3Copy } from '../activities/stage/s3-copy.ts';
@@ -13,7 +11,6 @@ import { connect, createWorker } from './connection.ts';
 import { cacheFolder, codeVersion, stateFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
 import { type Life, runProgram } from './program.ts';
-import { sweepLeftovers } from './sweep.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
 import { temporalSettings } from './temporal-settings.ts';
 import { workflowBundle } from './workflow-bundle.ts';
@@ -29,9 +26,12 @@ async function main(life: Life): Promise<void> {
   const s3 = await s3Client();
   const store = s3Store(s3);
   const kind = process.env.TESSERA_LAUNCHER ?? 'local';
-  const cluster = kind === 'kubernetes' ? openCluster() : null;
+  // Kubernetes' client takes half a second of processor time to load.
+  const kubernetes = kind === 'kubernetes' ? await import('./kubernetes.ts') : null;
+  const cluster = kubernetes?.openCluster();
   const launchers: Record<string, Launcher> = { local: localLauncher(path.join(stateFolder(), 'logs')) };
-  if (cluster) launchers.kubernetes = kubernetesLauncher(cluster, store, settings.namespace);
+  if (kubernetes && cluster)
+    launchers.kubernetes = kubernetes.kubernetesLauncher(cluster, store, settings.namespace);
   worker = await createWorker(settings, {
     connection,
     taskQueue: process.env.TESSERA_TASK_QUEUE ?? 'tessera',
@@ -52,7 +52,7 @@ async function main(life: Life): Promise<void> {
   });
   console.log('control worker ready');
   const client = new Client({ connection, namespace: settings.namespace });
-  const endSweep = cluster ? sweepLeftovers(cluster, client) : () => {};
+  const endSweep = kubernetes && cluster ? kubernetes.sweepLeftovers(cluster, client) : () => {};
   await life.serve(worker, async () => {
     endSweep();
     await connection.close();

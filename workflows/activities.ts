@@ -15,6 +15,14 @@ const CONTROL: ActivityOptions = {
 
 export const control = proxyActivities<ControlActivities>(CONTROL);
 
+/** A receiver of notices that is away is asked for half a minute or so: the run waits for it. */
+export const notices = proxyActivities<ControlActivities>({
+  ...CONTROL,
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '3m',
+  retry: { initialInterval: '1s', maximumInterval: '20s', maximumAttempts: 6 },
+});
+
 /** Staging sends up to 12 GB and more over a laptop's line. */
 export const stage = proxyActivities<ControlActivities>({ ...CONTROL, startToCloseTimeout: '12h' });
 

@@ -3,12 +3,14 @@ import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import type { FleetSpec } from '../core/config/fleet.ts';
 import { listedCost } from '../core/config/listing.ts';
 import { control } from './activities.ts';
+import { budgetOf } from './budget.ts';
 import { beforeDeadline } from './deadline.ts';
 import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { borrowedFleet, type LaunchedFleet, launchFleet, notDone } from './launch-fleet.ts';
 import { type ListedRun, listRun } from './listing.ts';
+import { type OnPlan, withNotice } from './notify.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
 import { publishInput } from './publish-input.ts';
 import { reduceShards } from './reduce.ts';
@@ -18,7 +20,14 @@ import { reduceShards } from './reduce.ts';
  *
  * @param host the fleet of another run, whose part this one is: its workers are used, none are launched
  */
-export async function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult> {
+export function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult> {
+  // Of a part of another run that one tells.
+  return host
+    ? evalMIoU(input, host)
+    : withNotice('EvalMIoU', input, (onPlan) => evalMIoU(input, undefined, onPlan));
+}
+
+async function evalMIoU(input: EvalInput, host?: FleetSpec, onPlan: OnPlan = () => {}): Promise<EvalResult> {
   const fleet = watchFleet();
   const progress = trackProgress(fleet);
   const listed = listRun();
@@ -30,6 +39,7 @@ export async function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<Eval
       return plan.result;
     }
     progress.plan(plan.run);
+    onPlan(plan.run.config);
     const planned = Date.now();
     const launched = host ? borrowedFleet() : launchFleet(plan.run.fleet);
     return await evaluate(plan.run, input, { fleet, launched, progress, planned, listed });
@@ -55,7 +65,8 @@ async function evaluate(
 ): Promise<EvalResult> {
   try {
     progress.enter('evaluating');
-    const work = () => Promise.race([evaluateShards(run, fleet, progress), launched.failed]);
+    const work = () =>
+      Promise.race([evaluateShards(run, fleet, progress, budgetOf(run, planned, fleet)), launched.failed]);
     const shards = await beforeDeadline(run.deadlineSeconds * 1000, work, () => notDone(fleet));
     // As they are now: that they go from here on is no news.
     const { workers } = fleet.state();
@@ -63,12 +74,14 @@ async function evaluate(
     // GPUs first; but the results need not wait until the last pod is gone.
     const ended = launched.end();
     progress.enter('publishing');
-    const request = publishInput(run, input, reduceShards(run, shards), shards, workers, times);
-    const { metrics, resultsUri, reportUri } = await control.publishResults(request);
+    const reduced = reduceShards(run, shards);
+    const request = publishInput(run, input, reduced, shards, workers, times);
+    const { metrics, partial, resultsUri, reportUri } = await control.publishResults(request);
     await ended;
     progress.enter('done');
     listed.done({ mIoU: metrics.mIoU, cost: listedCost(request.cost), resultsUri });
-    return { ...metrics, images: run.imageIds.length, resultsUri, reportUri };
+    const { images } = reduced.coverage;
+    return { ...metrics, images, resultsUri, reportUri, ...(partial ? { partial } : {}) };
   } catch (error) {
     await launched.end();
     await CancellationScope.nonCancellable(() => discard(run.prefix));

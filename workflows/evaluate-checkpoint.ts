@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import { type EvalInput, MAX_EVAL_MINUTES } from '../core/config/eval.ts';
 import { BadInput, REACTIONS } from '../core/config/failures.ts';
-import type { SavedCheckpoint } from '../core/config/train-run.ts';
+import type { SavedCheckpoint, TrainableConfig } from '../core/config/train-run.ts';
 import { joinUri } from '../core/store.ts';
 import type { Evaluation } from '../core/train/train-log.ts';
 import { control } from './activities.ts';
@@ -43,15 +43,24 @@ export async function evaluateCheckpoint(
   }
 }
 
+function withoutLimits({
+  run: { budget: _b, notify: _n, ...run },
+  ...config
+}: TrainableConfig): EvalInput['config'] {
+  return { ...config, run };
+}
+
 /** By `EvalMIoU`, a run of its own on this one's fleet. @throws BadInput if somebody has ended that one alone */
 async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoint): Promise<Evaluation> {
   const input: EvalInput = {
-    ...{ config: run.config, weights: run.weights.uri, head: head.uri },
+    // Its workers are the training's, which counts what they cost and tells of its end.
+    ...{ config: withoutLimits(run.config), weights: run.weights.uri, head: head.uri },
     ...run.evaluation,
     output: joinUri(run.prefix, 'evaluations'),
     deadlineMinutes: Math.min(run.deadlineSeconds / 60, MAX_EVAL_MINUTES),
     // Below its own id: one of the same step may be there, of a try or a run that was begun and lost before.
     recompute: true,
+    ...(run.labels ? { labels: run.labels } : {}),
   };
   const child = await startChild<typeof EvalMIoU>('EvalMIoU', {
     workflowId: `${run.workflowId}-iter_${step}`,

@@ -4,6 +4,7 @@ import { isTriedAgain, REACTIONS, TypedFailure } from '../core/config/failures.t
 import type { ShardRange } from '../core/shard/cut-shards.ts';
 import { shardActivities } from './activities.ts';
 import { backoff } from './backoff.ts';
+import type { Budget } from './budget.ts';
 import { withCause } from './cause.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
@@ -26,25 +27,39 @@ interface Shared {
  * Evaluates every shard of a run; the first failure that no reaction mends ends it. No shard is given out before a
  * worker is free for it: one in the queue would still ask for the batch that has just proved too big, and kill the
  * next worker.
+ *
+ * @returns those that are done, in order: not all of them if the budget was spent, but one a worker at least
  */
 export async function evaluateShards(
   run: EvalRun,
   fleet: FleetView,
   progress: ProgressTracker,
+  budget: Budget | null = null,
 ): Promise<EvaluatedShard[]> {
   const shared: Shared = { fleet, progress, batch: run.config.run.batch };
   const done: EvaluatedShard[] = new Array(run.shards.length);
   const waiting = run.shards.entries();
   const lane = async () => {
-    for (const [at, range] of waiting) done[at] = await evaluateShard(run, range, shared);
+    for (const [at, range] of waiting) {
+      done[at] = await evaluateShard(run, range, shared);
+      if (budget && !budget.allows(meanSeconds(done))) return;
+    }
   };
   await Promise.all(Array.from({ length: run.fleet.workers }, lane));
-  return done;
+  // Those that the budget has left.
+  return done.filter((shard) => shard !== undefined);
+}
+
+/** Of the shards that are done: there is at least one. */
+function meanSeconds(done: EvaluatedShard[]): number {
+  const seconds = done.flatMap((shard) => (shard ? [shard.result.seconds] : []));
+  return seconds.reduce((sum, value) => sum + value, 0) / seconds.length;
 }
 
 async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): Promise<EvaluatedShard> {
   const gpu = shardActivities(run.fleet);
-  const { prefix, config, weights, head, dataset } = run;
+  const { prefix, weights, head, dataset } = run;
+  const config = withoutPalette(run);
   const overlays = run.imageIds
     .slice(range.first, range.first + range.count)
     .filter((id) => run.overlays.includes(id));
@@ -76,6 +91,11 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
       if (retry === 'backoff') await sleep(backoff(failures.length));
     }
   }
+}
+
+/** Classes that a config lists would be in the history once a shard: their name stands for them there. */
+function withoutPalette({ config, classes }: EvalRun): EvalRun['config'] {
+  return { ...config, dataset: { ...config.dataset, classes: classes.name } };
 }
 
 /** The failure that ends the run, with what a user can do about it where that isn't plain. */

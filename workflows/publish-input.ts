@@ -1,4 +1,5 @@
 import type { PublishInput } from '../activities/publish/publish-results.ts';
+import { budgetText } from '../core/budget.ts';
 import { coldStart } from '../core/cold-start.ts';
 import type { EvalInput, EvalRun, ReducedRun, WorkerPhases } from '../core/config/eval.ts';
 import type { WorkerState } from '../core/config/fleet.ts';
@@ -29,9 +30,11 @@ export function publishInput(
   const evaluateSeconds = (times.evaluated - launched) / 1000;
   const workerSeconds = ((times.evaluated - times.planned) / 1000) * fleet.workers;
   const price = config.run.pricePerWorkerHour;
+  const imageMatrices = results.flatMap((result) => result.imageMatrices ?? []);
   return {
     outputPrefix: run.prefix,
     matrix: reduced.matrix,
+    ...(imageMatrices.length === results.length ? { imageMatrices } : {}),
     classes: run.classes,
     overlays: run.overlays,
     reproduce: reproduceEvaluation(run, input),
@@ -42,9 +45,13 @@ export function publishInput(
       codeVersion: run.codeVersion,
       imageDigest: workers.find(({ image }) => image)?.image ?? run.imageDigest,
       config,
+      ...(run.labels ? { labels: run.labels } : {}),
     },
     inputs: { weights: run.weights, head: run.head, dataset: run.dataset, ignoredKeys: run.ignoredKeys },
     coverage: reduced.coverage,
+    ...(reduced.partial
+      ? { partial: { ...reduced.partial, reason: `${budgetText(config.run)} was spent` } }
+      : {}),
     environment: { ...shards[0]!.result.environment, launcher: fleet.launcher, workers: fleet.workers },
     timeBudget: {
       wall: {

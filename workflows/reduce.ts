@@ -1,11 +1,13 @@
+import { budgetSeconds } from '../core/budget.ts';
 import type { EvalRun, ReducedRun } from '../core/config/eval.ts';
 import { addMatrix, emptyMatrix, total } from '../core/metric/confusion-matrix.ts';
-import { proveCoverage } from '../core/metric/coverage.ts';
+import { partialCoverage, proveCoverage } from '../core/metric/coverage.ts';
 import { decodeMatrix, encodeMatrix } from '../core/metric/matrix-codec.ts';
 import type { EvaluatedShard } from './evaluate-shards.ts';
 
 /**
- * Adds the shards' matrices and proves that they are the whole dataset, each image once.
+ * Adds the shards' matrices and proves that they are the whole dataset, each image once; or, of a run that has spent its
+ * budget, that they are what its shards were to be.
  *
  * @throws BadData naming what is missing or doubled
  */
@@ -16,9 +18,12 @@ export function reduceShards(run: EvalRun, shards: EvaluatedShard[]): ReducedRun
     addMatrix(matrix, part);
     return { shard: result.shard, images: result.images, matrixTotal: total(part) };
   });
+  const isPartial = shards.length < run.shards.length && budgetSeconds(run.config.run) !== null;
+  const evaluated = new Set(evidence.map(({ shard }) => shard));
   return {
     matrix: encodeMatrix(matrix),
-    coverage: proveCoverage({ imageIds: run.imageIds, shards: run.shards, evidence }),
+    coverage: proveCoverage({ imageIds: run.imageIds, shards: run.shards, evidence, isPartial }),
+    ...(isPartial ? { partial: partialCoverage(run.shards, evaluated) } : {}),
     shards: shards.map(({ result, failures }) => ({
       shard: result.shard,
       images: result.images.length,

@@ -5,6 +5,7 @@ import { beforeDeadline } from './deadline.ts';
 import type { EvalMIoU } from './eval-miou.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { listRun } from './listing.ts';
+import { withNotice } from './notify.ts';
 import { type TableTracker, trackTable } from './table-progress.ts';
 import type { TrainHead } from './train-head.ts';
 
@@ -12,7 +13,11 @@ import type { TrainHead } from './train-head.ts';
  * Trains or evaluates one row after the other, each a run of its own on a fleet of its own, and publishes the
  * original's numbers and ours in one table. A row that fails is in the table, too, in its words.
  */
-export async function ReproduceTable(input: TableInput): Promise<TableResult> {
+export function ReproduceTable(input: TableInput): Promise<TableResult> {
+  return withNotice('ReproduceTable', input, () => reproduceTable(input));
+}
+
+async function reproduceTable(input: TableInput): Promise<TableResult> {
   const progress = trackTable();
   const listed = listRun();
   try {

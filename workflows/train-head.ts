@@ -1,5 +1,6 @@
 import { CancellationScope, isCancellation, workflowInfo } from '@temporalio/workflow';
 import type { TrainOutcome } from '../activities/publish/publish-training.ts';
+import { budgetSeconds, budgetText } from '../core/budget.ts';
 import { TypedFailure } from '../core/config/failures.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
 import { isStop, nextStop } from '../core/train/segments.ts';
@@ -10,6 +11,7 @@ import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { launchFleet, notDone } from './launch-fleet.ts';
 import { type ListedOutcome, listRun } from './listing.ts';
+import { type OnPlan, withNotice } from './notify.ts';
 import { reproduceTraining } from './reproduce-training.ts';
 import { checkpointText, type TrainTracker, trackTraining } from './train-progress.ts';
 import { type Training, trainUntil } from './train-segments.ts';
@@ -19,7 +21,11 @@ import { type TrainingView, watchTraining } from './training-view.ts';
  * Trains a head on a frozen backbone: from checkpoint to checkpoint, with an evaluation in between, on whatever
  * workers there are. Whatever was lost, the steps are the same, bit for bit.
  */
-export async function TrainHead(input: TrainInput): Promise<TrainResult> {
+export function TrainHead(input: TrainInput): Promise<TrainResult> {
+  return withNotice('TrainHead', input, (onPlan) => trainHead(input, onPlan));
+}
+
+async function trainHead(input: TrainInput, onPlan: OnPlan): Promise<TrainResult> {
   const fleet = watchFleet();
   const view = watchTraining();
   const progress = trackTraining(fleet, view);
@@ -35,6 +41,7 @@ export async function TrainHead(input: TrainInput): Promise<TrainResult> {
     isPlanned = true;
     if (plan.checkpoint) view.knowCheckpoint(plan.checkpoint);
     progress.plan(plan.run, plan.evaluations);
+    onPlan(plan.run.config);
     const result = await train(plan, input, { fleet, view, progress });
     listed.done(outcomeOf(result));
     return result;
@@ -70,7 +77,7 @@ async function train(
   const launched = await CancellationScope.nonCancellable(async () => launchFleet(run.fleet));
   try {
     const work = () => Promise.race([trainAndEvaluate(run, watched), launched.failed]);
-    const done = await beforeDeadline(run.deadlineSeconds * 1000, work, () => notDone(fleet));
+    const done = await withinBudget(run, work, () => notDone(fleet));
     // As they are now: that they go from here on is no news.
     const { workers } = fleet.state();
     const started = workflowInfo().startTime.getTime();
@@ -93,6 +100,23 @@ async function train(
     await launched.end();
     throw error;
   }
+}
+
+/** A training ends at its deadline, or before it when its budget is spent: with a checkpoint of where it is. */
+function withinBudget<T>(
+  { config, fleet, deadlineSeconds }: TrainRun,
+  work: () => Promise<T>,
+  why: () => string,
+): Promise<T> {
+  const budget = budgetSeconds(config.run);
+  if (budget === null || budget / fleet.workers >= deadlineSeconds)
+    return beforeDeadline(deadlineSeconds * 1000, work, why);
+  const spent = () =>
+    new TypedFailure(
+      'BudgetSpent',
+      `${budgetText(config.run)} was spent before the training was done. With a higher one the same workflow id resumes`,
+    );
+  return beforeDeadline((budget / fleet.workers) * 1000, work, why, spent);
 }
 
 /** From stop to stop: evaluate where that is to be done, train to the next one. */

@@ -9,7 +9,14 @@ import type {
 import { asTyped, TypedFailure } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
 import { MAX_PIXELS } from '../../core/image/files/image-header.ts';
-import { type ConfusionMatrix, countPixels, emptyMatrix } from '../../core/metric/confusion-matrix.ts';
+import { writeShardMatrices } from '../../core/image-matrices-objects.ts';
+import {
+  type ConfusionMatrix,
+  countPixels,
+  emptyMatrix,
+  type ImageCounts,
+} from '../../core/metric/confusion-matrix.ts';
+import { stackImages } from '../../core/metric/image-matrices.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
@@ -55,6 +62,8 @@ export interface ShardBeat {
 /** What has been counted of a shard. */
 interface Tally {
   matrix: ConfusionMatrix;
+  /** Of each image, by its id. */
+  images: Map<string, ImageCounts>;
   evidence: ShardResult['images'];
   warnings: string[];
   seconds: ShardTimings['images'];
@@ -92,7 +101,7 @@ export class ShardEvaluator implements AsyncDisposable {
   /**
    * One shard after the other, even if Temporal has given up on an earlier one that is still at work here.
    *
-   * @throws BadInput, BadData, OutOfMemory, Unavailable, WorkerLost; nothing is published but overlays
+   * @throws BadInput, BadData, OutOfMemory, Unavailable, WorkerLost; nothing is written but pictures and images' matrices
    */
   evaluateShard(task: ShardTask, beat: ShardBeat): Promise<ShardResult> {
     // The first heartbeat names the worker, should it be lost before the first image.
@@ -126,12 +135,13 @@ export class ShardEvaluator implements AsyncDisposable {
     const waited = this.#lastEnd === null ? 0 : began - this.#lastEnd;
     const tally: Tally = {
       matrix: emptyMatrix(config.model.head.classes),
+      images: new Map(),
       evidence: [],
       warnings: [],
       seconds: { fetch: 0, decode: 0, preprocess: 0, count: 0 },
     };
+    const mine = images.slice(task.range.first, task.range.first + task.range.count);
     try {
-      const mine = images.slice(task.range.first, task.range.first + task.range.count);
       const evaluated = this.#evaluateImages(task, mine, model.inference, tally, beat);
       await untilAborted(evaluated, beat.signal);
       beat.signal.throwIfAborted();
@@ -145,11 +155,18 @@ export class ShardEvaluator implements AsyncDisposable {
     }
     const spent = difference(model.inference.phases, before);
     this.#context.onTimings?.({ model: model.seconds, images: tally.seconds, inference: spent });
+    const counted = mine.map(({ id }) => ({ id, counted: tally.images.get(id)! }));
+    const imageMatrices = await writeShardMatrices(
+      this.#context.store,
+      { prefix: task.run.prefix, shard: task.range.shard },
+      stackImages(tally.matrix.classes, counted),
+    );
     const idle = (waited + performance.now() - loaded) / 1000 - computeSeconds(spent);
     return {
       shard: task.range.shard,
       matrix: encodeMatrix(tally.matrix),
       images: tally.evidence,
+      imageMatrices,
       ...(tally.warnings.length > 0 ? { warnings: tally.warnings.slice(0, MAX_WARNINGS) } : {}),
       worker: this.#context.worker,
       attempt: beat.attempt,
@@ -212,7 +229,9 @@ export class ShardEvaluator implements AsyncDisposable {
     const start = performance.now();
     this.#context.onPrediction?.(image.id, predictions);
     const { ignoreIndex } = task.run.config.dataset;
-    const labelledPixels = countPixels(tally.matrix, image.labels, predictions, ignoreIndex);
+    const counted = countPixels(tally.matrix, image.labels, predictions, ignoreIndex);
+    const { labelledPixels } = counted;
+    tally.images.set(image.id, counted);
     const predictionSha256 = createHash('sha256').update(predictions).digest('hex');
     tally.evidence.push({ id: image.id, predictionSha256, labelledPixels });
     tally.seconds.count += (performance.now() - start) / 1000;

@@ -1,13 +1,12 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { FleetSpec, WorkerState } from '../../core/config/fleet.ts';
 import { withoutTimes } from '../../core/log-lines.ts';
 import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
+import { programArguments } from '../../infra/local/program.ts';
 import type { Launcher } from './launcher.ts';
 
 const PORTS = ['TESSERA_HEALTH_PORT', 'TESSERA_METRICS_PORT', 'TESSERA_FEATURE_PORT'];
-const WORKER = fileURLToPath(new URL('../../workers/gpu.ts', import.meta.url));
 
 interface LocalWorker {
   name: string;
@@ -29,7 +28,7 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
   async function start(fleet: FleetSpec, name: string): Promise<LocalWorker> {
     const log = path.join(logFolder, `${name}.log`);
     await mkdir(logFolder, { recursive: true });
-    const child = spawnTied(process.execPath, ['--import', 'tsx', WORKER], {
+    const child = spawnTied(process.execPath, programArguments('workers/gpu'), {
       env: {
         ...withoutPorts,
         TESSERA_TASK_QUEUE: fleet.taskQueue,

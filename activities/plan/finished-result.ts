@@ -35,6 +35,19 @@ function askedOf({ config, weights, head, dataset }: Pick<EvalRun, 'config'> & A
 
 type AskedObjects = Record<'weights' | 'dataset', { sha256: string }> & { head: { sha256: string } | null };
 
-function evalResult({ metrics, coverage, artifacts }: Results, resultsUri: string): EvalResult {
-  return { ...metrics, images: coverage.images, resultsUri, reportUri: artifacts.report, cached: true };
+function evalResult({ metrics, partial, coverage, artifacts }: Results, resultsUri: string): EvalResult {
+  return {
+    ...{ ...metrics, images: coverage.images, resultsUri, reportUri: artifacts.report },
+    ...(partial
+      ? {
+          partial: {
+            images: partial.images,
+            ofImages: partial.ofImages,
+            metrics: partial.metrics,
+            reason: partial.reason,
+          },
+        }
+      : {}),
+    cached: true,
+  };
 }

@@ -1,5 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import type { FleetSpec } from '../../core/config/fleet.ts';
+import type { Labels } from '../../core/config/labels.ts';
 import { joinUri } from '../../core/store.ts';
 
 /** A workflow's run, and the queue that it was started on. */
@@ -19,6 +20,7 @@ export function fleetSpec(
     workers: number;
     deadlineSeconds: number;
     prefix: string;
+    labels: Labels | undefined;
   },
 ): FleetSpec {
   return {
@@ -31,5 +33,6 @@ export function fleetSpec(
     device: run.config.run.device,
     deadlineSeconds: run.deadlineSeconds,
     logs: joinUri(run.prefix, 'logs'),
+    ...(run.labels ? { labels: run.labels } : {}),
   };
 }

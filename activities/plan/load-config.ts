@@ -1,8 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
-import { parse } from 'yaml';
 import {
   type Config,
   type DatasetClasses,
@@ -11,6 +10,8 @@ import {
 } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { parseAs, parseConfig } from '../../core/config/parse.ts';
+import { isConfigFile, loadConfigFile } from './config-file.ts';
+import { readYaml } from './read-yaml.ts';
 
 export const CONFIGS = fileURLToPath(new URL('../../configs', import.meta.url));
 
@@ -24,43 +25,36 @@ export async function listConfigs(): Promise<string[]> {
 }
 
 /**
- * Reads a config by its name: `tiny`, `linear_probing/linear_…`, just `linear_…`, or a path to a YAML file.
+ * Reads a config by its name: `tiny`, `linear_probing/linear_…`, just `linear_…`, or a path to a YAML or JSON file.
  *
  * @throws BadInput if there is none (the nearest is named), or if it isn't a valid config
  */
 export async function loadConfig(name: string): Promise<Config> {
-  if (/\.(ya?ml|json)$/.test(name)) return parseConfig(await readYaml(name, name), name);
+  if (isConfigFile(name)) return loadConfigFile(name, readNamed);
+  const { value, where } = await readNamed(name);
+  return parseConfig(value, where);
+}
+
+/** One of configs/ as it is written. */
+async function readNamed(name: string): Promise<{ value: unknown; where: string }> {
   const all = await listConfigs();
   const found = all.find((config) => config === name || path.basename(config) === name);
   if (!found) {
     const names = [...all, ...all.map((config) => path.basename(config))];
     throw new BadInput(`config '${name}' does not exist in configs/; did you mean ${closest(name, names)}?`);
   }
-  const file = path.join(CONFIGS, `${found}.yaml`);
-  return parseConfig(await readYaml(file, `configs/${found}.yaml`), `configs/${found}.yaml`);
+  const where = `configs/${found}.yaml`;
+  return { value: await readYaml(path.join(CONFIGS, `${found}.yaml`), where), where };
 }
 
 /** Class names and palette, given or by name. @throws BadInput if configs/datasets has no file of that name */
 export async function loadClasses(classes: DatasetConfig['classes']): Promise<DatasetClasses> {
-  if (typeof classes !== 'string') return { name: 'of the config', classes };
+  if (Array.isArray(classes)) return { name: 'of the config', classes };
+  if (typeof classes !== 'string') return classes;
   const where = `configs/datasets/${classes}.yaml`;
   return parseAs(
     DatasetClassesSchema,
     await readYaml(path.join(CONFIGS, 'datasets', `${classes}.yaml`), where),
     where,
   );
-}
-
-async function readYaml(file: string, where: string): Promise<unknown> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch {
-    throw new BadInput(`${where}: no such file`);
-  }
-  try {
-    return parse(text);
-  } catch (error) {
-    throw new BadInput(`${where}: not valid YAML: ${error instanceof Error ? error.message : error}`);
-  }
 }

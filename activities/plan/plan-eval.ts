@@ -1,7 +1,7 @@
 import { submissionIdsOf } from '../../core/config/config.ts';
 import { type EvalInput, EvalInputSchema, type EvalRun, type Plan } from '../../core/config/eval.ts';
 import type { FleetSpec } from '../../core/config/fleet.ts';
-import { parseAs } from '../../core/config/parse.ts';
+import { parseInput } from '../../core/config/parse.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
@@ -36,7 +36,7 @@ export async function planEval(
   host: FleetSpec | null = null,
 ): Promise<Plan> {
   const { store } = context;
-  const input = parseAs(EvalInputSchema, request, 'EvalMIoU input');
+  const input = parseInput(EvalInputSchema, request, 'EvalMIoU input');
   const prefix = runPrefix(input, workflow);
   const { config: resolved, classes } = await resolveConfig(input, 'EvalMIoU input');
   const config = { ...resolved, model: evaluatedModel(resolved.model) };
@@ -77,10 +77,11 @@ export async function planEval(
     fleet: host
       ? { ...host, workers: Math.min(host.workers, shards.length) }
       : fleetSpec('eval', workflow, {
-          ...{ launcher: context.launcher, config, deadlineSeconds, prefix },
+          ...{ launcher: context.launcher, config, deadlineSeconds, prefix, labels: input.labels },
           workers: Math.min(config.run.workers, shards.length),
         }),
     deadlineSeconds,
+    ...(input.labels ? { labels: input.labels } : {}),
   };
   const result = await finishedResult(store, run);
   if (result) return { kind: 'finished', result };

@@ -2,7 +2,7 @@ import type { Config } from '../../core/config/config.ts';
 import { differences, differencesText } from '../../core/config/differences.ts';
 import { MAX_EVAL_MINUTES } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
-import { parseAs } from '../../core/config/parse.ts';
+import { parseInput } from '../../core/config/parse.ts';
 import {
   SUITES,
   type Suite,
@@ -32,7 +32,7 @@ export async function planTable(
   request: TableInput,
   { workflowId, runId }: { workflowId: string; runId: string },
 ): Promise<TablePlan> {
-  const input = parseAs(TableInputSchema, request, 'ReproduceTable input');
+  const input = parseInput(TableInputSchema, request, 'ReproduceTable input');
   const prefix = runPrefix(input, { workflowId, runId });
   const result = await finishedTable(store, joinUri(prefix, 'table.json'), input);
   if (result) return { kind: 'finished', result };
@@ -62,6 +62,7 @@ function plannedRow(
     ...{ weights: row.weights ?? input.weights, dataset: row.dataset ?? input.dataset },
     // By the table's id alone: a table that is made again finds its rows' results there.
     output: joinUri(input.output, workflowId, 'rows'),
+    ...(input.labels ? { labels: input.labels } : {}),
   };
   // A row may take as long as its table, which cuts it then, or as its own kind may at most.
   const { evaluationSplit, allowOverlap, deadlineMinutes } = input;
@@ -120,7 +121,7 @@ async function finishedTable(store: Store, uri: string, input: TableRequest): Pr
 }
 
 /** What a table's numbers depend on. */
-function whatIsAsked({ recompute, concurrency, deadlineMinutes, ...asked }: TableRequest) {
+function whatIsAsked({ recompute, concurrency, deadlineMinutes, labels, ...asked }: TableRequest) {
   return asked;
 }
 

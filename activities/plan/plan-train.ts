@@ -2,7 +2,7 @@ import { differences, differencesText } from '../../core/config/differences.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
-import { parseAs } from '../../core/config/parse.ts';
+import { parseInput } from '../../core/config/parse.ts';
 import {
   type TrainableConfig,
   type TrainInput,
@@ -48,7 +48,7 @@ export async function planTrain(
 ): Promise<TrainPlan> {
   const { store } = context;
   const { workflowId, runId } = workflow;
-  const input = parseAs(TrainInputSchema, request, 'TrainHead input');
+  const input = parseInput(TrainInputSchema, request, 'TrainHead input');
   const prefix = runPrefix(input, workflow);
   const { config: resolved, classes } = await resolveConfig(input, 'TrainHead input');
   const { train } = resolved;
@@ -72,12 +72,13 @@ export async function planTrain(
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
   const planned: Omit<TrainRun, 'start'> = {
     ...{ workflowId, runId, prefix, config, classes, weights, deadlineSeconds },
+    ...(input.labels ? { labels: input.labels } : {}),
     codeVersion: context.codeVersion,
     imageDigest: context.imageDigest,
     dataset: trainingSet(training, config),
     evaluation: { dataset: input.dataset, split: input.evaluationSplit },
     fleet: fleetSpec('train', workflow, {
-      ...{ launcher: context.launcher, config, deadlineSeconds, prefix },
+      ...{ launcher: context.launcher, config, deadlineSeconds, prefix, labels: input.labels },
       workers: config.run.workers,
     }),
   };

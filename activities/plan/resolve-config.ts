@@ -1,7 +1,9 @@
+import { access } from 'node:fs/promises';
 import type { Config, DatasetClasses } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import { parseConfig } from '../../core/config/parse.ts';
+import { isConfigFile } from './config-file.ts';
 import { loadClasses, loadConfig } from './load-config.ts';
 
 /**
@@ -16,13 +18,35 @@ export async function resolveConfig(
 ): Promise<{ config: Config; classes: DatasetClasses }> {
   const base =
     typeof input.config === 'string'
-      ? await loadConfig(input.config)
+      ? await loadNamed(input.config)
       : parseConfig(input.config, `${where} config`);
-  const config = applyOverrides(base, input.overrides, base.name);
-  const classes = await loadClasses(config.dataset.classes);
+  return withClasses(applyOverrides(base, input.overrides, base.name));
+}
+
+/** A config with its dataset's classes. @throws BadInput if the dataset has more or fewer than the head */
+export async function withClasses(config: Config): Promise<{ config: Config; classes: DatasetClasses }> {
+  const { classes: given } = config.dataset;
+  const classes = await loadClasses(given);
   if (classes.classes.length !== config.model.head.classes)
     throw new BadInput(
-      `${config.name}: model.head.classes is ${config.model.head.classes}, but configs/datasets/${config.dataset.classes}.yaml has ${classes.classes.length}`,
+      `${config.name}: model.head.classes is ${config.model.head.classes}, but ` +
+        `${typeof given === 'string' ? `configs/datasets/${given}.yaml` : 'dataset.classes'} has ${classes.classes.length}`,
     );
   return { config, classes };
+}
+
+/** @throws BadInput for a file that only the user's machine has: whoever starts a workflow has to send what is in it */
+async function loadNamed(name: string): Promise<Config> {
+  const isAbsent =
+    isConfigFile(name) &&
+    (await access(name).then(
+      () => false,
+      () => true,
+    ));
+  if (isAbsent)
+    throw new BadInput(
+      `${name}: no such file on the control worker. 'tessera run' and 'tessera train' read a config where they are ` +
+        'started, and send it; in an input of your own put its content in place of the name',
+    );
+  return loadConfig(name);
 }

@@ -84,6 +84,7 @@ function resultsOf(outcome: TrainOutcome, checkpoints: Checkpoint[], nowMs: numb
       ...{ workflowId: run.workflowId, runId: run.runId, codeVersion: run.codeVersion, config, seconds },
       startedAt: new Date(times.started).toISOString(),
       finishedAt: new Date(endMs).toISOString(),
+      ...(run.labels ? { labels: run.labels } : {}),
       imageDigest: workers.find(({ image }) => image)?.image ?? run.imageDigest,
     },
     inputs: { weights, dataset, evaluation, start },

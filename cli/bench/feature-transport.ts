@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { openFeatureFeed } from '../../activities/train/features/feature-feed.ts';
 import { cropBytes } from '../../activities/train/features/feature-service.ts';
 import type { FeaturesConfig } from '../../activities/train/features/prepare-features.ts';
+import { programArguments } from '../../infra/local/program.ts';
 import { pretendedFeatures } from './pretended-features.ts';
 
 export interface FeatureTransport {
@@ -61,9 +61,9 @@ export async function benchFeatureTransport(
 }
 
 function startSender(config: FeaturesConfig, address: string): ChildProcess {
-  const program = fileURLToPath(new URL('./feature-sender.ts', import.meta.url));
+  const sender = programArguments('cli/bench/feature-sender');
   const { model, run, train } = config;
-  return fork(program, [JSON.stringify({ model, run, train }), address, TOKEN], {
-    execArgv: ['--import', 'tsx'],
+  return fork(sender.at(-1)!, [JSON.stringify({ model, run, train }), address, TOKEN], {
+    execArgv: sender.slice(0, -1),
   });
 }

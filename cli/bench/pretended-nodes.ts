@@ -3,7 +3,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
-import { REPOSITORY } from '../../workers/environment.ts';
+import { PACKAGE } from '../../workers/environment.ts';
 
 const GPUS_PER_NODE = 8;
 
@@ -16,7 +16,7 @@ const GPUS_PER_NODE = 8;
 export async function pretendNodes(kwok: string, gpus: number): Promise<TiedProcess> {
   const kubectl = (...args: string[]) =>
     promisify(execFile)(process.env.KUBE ?? 'kubectl', [...(process.env.KUBE ? ['kubectl'] : []), ...args]);
-  await kubectl('apply', '--server-side', '-k', path.join(REPOSITORY, 'k8s/base'));
+  await kubectl('apply', '--server-side', '-k', path.join(PACKAGE, 'k8s/base'));
   const quota = { spec: { hard: { 'requests.nvidia.com/gpu': `${gpus}`, pods: '1000' } } };
   for (const resource of ['requests.cpu', 'requests.memory'])
     Object.assign(quota.spec.hard, { [resource]: '100000Gi' });
@@ -44,7 +44,7 @@ export async function pretendNodes(kwok: string, gpus: number): Promise<TiedProc
     });
   }
   const args = [
-    `--config=${path.join(REPOSITORY, 'infra/local/kubernetes/kwok/stages.yaml')}`,
+    `--config=${path.join(PACKAGE, 'infra/local/kubernetes/kwok/stages.yaml')}`,
     '--manage-all-nodes=false',
     '--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake',
     '--node-ip=10.99.0.1',

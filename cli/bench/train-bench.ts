@@ -1,14 +1,13 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { parseAs } from '../../core/config/parse.ts';
+import { programArguments } from '../../infra/local/program.ts';
 import { median } from './bench-report.ts';
 import { REFERENCE, referenceEnvironment } from './reference-environment.ts';
 
 const run = promisify(execFile);
-const OURS = fileURLToPath(new URL('./train-steps.ts', import.meta.url));
 
 /** Sizes of a head and its batch, and whether torch is asked too. */
 export const TRAIN_PRESETS = {
@@ -70,7 +69,7 @@ export async function benchTrain(options: {
   for (let round = 1; round <= rounds; round++) {
     say(`${preset}, round ${round} / ${rounds}`);
     if (python) await side('torch', python, [path.join(REFERENCE, 'train.py')]);
-    await side('ours', process.execPath, ['--import', 'tsx', OURS]);
+    await side('ours', process.execPath, programArguments('cli/bench/train-steps'));
   }
   return bench;
 }

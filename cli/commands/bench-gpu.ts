@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEVICES, type Device } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
-import { codeVersion, REPOSITORY, stateFolder } from '../../workers/environment.ts';
+import { codeVersion, PACKAGE, stateFolder } from '../../workers/environment.ts';
 import type { FromPhase, PhaseReport } from '../bench/gpu/phase.ts';
 import { isFakeCuda, PHASES } from '../bench/gpu/phases.ts';
 import { profileFolder } from '../bench/gpu/placement.ts';
@@ -25,7 +25,7 @@ interface Options {
   phase?: string;
 }
 
-const MAIN = path.join(REPOSITORY, 'cli/bench/gpu/main.ts');
+const MAIN = path.join(PACKAGE, 'cli/bench/gpu/main.ts');
 
 export function benchGpuCommand(program: Command): void {
   program
@@ -73,7 +73,7 @@ async function bench(options: Options): Promise<void> {
         phase.name === 'placement' ? { ...phase, env: profiling(profile) } : phase,
       ),
       command: (name) => [process.execPath, '--import', 'tsx', MAIN, ...args, '--phase', name],
-      cwd: REPOSITORY,
+      cwd: PACKAGE,
       limitSeconds: 60 * options.minutes,
       out: path.resolve(options.out),
       head: {
@@ -131,7 +131,7 @@ function weightsFolder(): string {
 }
 
 function profiling(folder: string): Record<string, string> {
-  const preload = pathToFileURL(path.join(REPOSITORY, 'infra/bench-gpu/profile.mjs'));
+  const preload = pathToFileURL(path.join(PACKAGE, 'infra/bench-gpu/profile.mjs'));
   return {
     NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import ${preload}`,
     TESSERA_PROFILE: folder,

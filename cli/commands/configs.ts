@@ -1,7 +1,4 @@
 import type { Command } from 'commander';
-import { stringify } from 'yaml';
-import { listConfigs, loadConfig } from '../../activities/plan/load-config.ts';
-import { applyOverrides } from '../../core/config/overrides.ts';
 
 export function configsCommand(program: Command): void {
   program
@@ -10,7 +7,10 @@ export function configsCommand(program: Command): void {
     .argument('[name]')
     .option('--cfg-options <key=value...>', 'override fields')
     .action(async (name: string | undefined, options: { cfgOptions?: string[] }) => {
+      const { listConfigs, loadConfig } = await import('../../activities/plan/load-config.ts');
       if (name) {
+        const { stringify } = await import('yaml');
+        const { applyOverrides } = await import('../../core/config/overrides.ts');
         console.log(
           stringify(applyOverrides(await loadConfig(name), options.cfgOptions ?? [], name)).trimEnd(),
         );

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { Command } from 'commander';
-import { REPOSITORY } from '../../workers/environment.ts';
+import { PACKAGE } from '../../workers/environment.ts';
 import { compareGolden, sectionText } from '../golden/golden.ts';
 
 export function goldenCommand(program: Command): void {
@@ -12,7 +12,7 @@ export function goldenCommand(program: Command): void {
     .argument('[folder]', 'golden data with a manifest.json (default: the part in test/golden)')
     .option('--all', 'what is not implemented counts as failed')
     .action(async (folder: string | undefined, options: { all?: true }) => {
-      const rows = await compareGolden(folder ?? path.join(REPOSITORY, 'test/golden'), {
+      const rows = await compareGolden(folder ?? path.join(PACKAGE, 'test/golden'), {
         print: (title, section) => console.log(`${sectionText(title, section)}\n`),
       });
       const count = (verdict: string) => rows.filter((row) => row.verdict === verdict).length;

@@ -1,12 +1,4 @@
-import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { isRunOpen } from '../../activities/is-run-open.ts';
-import { openCluster } from '../../activities/launch/kubernetes/cluster.ts';
-import { removeJob } from '../../activities/launch/kubernetes/kubernetes.ts';
-import { findLeftovers, type Leftover } from '../../activities/launch/kubernetes/leftovers.ts';
-import { BadInput } from '../../core/config/failures.ts';
-import { openSession } from '../session.ts';
-import { terminal } from '../terminal.ts';
 
 export function leftoversCommand(program: Command): void {
   program
@@ -15,47 +7,5 @@ export function leftoversCommand(program: Command): void {
     .option('--remove', 'delete them, and their pods with them')
     .option('-n, --namespace <name>', "namespace of Tessera's workers; the current context's by default")
     .option('--older-than <seconds>', 'spare younger Jobs: their run may be about to remove them', Number, 60)
-    .action(leftovers);
-}
-
-async function leftovers(options: {
-  remove?: boolean;
-  namespace?: string;
-  olderThan: number;
-}): Promise<void> {
-  if (!process.env.TEMPORAL_ADDRESS && !process.env.TEMPORAL_CONFIG_FILE)
-    throw new BadInput('leftovers asks Temporal which runs still live: set TEMPORAL_ADDRESS');
-  if (!Number.isFinite(options.olderThan)) throw new BadInput('--older-than: expected a number of seconds');
-  if (options.namespace) process.env.TESSERA_NAMESPACE = options.namespace;
-  const cluster = openCluster();
-  await using session = await openSession(terminal());
-  const { client } = session;
-  const found = await findLeftovers(cluster, {
-    temporalNamespace: client.options.namespace,
-    olderThanSeconds: options.olderThan,
-    isRunOpen: (run) => isRunOpen(client, run),
-  });
-  if (found.length === 0) {
-    console.log(`nothing is left over in namespace ${cluster.namespace}`);
-    return;
-  }
-  console.log(leftoversTable(found));
-  if (!options.remove) {
-    console.log('to remove them: tessera leftovers --remove');
-    return;
-  }
-  for (const { job } of found) {
-    await removeJob(cluster, job);
-    console.log(`removed Job ${job}`);
-  }
-}
-
-function leftoversTable(found: Leftover[]): string {
-  const table = new Table({
-    head: ['Job', 'workflow', 'active pods', 'since'],
-    style: { head: [], border: [] },
-  });
-  for (const { job, workflowId, activePods, createdAt } of found)
-    table.push([job, workflowId, activePods, createdAt.toISOString()]);
-  return table.toString();
+    .action(async (options) => (await import('../leftovers.ts')).leftovers(options));
 }

@@ -1,11 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { SUITES, type Suite, type TableInput } from '../../core/config/table.ts';
-import { tableToEnd } from '../runs/to-end.ts';
-import { openSession } from '../session.ts';
-import { terminal } from '../terminal.ts';
-import { timestamp } from './run.ts';
+import { labelled } from './run.ts';
 
-interface Options {
+export interface TableOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
@@ -17,13 +13,22 @@ interface Options {
   concurrency: string;
   deadline: string;
   recompute?: true;
+  label?: Record<string, string>;
 }
 
-export function reproduceCommand(program: Command): void {
+/** @param act what is done: in place of running it, a schedule may be made of it */
+export function reproduceCommand(
+  program: Command,
+  act = async (names: string[], options: TableOptions) =>
+    (await import('../run-table.ts')).runTable(names, options),
+): void {
   program
     .command('reproduce')
     .description("train and evaluate several configs: one table of the original's numbers and ours")
-    .argument('<suite|config...>', `${Object.keys(SUITES).join(' or ')}, or names from \`tessera configs\``)
+    .argument(
+      '<suite|config...>',
+      'few-shot or all, or names from `tessera configs`, or YAML files of this machine',
+    )
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that is evaluated', 'validation')
@@ -39,32 +44,8 @@ export function reproduceCommand(program: Command): void {
     .option('--concurrency <count>', 'rows at a time, each with its own workers', '1')
     .option('--deadline <minutes>', 'cancel the whole after so long', '20160')
     .option('--recompute', 'make the table again although the workflow id has one; rows that are done stay')
-    .action(async (names: string[], options: Options) => {
-      const screen = terminal();
-      await using session = await openSession(screen);
-      const { weights, dataset, evaluationSplit } = options;
-      const workflowId = options.workflowId ?? `reproduce-${timestamp(new Date())}`;
-      const input: TableInput = {
-        ...whatOf(names, options.head ?? {}),
-        ...{ weights, dataset, evaluationSplit, overrides: options.cfgOptions ?? [] },
-        output: options.output ?? `s3://${session.bucket}/runs`,
-        allowOverlap: options.allowOverlap ?? false,
-        concurrency: Number(options.concurrency),
-        deadlineMinutes: Number(options.deadline),
-        recompute: options.recompute ?? false,
-      };
-      await tableToEnd(session, workflowId, input, screen);
-    });
-}
-
-/** A suite's name alone means its rows; heads go to the rows of their configs. */
-function whatOf(names: string[], heads: Record<string, string>): Pick<TableInput, 'suite' | 'rows'> {
-  const rowOf = (config: string) => ({ config, ...(heads[config] ? { head: heads[config] } : {}) });
-  const [suite] = names;
-  if (names.length === 1 && suite! in SUITES)
-    return { suite: suite as Suite, rows: Object.keys(heads).map(rowOf) };
-  const others = Object.keys(heads).filter((config) => !names.includes(config));
-  return { rows: [...names, ...others].map(rowOf) };
+    .option('--label <key=value>', 'label of every row, its pods and its results; may be repeated', labelled)
+    .action(act);
 }
 
 function namedHead(text: string, heads: Record<string, string> = {}): Record<string, string> {

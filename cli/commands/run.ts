@@ -1,10 +1,8 @@
-import type { Command } from 'commander';
-import { AUG_TEST } from '../../core/image/views.ts';
-import { evaluationToEnd } from '../runs/to-end.ts';
-import { openSession } from '../session.ts';
-import { terminal } from '../terminal.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { OutcomeOptions } from '../run-outcome.ts';
+import { withOutcomeOptions } from './outcome-options.ts';
 
-interface RunOptions {
+export interface RunOptions extends OutcomeOptions {
   weights: string;
   head?: string;
   dataset: string;
@@ -20,13 +18,19 @@ interface RunOptions {
   formatOnly?: true;
   deadline: string;
   recompute?: true;
+  label?: Record<string, string>;
 }
 
-export function runCommand(program: Command): void {
-  program
+/** @param act what is done: in place of running it, a schedule may be made of it */
+export function runCommand(
+  program: Command,
+  act = async (config: string, options: RunOptions) =>
+    (await import('../run-outcome.ts')).evaluateTo(config, options),
+): void {
+  const command = program
     .command('run')
     .description('evaluate a config: starts EvalMIoU, shows its progress, prints the per-class table')
-    .argument('<config>', 'a name from `tessera configs`, or a YAML file')
+    .argument('<config>', 'a name from `tessera configs`, or a YAML file of this machine')
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone, or of everything')
     .option('--head <s3-uri>', 'staged checkpoint that lies over it')
     .requiredOption('--dataset <s3-uri>', 'staged dataset')
@@ -42,38 +46,15 @@ export function runCommand(program: Command): void {
     .option('--format-only', "write label maps as ADE20K's server wants them: class + 1")
     .option('--deadline <minutes>', 'cancel the run after so long', '1440')
     .option('--recompute', 'evaluate again although the workflow id has results')
-    .action(async (config: string, options: RunOptions) => {
-      const screen = terminal();
-      await using session = await openSession(screen);
-      const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-      await evaluationToEnd(
-        session,
-        workflowId,
-        {
-          config,
-          overrides: [...(options.cfgOptions ?? []), ...optionOverrides(options)],
-          weights: options.weights,
-          ...(options.head ? { head: options.head } : {}),
-          dataset: options.dataset,
-          split: options.split,
-          output: options.output ?? `s3://${session.bucket}/runs`,
-          deadlineMinutes: Number(options.deadline),
-          recompute: options.recompute ?? false,
-        },
-        screen,
-      );
-    });
+    .option('--label <key=value>', 'label of the run, its pods and its results; may be repeated', labelled);
+  withOutcomeOptions(command).action(act);
 }
 
-/** mmseg's options, as the fields of the config that they stand for. */
-function optionOverrides({ augTest, eval: metrics, show, opacity, out, formatOnly }: RunOptions): string[] {
-  const extra = metrics?.filter((metric) => metric !== 'mIoU') ?? [];
-  return [
-    augTest ? `pipeline.augmentation=${JSON.stringify(AUG_TEST)}` : '',
-    extra.length > 0 ? `run.metrics=${JSON.stringify(extra)}` : '',
-    show ? `run.show={"opacity":${Number(opacity)}}` : '',
-    formatOnly ? 'run.predictions=submission' : out ? 'run.predictions=labels' : '',
-  ].filter((override) => override !== '');
+/** Options of the same name, one after the other, as one record. */
+export function labelled(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('expected key=value');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
 /** `20261124-215003`, UTC. */

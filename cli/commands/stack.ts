@@ -1,47 +1,13 @@
-import path from 'node:path';
 import type { Command } from 'commander';
-import { BadInput } from '../../core/config/failures.ts';
-import { ensureServer } from '../../infra/local/servers.mjs';
-import { readRunningStack, stackEnv } from '../../infra/local/stack.ts';
-import { stateFolder } from '../../workers/environment.ts';
-import { interrupted, startLocalStack } from '../session.ts';
-import { terminal } from '../terminal.ts';
 
 export function stackCommands(program: Command): void {
   program
     .command('stack')
     .description('keep Temporal, S3 and a control worker up on this machine, until Ctrl-C')
-    .action(async () => {
-      const screen = terminal();
-      if (await readRunningStack(stateFolder()))
-        throw new BadInput('a local stack is up already; in another terminal: eval "$(npx tessera env)"');
-      await using stack = await startLocalStack(screen);
-      screen.print(
-        [
-          '',
-          'In another terminal:',
-          '  eval "$(npx tessera env)"      # addresses, credentials, and `temporal` on PATH',
-          "  npx tessera demo               # stages the demo's data and runs it here",
-          '  temporal workflow start --type EvalMIoU --task-queue tessera --workflow-id my-run \\',
-          '    --input-file .tessera/demo-input.json',
-          `  temporal workflow query --type progress --workflow-id my-run      # or look at ${stack.temporalUiUrl}`,
-          '',
-          'Ctrl-C ends it; its state stays in .tessera/.',
-        ].join('\n'),
-      );
-      const reason = await Promise.race([interrupted().then(() => null), stack.failed]);
-      screen.step('stopping');
-      if (reason) throw new BadInput(reason);
-    });
+    .action(async () => (await import('../stack.ts')).keepStack());
 
   program
     .command('env')
     .description('print the local stack\'s environment for a shell: eval "$(npx tessera env)"')
-    .action(async () => {
-      const stack = await readRunningStack(stateFolder());
-      if (!stack) throw new BadInput('no local stack is up: start one with `npm run stack`');
-      const temporal = path.dirname(await ensureServer('temporal'));
-      for (const [name, value] of Object.entries(stackEnv(stack))) console.log(`export ${name}='${value}'`);
-      console.log(`export PATH='${temporal}':"$PATH"`);
-    });
+    .action(async () => (await import('../stack.ts')).printEnvironment());
 }

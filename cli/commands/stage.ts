@@ -1,23 +1,10 @@
-import path from 'node:path';
 import type { Command } from 'commander';
-import { loadConfig } from '../../activities/plan/load-config.ts';
-import { stageDataset } from '../../activities/stage/stage-dataset.ts';
-import { stageWeights } from '../../activities/stage/stage-weights.ts';
-import type { Config } from '../../core/config/config.ts';
-import { BadInput } from '../../core/config/failures.ts';
-import type { StageDatasetInput, Staged, StageWeightsInput } from '../../core/config/stage.ts';
-import type { Store } from '../../core/store.ts';
-import { runToEnd } from '../run-workflow.ts';
-import { openSession } from '../session.ts';
-import { terminal } from '../terminal.ts';
-import { timestamp } from './run.ts';
-
-const EVALUATED = 'validation';
+import type { StageDatasetOptions } from '../stage.ts';
 
 export function stageCommands(program: Command): void {
   const stage = program
     .command('stage')
-    .description('upload a dataset or weights to S3, with a manifest; again is harmless');
+    .description('upload a dataset or weights to S3, with a manifest; safe to repeat');
 
   stage
     .command('dataset')
@@ -26,7 +13,7 @@ export function stageCommands(program: Command): void {
       "the dataset's root, or its zip: ADEChallengeData2016, ADEChallengeData2016.zip",
     )
     .argument('<s3-uri>', 'where it goes')
-    .option('--split <name>', 'which split: validation, training', EVALUATED)
+    .option('--split <name>', 'which split: validation, training', 'validation')
     .option('--image-dir <path>', "the split's images, below the source, if not where the layout has them")
     .option('--annotations <path>', 'its annotations, likewise')
     .option('--no-annotations', 'it has none, and is to be predicted: a test set for a server')
@@ -34,30 +21,8 @@ export function stageCommands(program: Command): void {
     .option('--layout <config>', "config whose dataset section tells the dataset's layout", 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
     .option('--check', 'decode every image and annotation before the first one is sent')
-    .action(
-      async (
-        source: string,
-        destination: string,
-        options: {
-          split: string;
-          imageDir?: string;
-          annotations?: string | boolean;
-          splitFile?: string;
-          layout: string;
-          name?: string;
-          check?: boolean;
-        },
-      ) => {
-        const { dataset } = await loadConfig(options.layout);
-        const request = {
-          source: absolute(source),
-          destination,
-          name: options.name ?? path.basename(absolute(source), '.zip'),
-          check: options.check ?? false,
-          ...layoutOf(dataset, options.split, placeOf(options)),
-        };
-        await run({ type: 'StageDataset', request });
-      },
+    .action(async (source: string, destination: string, options: StageDatasetOptions) =>
+      (await import('../stage.ts')).stageDatasetFrom(source, destination, options),
     );
 
   stage
@@ -67,123 +32,7 @@ export function stageCommands(program: Command): void {
       'a .pth file, an s3:// object, or an https:// URL (a lost download goes on where it was)',
     )
     .argument('<s3-uri>', 'the object that it becomes')
-    .action((source: string, destination: string) =>
-      run({ type: 'StageWeights', request: { source: absolute(source), destination } }),
+    .action(async (source: string, destination: string) =>
+      (await import('../stage.ts')).stageWeightsFrom(source, destination),
     );
-}
-
-function placeOf({
-  imageDir,
-  annotations,
-  splitFile,
-}: {
-  imageDir?: string;
-  annotations?: string | boolean;
-  splitFile?: string;
-}): SplitPlace {
-  return {
-    ...(imageDir === undefined ? {} : { imageDir }),
-    ...(typeof annotations === 'string' || annotations === false ? { annotations } : {}),
-    ...(splitFile === undefined ? {} : { splitFile }),
-  };
-}
-
-/** What a user says of a split's place, beside what the config's layout says. */
-export interface SplitPlace {
-  imageDir?: string;
-  /** False: the split has none. */
-  annotations?: string | false;
-  splitFile?: string;
-}
-
-/**
- * Where a split lies. A config says where the one that is evaluated does; others lie beside it if the folders are named
- * after their splits.
- *
- * @throws BadInput if the layout doesn't distinguish splits: another split's files would be staged in silence
- */
-export function layoutOf(
-  dataset: Config['dataset'],
-  split: string,
-  place: SplitPlace = {},
-): Omit<StageDatasetInput, 'source' | 'destination' | 'name'> {
-  const { imageSuffix, annotationSuffix } = dataset;
-  const isEvaluated = split === EVALUATED || splitsOf(dataset).includes(split);
-  const folder = (given: string | undefined, evaluated: string, option: string) => {
-    if (given !== undefined || isEvaluated) return given ?? evaluated;
-    const renamed = evaluated.replace(/(^|\/)(validation|val)$/, `$1${split}`);
-    // With a list for each split, all share the folders.
-    if (renamed !== evaluated || place.splitFile !== undefined) return renamed;
-    throw new BadInput(
-      `--split ${split}: the config's layout doesn't say where it lies: ${evaluated} is not named after a split. ` +
-        `Name its folder with ${option}, or its list of images with --split-file`,
-    );
-  };
-  if (!isEvaluated && dataset.splitFile !== undefined && place.splitFile === undefined)
-    throw new BadInput(
-      `--split ${split}: the config's layout lists the images of another split (${dataset.splitFile}). ` +
-        'Name the list of this one with --split-file',
-    );
-  const splitFile = place.splitFile ?? (isEvaluated ? dataset.splitFile : undefined);
-  return {
-    split,
-    imageDir: folder(place.imageDir, dataset.imageDir, '--image-dir'),
-    ...(place.annotations === false
-      ? {}
-      : { annotationDir: folder(place.annotations, dataset.annotationDir, '--annotations') }),
-    imageSuffix,
-    annotationSuffix,
-    splitFile,
-  };
-}
-
-/** By what names the layout's own paths call the split that is evaluated: `images/val`, `ImageSets/val.txt`. */
-function splitsOf({ imageDir, splitFile = '' }: Config['dataset']): string[] {
-  const name = /(?:^|\/)(validation|val)(?:\.\w+)?$/;
-  return [imageDir, splitFile].flatMap((path) => name.exec(path)?.[1] ?? []);
-}
-
-function isHere(source: string): boolean {
-  return !/^[a-z0-9]+:\/\//i.test(source);
-}
-
-function absolute(source: string): string {
-  return isHere(source) ? path.resolve(source) : source;
-}
-
-type StageInput =
-  | { type: 'StageDataset'; request: StageDatasetInput }
-  | { type: 'StageWeights'; request: StageWeightsInput };
-
-/**
- * Objects and URLs are fetched by the control worker, wherever it is; a file or folder of this machine is sent from
- * here, since a control worker in a cluster could not see it.
- */
-async function run(input: StageInput): Promise<void> {
-  const { type, request } = input;
-  const screen = terminal();
-  await using session = await openSession(screen);
-  screen.step(`${type}: ${request.destination}`);
-  const staged = isHere(request.source)
-    ? await stageFromHere(input, session.store, (percent) =>
-        screen.step(`${type}: ${request.destination}, ${percent} %`),
-      )
-    : await runToEnd<Staged>(session, type, `${type}-${timestamp(new Date())}`, request, screen);
-  screen.done(
-    `${staged.uri}: ${staged.uploadedFiles} of ${staged.totalFiles} files uploaded, ${staged.uploadedBytes} bytes`,
-  );
-  for (const sentence of staged.leftOut ?? []) screen.print(`! ${sentence}`);
-  console.log(staged.manifestUri);
-}
-
-function stageFromHere(
-  { type, request }: StageInput,
-  store: Store,
-  say: (percent: number) => void,
-): Promise<Staged> {
-  const hooks = {
-    signal: new AbortController().signal,
-    onProgress: (done: number, total: number) => say(Math.floor((100 * done) / total)),
-  };
-  return type === 'StageDataset' ? stageDataset(store, request, hooks) : stageWeights(store, request, hooks);
 }

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import { trainingToEnd } from '../runs/to-end.ts';
-import { openSession } from '../session.ts';
-import { terminal } from '../terminal.ts';
-import { timestamp } from './run.ts';
+import type { OutcomeOptions } from '../run-outcome.ts';
+import { withOutcomeOptions } from './outcome-options.ts';
+import { labelled } from './run.ts';
 
-interface TrainOptions {
+export interface TrainOptions extends OutcomeOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
@@ -17,13 +16,22 @@ interface TrainOptions {
   resume: boolean;
   deadline: string;
   recompute?: true;
+  label?: Record<string, string>;
 }
 
-export function trainCommand(program: Command): void {
-  program
+/** @param act what is done: in place of running it, a schedule may be made of it */
+export function trainCommand(
+  program: Command,
+  act = async (config: string, options: TrainOptions) =>
+    (await import('../run-outcome.ts')).trainTo(config, options),
+): void {
+  const command = program
     .command('train')
     .description('train a config’s head on a frozen backbone: starts TrainHead, shows its progress')
-    .argument('<config>', 'a name from `tessera configs`, or a YAML file, with a train section')
+    .argument(
+      '<config>',
+      'a name from `tessera configs`, or a YAML file of this machine, with a train section',
+    )
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that checkpoints are evaluated on', 'validation')
@@ -36,25 +44,6 @@ export function trainCommand(program: Command): void {
     .option('--no-resume', 'refuse to go on from a checkpoint of this workflow id')
     .option('--deadline <minutes>', 'cancel the run after so long', '10080')
     .option('--recompute', 'train again although the workflow id has results')
-    .action(async (config: string, options: TrainOptions) => {
-      const screen = terminal();
-      await using session = await openSession(screen);
-      const { weights, dataset, evaluationSplit, resumeFrom, loadFrom } = options;
-      const workflowId = options.workflowId ?? `${config.split('/').at(-1)}-${timestamp(new Date())}`;
-      await trainingToEnd(
-        session,
-        workflowId,
-        {
-          ...{ config, overrides: options.cfgOptions ?? [], weights, dataset, evaluationSplit },
-          output: options.output ?? `s3://${session.bucket}/runs`,
-          ...(resumeFrom ? { resumeFrom } : {}),
-          ...(loadFrom ? { loadFrom } : {}),
-          allowOverlap: options.allowOverlap ?? false,
-          resume: options.resume ? 'auto' : 'never',
-          deadlineMinutes: Number(options.deadline),
-          recompute: options.recompute ?? false,
-        },
-        screen,
-      );
-    });
+    .option('--label <key=value>', 'label of the run, its pods and its results; may be repeated', labelled);
+  withOutcomeOptions(command).action(act);
 }

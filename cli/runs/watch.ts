@@ -1,13 +1,11 @@
 import { resultOf } from '../await-workflow.ts';
+import { exitCode } from '../exit-codes.ts';
 import { interrupted } from '../session.ts';
 import { terminal } from '../terminal.ts';
 import { describeRun, readRun } from './read-run.ts';
 import { showProgress } from './show-progress.ts';
 import { statusText } from './status-text.ts';
 import { openTemporal, runPage } from './temporal.ts';
-
-/** As a shell reports a program that Ctrl-C ended. */
-const EXIT_INTERRUPTED = 130;
 
 /** `tessera watch ID`: the live view of a run that anything started, until it ends or Ctrl-C leaves it. */
 export async function watch(id: string): Promise<void> {
@@ -32,11 +30,11 @@ export async function watch(id: string): Promise<void> {
       screen.print(
         `▸ left the view: ${id} goes on. tessera watch ${id} comes back, tessera cancel ${id} ends it`,
       );
-      process.exit(EXIT_INTERRUPTED);
+      process.exit(exitCode('Cancelled'));
     }
   }
   const run = await readRun(temporal, id);
   screen.print(`${run.state === 'completed' ? '✓' : '✗'} ${id} ${run.state}`);
   console.log(statusText(run, process.stdout.columns));
-  if (run.state !== 'completed') process.exitCode = 1;
+  if (run.state !== 'completed') process.exitCode = exitCode(run.failure?.class ?? 'Cancelled');
 }

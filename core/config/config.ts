@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { NotifySchema } from './notify.ts';
 import { TrainSchema } from './train.ts';
 
 /**
@@ -66,6 +67,18 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const byte = z.int().min(0).max(255);
 const datasetClass = z.strictObject({ name: z.string(), color: z.tuple([byte, byte, byte]) });
 
+export const DatasetClassesSchema = z
+  .strictObject({
+    name: z.string(),
+    classes: z.array(datasetClass).min(1),
+    /** What the dataset's server wants in a label map for each class (`--format-only`); class + 1, if absent. */
+    submissionIds: z.array(byte).optional(),
+  })
+  .refine(({ classes, submissionIds }) => !submissionIds || submissionIds.length === classes.length, {
+    error: 'expected one for each class',
+    path: ['submissionIds'],
+  });
+
 const pathBelow = z
   .string()
   .refine(isPathBelow, "expected a path below the dataset's root, such as images/validation");
@@ -88,8 +101,8 @@ export const DatasetLayoutSchema = z.strictObject({
 const dataset = z
   .strictObject({
     type: z.string(),
-    /** Name of a file in configs/datasets with classes and palette, or the classes themselves. */
-    classes: z.union([z.string(), z.array(datasetClass).min(1)], {
+    /** Name of a file in configs/datasets with classes and palette, or the classes themselves, with a name or without. */
+    classes: z.union([z.string(), z.array(datasetClass).min(1), DatasetClassesSchema], {
       error:
         'expected the name of a file in configs/datasets, or a list of { name, color: [red, green, blue] }',
     }),
@@ -131,6 +144,19 @@ const run = z.strictObject({
   /** Price of one worker for an hour, for the cost estimate in the results. */
   pricePerWorkerHour: z.number().nonnegative().default(0),
   currency: z.string().length(3).default('USD'),
+  /** The run ends once it is spent: an evaluation with a partial result, a training with its last checkpoint. */
+  budget: z
+    .strictObject({
+      workerHours: z.number().positive().optional(),
+      /** In `currency`, by `pricePerWorkerHour`. */
+      money: z.number().positive().optional(),
+    })
+    .refine(({ workerHours, money }) => workerHours !== undefined || money !== undefined, {
+      error: 'expected workerHours, money, or both',
+    })
+    .optional(),
+  /** Who is told when the run ends. */
+  notify: NotifySchema.optional(),
 });
 
 export const ConfigSchema = z.strictObject({
@@ -169,17 +195,6 @@ export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];
 export type Precision = (typeof PRECISIONS)[number];
 
-export const DatasetClassesSchema = z
-  .strictObject({
-    name: z.string(),
-    classes: z.array(datasetClass).min(1),
-    /** What the dataset's server wants in a label map for each class (`--format-only`); class + 1, if absent. */
-    submissionIds: z.array(byte).optional(),
-  })
-  .refine(({ classes, submissionIds }) => !submissionIds || submissionIds.length === classes.length, {
-    error: 'expected one for each class',
-    path: ['submissionIds'],
-  });
 /** Class names (with the original's odd spaces) and palette, RGB. */
 export type DatasetClasses = z.infer<typeof DatasetClassesSchema>;
 

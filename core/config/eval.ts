@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import type { Coverage } from '../metric/coverage.ts';
+import type { Coverage, PartialCoverage } from '../metric/coverage.ts';
 import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
+import { type Labels, LabelsSchema } from './labels.ts';
 import type { Listed } from './listing.ts';
 import type { Results, ShardReport } from './results.ts';
 
@@ -33,6 +34,8 @@ export const EvalInputSchema = z.strictObject({
   deadlineMinutes: z.number().positive().max(MAX_EVAL_MINUTES).default(1_440),
   /** Evaluate again although this workflow id has results: they go below the run's own id. */
   recompute: z.boolean().default(false),
+  /** Such as a team's: on Job, pods and results. */
+  labels: LabelsSchema.optional(),
 });
 export type EvalInput = z.input<typeof EvalInputSchema>;
 
@@ -65,6 +68,7 @@ export interface EvalRun {
   labelIds: number[] | null;
   fleet: FleetSpec;
   deadlineSeconds: number;
+  labels?: Labels;
 }
 
 /** Either a plan, or where the finished results of this workflow id lie. */
@@ -78,6 +82,8 @@ export interface EvalResult {
   images: number;
   resultsUri: string;
   reportUri: string;
+  /** A budget was spent before all images were evaluated: there is no exact mIoU, and the others are null, too. */
+  partial?: Pick<NonNullable<Results['partial']>, 'images' | 'ofImages' | 'metrics' | 'reason'>;
   /** These are the results of an earlier run of this workflow id: nothing was computed now. */
   cached?: true;
 }
@@ -100,6 +106,8 @@ export interface ShardResult {
   /** Confusion matrix, encoded (core/metric/matrix-codec.ts). */
   matrix: string;
   images: { id: string; predictionSha256: string; labelledPixels: number }[];
+  /** SHA-256 of the object with each image's matrix (core/image-matrices-objects.ts). Earlier versions kept none. */
+  imageMatrices?: string;
   /** About what was left out and changes no number; absent if there are none. */
   warnings?: string[];
   worker: string;
@@ -159,5 +167,7 @@ export interface WorkerProgress {
 export interface ReducedRun {
   matrix: string;
   coverage: Coverage;
+  /** Of a run that has spent its budget. */
+  partial?: PartialCoverage;
   shards: ShardReport[];
 }

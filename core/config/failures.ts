@@ -6,6 +6,7 @@ export const FAILURE_CLASSES = [
   'Unavailable',
   'WorkerLost',
   'FleetLost',
+  'BudgetSpent',
   'Unexpected',
 ] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
@@ -33,6 +34,7 @@ export const REACTIONS: Record<
     means: 'the worker vanished in mid-shard, or its GPU failed',
   },
   FleetLost: { retry: 'never', maxAttempts: 1, means: 'workers die faster than bad luck explains' },
+  BudgetSpent: { retry: 'never', maxAttempts: 1, means: 'the run has spent its run.budget' },
   Unexpected: { retry: 'backoff', maxAttempts: 2, means: 'an unforeseen error: most likely a bug' },
 };
 

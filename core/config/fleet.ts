@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Labels } from './labels.ts';
 
 /**
  * Why a worker waits or went, and how a run reacts. One entry for each cause that an operator would handle
@@ -58,6 +59,8 @@ export interface FleetSpec {
   deadlineSeconds: number;
   /** `s3://` folder for the last lines of workers whose own files go with them. */
   logs: string;
+  /** For what stands for the fleet in a cluster. */
+  labels?: Labels;
 }
 
 /** A worker as its launcher sees it. */

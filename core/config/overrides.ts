@@ -14,13 +14,22 @@ export function applyOverrides(config: Config, overrides: string[], where: strin
   // Another device brings its own precision, unless that is overridden as well.
   if (overrides.some((override) => override.startsWith('run.device=')))
     (copy.run as { precision?: unknown }).precision = undefined;
+  applyTo(copy, overrides);
+  return parseConfig(copy, `${where} with ${overrides.join(' ')}`);
+}
+
+/** As above to a part of a config, in place; the values are not checked. */
+export function applyTo(target: object, overrides: string[]): void {
   for (const override of overrides) {
     const at = override.indexOf('=');
     if (at < 1)
       throw new BadInput(`override '${override}': expected key.path=value, for example run.batch=4`);
-    set(copy, override.slice(0, at).split('.'), parseValue(override.slice(at + 1)));
+    set(
+      target as Record<string, unknown>,
+      override.slice(0, at).split('.'),
+      parseValue(override.slice(at + 1)),
+    );
   }
-  return parseConfig(copy, `${where} with ${overrides.join(' ')}`);
 }
 
 function set(target: Record<string, unknown>, path: string[], value: unknown): void {

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { type Config, ConfigSchema, type Device, type Precision } from './config.ts';
+import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precision } from './config.ts';
 import { BadInput } from './failures.ts';
 
 /** Blocks that each head looks at. */
@@ -34,8 +34,8 @@ export function parseConfig(value: unknown, where: string): Config {
       `model.head.channels is ${head.channels}, but the backbone gives ${backbone.embedDim}`,
     head.classes > 255 && `model.head.classes is ${head.classes}, but labels are bytes: at most 255`,
     typeof classes !== 'string' &&
-      classes.length !== head.classes &&
-      `dataset.classes lists ${classes.length}, but model.head.classes is ${head.classes}`,
+      listed(classes).length !== head.classes &&
+      `dataset.classes lists ${listed(classes).length}, but model.head.classes is ${head.classes}`,
     test.mode === 'slide' &&
       test.cropPx !== backbone.imageSizePx &&
       `model.test.cropPx is ${test.cropPx}, but the backbone takes imageSizePx ${backbone.imageSizePx}`,
@@ -45,10 +45,17 @@ export function parseConfig(value: unknown, where: string): Config {
     config.run.device === 'cpu' &&
       config.run.precision !== 'float32' &&
       `run.precision is ${config.run.precision}, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)`,
+    config.run.budget?.money !== undefined &&
+      config.run.pricePerWorkerHour === 0 &&
+      `run.budget.money is ${config.run.budget.money}, but run.pricePerWorkerHour is 0: give a price, or run.budget.workerHours`,
     ...trainProblems(config),
   ].filter((problem) => problem !== false);
   if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
   return config;
+}
+
+function listed(classes: Exclude<DatasetConfig['classes'], string>) {
+  return Array.isArray(classes) ? classes : classes.classes;
 }
 
 function trainProblems({ model, train }: Config): (string | false)[] {
@@ -91,6 +98,25 @@ function withPrecision(value: unknown): unknown {
   return { ...(value as object), run: { ...run, precision } };
 }
 
+/**
+ * Checks what a workflow is started with. A config in it may leave out what a config's file may leave out.
+ *
+ * @throws BadInput as `parseAs`
+ */
+export function parseInput<T extends z.ZodType>(schema: T, value: unknown, where: string): z.infer<T> {
+  return parseAs(schema, withInlineConfigs(value), where);
+}
+
+function withInlineConfigs(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const { config, rows } = value as { config?: unknown; rows?: unknown };
+  return {
+    ...value,
+    ...(typeof config === 'object' ? { config: withPrecision(config) } : {}),
+    ...(Array.isArray(rows) ? { rows: rows.map(withInlineConfigs) } : {}),
+  };
+}
+
 /** Checks a value by a schema, with one line a problem; an unknown key gets the nearest known one. */
 export function parseAs<T extends z.ZodType>(schema: T, value: unknown, where: string): z.infer<T> {
   const parsed = schema.safeParse(value);
@@ -110,7 +136,17 @@ function describe(issue: z.core.$ZodIssue, schema: z.ZodType): string[] {
         : unknownKey([...path, key], known),
     );
   }
+  const deeper = issue.code === 'invalid_union' ? nearestMember(issue) : null;
+  if (deeper)
+    return deeper.flatMap((inner) => describe({ ...inner, path: [...issue.path, ...inner.path] }, schema));
   return [`${path.join('.') || 'the whole'}: ${issue.message}`];
+}
+
+/** What keeps a value from being the member of a union that it comes nearest to; null if it is like none of them. */
+function nearestMember({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIssue[] | null {
+  return (
+    errors.find((issues) => issues.some(({ path }) => path.some((key) => typeof key === 'string'))) ?? null
+  );
 }
 
 /** One sentence about a key that a schema doesn't have. */

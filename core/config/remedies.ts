@@ -17,6 +17,8 @@ export const REMEDIES: Record<FailureClass, string> = {
     'Look at what the worker said last: tessera logs <id>. A GPU that fails again and again belongs out of the cluster; then: tessera rerun <id>.',
   FleetLost:
     'Look at what the workers said last: tessera logs <id>. They all die of the same cause: memory, the image, a setting of the PodTemplate, or the GPUs.',
+  BudgetSpent:
+    'Its results are honest and partial. For the rest give more: tessera rerun <id> with --cfg-options run.budget=…, or without a budget.',
   Unexpected:
     'Most likely a bug. Please report it, with what tessera why <id> --json and tessera logs <id> print. Once more may help: tessera rerun <id>.',
 };

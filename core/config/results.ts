@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ConfigSchema, DEVICES, PRECISIONS } from './config.ts';
 import { FAILURE_CLASSES } from './failures.ts';
 import { CauseSchema } from './fleet.ts';
+import { LabelsSchema } from './labels.ts';
 
 /** results.json: everything that a run can say about itself. Exported as JSON Schema beside it. */
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
@@ -55,6 +56,19 @@ export const RunReportSchema = z.strictObject({
   codeVersion: z.string(),
   imageDigest: z.string().nullable(),
   config: ConfigSchema,
+  /** As the run was given them. */
+  labels: LabelsSchema.exactOptional(),
+});
+
+const metrics = z.strictObject({
+  aAcc: share,
+  mIoU: share,
+  mAcc: share,
+  /** On request. */
+  mDice: share.optional(),
+  mFscore: share.optional(),
+  mPrecision: share.optional(),
+  mRecall: share.optional(),
 });
 
 export const ResultsSchema = z.strictObject({
@@ -67,16 +81,25 @@ export const ResultsSchema = z.strictObject({
     /** Keys of the checkpoints that the model does not use, as the original ignores them. */
     ignoredKeys: z.array(z.string()),
   }),
-  metrics: z.strictObject({
-    aAcc: share,
-    mIoU: share,
-    mAcc: share,
-    /** On request. */
-    mDice: share.optional(),
-    mFscore: share.optional(),
-    mPrecision: share.optional(),
-    mRecall: share.optional(),
-  }),
+  metrics,
+  /**
+   * Only of a run that has spent its budget: it has no exact mIoU, so that all of `metrics` are null, and `perClass` and
+   * the confusion matrix are of these images alone. They are the first ones in the manifest's order, no random sample.
+   */
+  partial: z
+    .strictObject({
+      images: z.int().positive(),
+      ofImages: z.int().positive(),
+      shards: z.int().positive(),
+      ofShards: z.int().positive(),
+      /** Images in the manifest's order: from `first` on so many. */
+      ranges: z.array(z.strictObject({ first: z.int().nonnegative(), count: z.int().positive() })),
+      /** Why it ended. */
+      reason: z.string(),
+      /** Over these images. */
+      metrics,
+    })
+    .exactOptional(),
   perClass: z.array(
     z.strictObject({
       class: z.int().nonnegative(),
@@ -159,6 +182,8 @@ export const ResultsSchema = z.strictObject({
     schema: z.string(),
     mmsegEval: z.string(),
     confusionMatrix: z.string(),
+    /** The confusion matrix of each image (core/metric/image-matrices-codec.ts). Earlier versions kept none. */
+    perImage: ObjectReportSchema.exactOptional(),
     overlays: z.array(z.strictObject({ id: z.string(), uri: z.string() })),
     /** Folders of painted images and of label maps, if the run was asked for them. */
     show: z.string().optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { EvaluationSchema } from '../train/train-log.ts';
 import { ConfigSchema } from './config.ts';
 import { type EvalInput, s3Uri } from './eval.ts';
+import { LabelsSchema } from './labels.ts';
 import type { Listed } from './listing.ts';
 import { FailureReportSchema, RunReportSchema } from './results.ts';
 import type { TrainInput } from './train-run.ts';
@@ -58,6 +59,8 @@ export const TableInputSchema = z
     deadlineMinutes: z.number().positive().max(43_200).default(20_160),
     /** Make the table again although this workflow id has one: rows that are done are taken as they are. */
     recompute: z.boolean().default(false),
+    /** Such as a team's: on every row's Job, pods and results. */
+    labels: LabelsSchema.optional(),
   })
   .refine(({ suite, rows }) => suite !== undefined || rows.length > 0, {
     error: 'expected at least one row, or a suite',

@@ -3,6 +3,7 @@ import type { Evaluation, TrainRecord } from '../train/train-log.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import { type StagedObject, s3Uri } from './eval.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
+import { type Labels, LabelsSchema } from './labels.ts';
 import type { Listed, ListedCost } from './listing.ts';
 import { ObjectReportSchema, type ShardReport } from './results.ts';
 import type { TrainConfig } from './train.ts';
@@ -34,6 +35,8 @@ export const TrainInputSchema = z
     loadFrom: s3Uri.optional(),
     /** Train again although this workflow id has results: everything goes below the run's own id. */
     recompute: z.boolean().default(false),
+    /** Such as a team's: on Job, pods and results, those of the evaluations as well. */
+    labels: LabelsSchema.optional(),
   })
   .refine(({ resumeFrom, loadFrom }) => !(resumeFrom && loadFrom), {
     error: 'does not go with resumeFrom: one begins at step 0, the other goes on',
@@ -60,6 +63,7 @@ export interface TrainRun {
   start: TrainStart;
   fleet: FleetSpec;
   deadlineSeconds: number;
+  labels?: Labels;
 }
 
 /** What a training began with, or begins with if its own folder has no checkpoint yet. */

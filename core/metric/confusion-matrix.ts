@@ -25,12 +25,21 @@ export function emptyMatrix(classes: number): ConfusionMatrix {
   return { classes, counts: new Float64Array(classes * classes) };
 }
 
+/** One image's own matrix, sparse. */
+export interface ImageCounts {
+  labelledPixels: number;
+  /** `label × classes + prediction` of each pair that occurs, ascending. */
+  cells: Uint16Array;
+  /** Pixels of each cell. */
+  counts: Uint32Array;
+}
+
 /**
  * Counts one image's pixels into `matrix`.
  *
  * @param labels one byte a pixel; `ignoreIndex` means that the pixel isn't counted
  * @param predictions one byte a pixel, the same pixels in the same order
- * @returns how many pixels were counted
+ * @returns what was counted of this image
  * @throws BadData if the sizes differ, or a label or prediction is out of range; `matrix` is unchanged then
  * @see mmseg 0.30 `intersect_and_union`, which drops pixels by their label only
  */
@@ -39,17 +48,25 @@ export function countPixels(
   labels: Uint8Array,
   predictions: Uint8Array,
   ignoreIndex: number,
-): number {
-  const { classes, counts } = matrix;
+): ImageCounts {
+  const { classes } = matrix;
   checkPixels(classes, labels, predictions, ignoreIndex);
-  let labelled = 0;
+  // Some 0.02 ms of a count's milliseconds, and integers are counted faster than the matrix's doubles.
+  const image = new Uint32Array(classes * classes);
+  let labelledPixels = 0;
   for (let i = 0; i < labels.length; i++) {
     const label = labels[i]!;
     if (label === ignoreIndex) continue;
-    counts[label * classes + predictions[i]!]! += 1;
-    labelled += 1;
+    image[label * classes + predictions[i]!]! += 1;
+    labelledPixels += 1;
   }
-  return labelled;
+  const cells: number[] = [];
+  for (let cell = 0; cell < image.length; cell++) if (image[cell] !== 0) cells.push(cell);
+  const counts = Uint32Array.from(cells, (cell) => image[cell]!);
+  cells.forEach((cell, i) => {
+    matrix.counts[cell]! += counts[i]!;
+  });
+  return { labelledPixels, cells: Uint16Array.from(cells), counts };
 }
 
 /** Adds `other` to `into`. @throws BadData if their sizes differ, or a sum would no longer be exact */

@@ -23,6 +23,8 @@ export interface CoverageInput {
   /** Contiguous, in the manifest's order. */
   shards: readonly ShardRange[];
   evidence: readonly ShardEvidence[];
+  /** Only the shards that there is evidence of were to be evaluated: a budget was spent. */
+  isPartial?: boolean;
 }
 
 export interface Coverage {
@@ -32,17 +34,56 @@ export interface Coverage {
   predictionsSha256: string;
 }
 
+/** What of a dataset was evaluated, if not all of it. */
+export interface PartialCoverage {
+  images: number;
+  ofImages: number;
+  shards: number;
+  ofShards: number;
+  /** Images in the manifest's order: from `first` on so many. */
+  ranges: { first: number; count: number }[];
+}
+
+/** What the shards that were evaluated are of the whole; neighbours are one range. */
+export function partialCoverage(
+  shards: readonly ShardRange[],
+  evaluated: ReadonlySet<number>,
+): PartialCoverage {
+  const ranges: PartialCoverage['ranges'] = [];
+  for (const { shard, first, count } of shards) {
+    if (!evaluated.has(shard)) continue;
+    const last = ranges.at(-1);
+    if (last && last.first + last.count === first) last.count += count;
+    else ranges.push({ first, count });
+  }
+  const images = (of: readonly { count: number }[]) => of.reduce((sum, { count }) => sum + count, 0);
+  return {
+    images: images(ranges),
+    ofImages: images(shards),
+    shards: evaluated.size,
+    ofShards: shards.length,
+    ranges,
+  };
+}
+
 /** Names that a message lists before it only counts. */
 const NAMES_SHOWN = 5;
 
 /**
- * Proves that the shards' results are the whole dataset: every image exactly once, in the shard
+ * Proves that the shards' results are the whole dataset, or of a partial one all that was begun: every image exactly once, in the shard
  * that the plan gave it, and as many pixels in the matrices as in the images.
  *
  * @throws BadData naming what is missing, doubled, unexpected or in the wrong shard, or which pixels don't add up
  */
-export function proveCoverage({ imageIds, shards, evidence }: CoverageInput): Coverage {
-  const planned = plannedShards(imageIds, shards);
+export function proveCoverage({
+  imageIds: allIds,
+  shards,
+  evidence,
+  isPartial = false,
+}: CoverageInput): Coverage {
+  const planned = plannedShards(allIds, shards);
+  const begun = new Set(evidence.map(({ shard }) => shard));
+  const imageIds = isPartial ? allIds.filter((id) => begun.has(planned.get(id)!)) : allIds;
   const found = new Map<string, ImageEvidence>();
   const doubled = new Set<string>();
   const unexpected: string[] = [];

@@ -13,8 +13,7 @@ import { runQuietly, SetupError, step } from './steps.mjs';
  * @param {AbortSignal} signal
  */
 export async function ensurePackages(root, signal) {
-  const lockFile = await readFile(join(root, 'package-lock.json')).catch(() => undefined);
-  if (!lockFile) return; // Installed as somebody's dependency: its packages are not ours to manage.
+  const lockFile = await readFile(join(root, 'package-lock.json'));
   const hash = createHash('sha256').update(lockFile).digest('hex');
   const marker = join(root, 'node_modules/.tessera-lock');
   const isDone = async () => (await readFile(marker, 'utf8').catch(() => '')) === hash;

@@ -1,23 +1,22 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { prepareCuda } from '../cuda-check/provider.mjs';
-import { ensureContainerTools, prepareCluster, runInCluster } from './kubernetes/cluster.mjs';
 import { ensurePackages } from './packages.mjs';
 import { ensureServer } from './servers.mjs';
 import { SetupError } from './steps.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
-const NEED_SERVERS = new Set(['demo', 'stack', 'bench']);
+const NEED_SERVERS = [['demo'], ['stack'], ['dev', 'bench']];
 
 /**
  * Makes ready what a command needs, and runs it.
  *
- * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, or nothing
+ * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, `dist`, or nothing
  */
 export async function bootstrap([program, ...args]) {
   const run = {
@@ -26,6 +25,7 @@ export async function bootstrap([program, ...args]) {
     k8s: runK8s,
     'k8s-bench': benchK8s,
     cuda: checkCuda,
+    dist: makeDist,
     undefined: undefined,
   };
   if (!(String(program) in run)) {
@@ -34,15 +34,21 @@ export async function bootstrap([program, ...args]) {
   }
   let ready;
   await untilReady(async (signal) => {
-    await ensurePackages(ROOT, signal);
-    if (program === 'tessera' && !NEED_SERVERS.has(args[0])) return;
+    if (isClone()) {
+      await ensurePackages(ROOT, signal);
+      const { ensureBuild } = await import('./build.mjs');
+      process.env.TESSERA_BUILD = await ensureBuild(ROOT, signal);
+    }
+    if (program === 'dist' || (program === 'tessera' && !needsServers(args))) return;
     if (program === 'cuda') {
+      const { prepareCuda } = await import('../cuda-check/provider.mjs');
       ready = await prepareCuda(ROOT, signal);
       return;
     }
     // A cluster of the user's own stands ready as it is.
     const needsCluster = program === 'k8s-bench' || (program === 'k8s' && !process.env.KUBECONFIG);
-    if (needsCluster) await ensureContainerTools(ROOT, signal);
+    const cluster = needsCluster ? await import('./kubernetes/cluster.mjs') : null;
+    await cluster?.ensureContainerTools(ROOT, signal);
     // One after the other: two Go builds at once take as long and twice the memory.
     const versitygw = await ensureServer('versitygw', { signal });
     const temporal = await ensureServer('temporal', { signal });
@@ -50,9 +56,23 @@ export async function bootstrap([program, ...args]) {
     process.env.TESSERA_VERSITYGW_BIN = versitygw;
     process.env.TESSERA_TEMPORAL_BIN = temporal;
     if (program === 'k8s-bench') process.env.TESSERA_KWOK_BIN = await ensureServer('kwok', { signal });
-    if (needsCluster) ready = await prepareCluster(ROOT, versitygw, signal);
+    if (cluster) ready = await cluster.prepareCluster(ROOT, versitygw, signal);
   });
   await run[String(program)]?.(args, ready);
+}
+
+/** As opposed to the npm package, which has everything compiled, and whose packages are not ours to manage. */
+function isClone() {
+  return existsSync(join(ROOT, 'package-lock.json'));
+}
+
+/** The folder of the compiled code. */
+function compiled() {
+  return process.env.TESSERA_BUILD ?? join(ROOT, 'dist');
+}
+
+function needsServers(args) {
+  return NEED_SERVERS.some((command) => command.every((word, at) => args[at] === word));
 }
 
 /** Runs `work`; a signal stops what it started, and then ends us as that signal does. */
@@ -80,11 +100,15 @@ process.env.ORT_DISABLE_TELEMETRY = '1';
 // In this process rather than in a child: nothing to forward, nothing that could be left behind.
 
 async function runTessera(args) {
-  const main = join(ROOT, 'cli/main.ts');
-  process.env.TSX_TSCONFIG_PATH ??= join(ROOT, 'tsconfig.json'); // Else tsx takes that of the current folder.
-  await import('tsx');
+  const main = join(compiled(), 'cli/main.js');
   process.argv = [process.argv[0], main, ...args];
   await import(pathToFileURL(main).href);
+}
+
+/** What npm packs: `npm pack` and `npm publish` call it. */
+async function makeDist() {
+  process.argv = [process.argv[0], '', '--bundle', '--types'];
+  await import('../package/make-dist.mjs');
 }
 
 async function runVitest(args) {
@@ -108,13 +132,14 @@ async function runK8s(args, cluster) {
     process.env.KUBE ??= '/usr/bin/env'; // `$KUBE kubectl`: the one on PATH.
     return vitest(tests);
   }
+  const { runInCluster } = await import('./kubernetes/cluster.mjs');
   process.exitCode = await runInCluster(cluster, [process.execPath, VITEST, 'run', ...tests], ROOT);
 }
 
 /** Its pods go to pretended nodes only, which ask for no machine of theirs. */
 async function benchK8s(args, cluster) {
-  const tessera = join(ROOT, 'cli/main.ts');
-  const command = [process.execPath, '--import', 'tsx', tessera, 'bench-scale', ...args];
+  const command = [process.execPath, join(compiled(), 'cli/main.js'), 'dev', 'bench-scale', ...args];
+  const { runInCluster } = await import('./kubernetes/cluster.mjs');
   process.exitCode = await runInCluster(cluster, command, ROOT);
 }
 

@@ -7,6 +7,7 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { goByPip } from './go.mjs';
 import { withLock } from './lock.mjs';
 import { runQuietly, SetupError, step } from './steps.mjs';
 
@@ -131,18 +132,27 @@ async function build(name, moduleFolder, target, signal) {
     const env = { ...process.env, GOTMPDIR: join(draft, 'tmp'), GOWORK: 'off', ...server.env };
     const flags = ['-trimpath', `-ldflags=${server.ldflags ?? STRIP}`];
     const args = ['build', ...flags, '-o', `${draft}/`, server.package ?? 'tool'];
-    const { code, tail } = await runQuietly('go', args, { cwd: moduleFolder, env, signal });
-    if (code === 127) throw new SetupError(await prerequisite(name, moduleFolder, 'Go is not installed'));
-    if (code !== 0) {
-      if (/requires go >=|toolchain not available|unknown directive/.test(tail))
-        throw new SetupError(await prerequisite(name, moduleFolder, tail.trim().split('\n').at(-1) ?? ''));
-      throw new SetupError(`go build of ${name} failed (exit code ${code}):\n${tail}`);
+    const build = (go) => runQuietly(go, args, { cwd: moduleFolder, env, signal });
+    let { code, tail } = await build('go');
+    const lack = whyNoGo(code, tail);
+    if (lack) {
+      const go = await goByPip(join(cacheFolder(), 'tessera'), signal);
+      if (!go) throw new SetupError(await prerequisite(name, moduleFolder, lack));
+      ({ code, tail } = await build(go));
     }
+    if (code !== 0) throw new SetupError(`go build of ${name} failed (exit code ${code}):\n${tail}`);
     await rm(join(draft, 'tmp'), { recursive: true, force: true });
     await rename(draft, target);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
+}
+
+/** Why this machine's Go can't build it, if that is for want of Go. */
+function whyNoGo(code, tail) {
+  if (code === 127) return 'Go is not installed';
+  const isOld = code !== 0 && /requires go >=|toolchain not available|unknown directive/.test(tail);
+  return isOld ? (tail.trim().split('\n').at(-1) ?? '') : undefined;
 }
 
 async function prerequisite(name, moduleFolder, reason) {
@@ -151,8 +161,8 @@ async function prerequisite(name, moduleFolder, reason) {
   const { title, atLeast } = SERVERS[name];
   const otherwise = atLeast ? `, or put \`${name}\` (${atLeast.join('.')} or newer) on PATH` : '';
   return (
-    `${reason}: Go ${goVersion} or newer is needed to build the ${title}. ` +
-    `Install it from your distribution${otherwise}.`
+    `${reason}: Go ${goVersion} or newer, or Python 3 with pip, which brings it, is needed to build the ${title}. ` +
+    `Install either from your distribution${otherwise}.`
   );
 }
 

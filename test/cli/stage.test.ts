@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../activities/plan/load-config.ts';
-import { layoutOf, type SplitPlace } from '../../cli/commands/stage.ts';
+import { layoutOf, type SplitPlace } from '../../cli/stage.ts';
 import { BadInput } from '../../core/config/failures.ts';
 
 const { dataset: ade } = await loadConfig('tiny');

@@ -2,7 +2,8 @@ import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { spawnTied } from '../../infra/local/processes.ts';
-import { REPOSITORY } from '../../workers/environment.ts';
+import { programArguments } from '../../infra/local/program.ts';
+import { PACKAGE } from '../../workers/environment.ts';
 import {
   type ClusterTessera,
   HOST,
@@ -67,8 +68,8 @@ describe('EvalMIoU on a cluster', () => {
   });
 
   it('gives the same matrix as processes on this machine, bit for bit', async () => {
-    await using control = spawnTied(process.execPath, ['--import', 'tsx', 'workers/control.ts'], {
-      cwd: REPOSITORY,
+    await using control = spawnTied(process.execPath, programArguments('workers/control'), {
+      cwd: PACKAGE,
       env: {
         ...process.env,
         ...{

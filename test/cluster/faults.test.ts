@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { EvalInput } from '../../core/config/eval.ts';
-import { REPOSITORY } from '../../workers/environment.ts';
+import { PACKAGE } from '../../workers/environment.ts';
 import {
   type ClusterTessera,
   HOST,
@@ -99,7 +99,7 @@ async function failure(id: string, changes: Partial<EvalInput> = {}) {
 
 /** What the command says. */
 async function leftovers(...args: string[]): Promise<string> {
-  const tessera = path.join(REPOSITORY, 'cli/tessera.mjs');
+  const tessera = path.join(PACKAGE, 'cli/tessera.mjs');
   const env = { ...process.env, TEMPORAL_ADDRESS: `${HOST}:7233`, TESSERA_NAMESPACE: NAMESPACE };
   const { stdout } = await promisify(execFile)(process.execPath, [tessera, 'leftovers', ...args], { env });
   return stdout;
@@ -149,7 +149,7 @@ const container = (changes: object) => ({
 function processOf(pod: string): number {
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      const isWorker = readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes('workers/gpu.ts');
+      const isWorker = readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes('workers/gpu.js');
       if (isWorker && readFileSync(`/proc/${entry}/environ`, 'utf8').includes(`TESSERA_WORKER=${pod}\0`))
         return Number(entry);
     } catch {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TrainProgress } from '../../core/config/train-run.ts';
 import { readTrainResults } from '../../core/read-train-results.ts';
 import { spawnTied } from '../../infra/local/processes.ts';
-import { REPOSITORY } from '../../workers/environment.ts';
+import { programArguments } from '../../infra/local/program.ts';
+import { PACKAGE } from '../../workers/environment.ts';
 import { type Outcome, SHORT } from '../integration/training.ts';
 import {
   type ClusterTessera,
@@ -32,8 +33,8 @@ afterAll(() => tessera?.[Symbol.asyncDispose]());
 /** What one local process makes of it. */
 async function outcomeOnThisMachine(workflowId: string): Promise<Outcome> {
   const taskQueue = 'on-this-machine';
-  await using _control = spawnTied(process.execPath, ['--import', 'tsx', 'workers/control.ts'], {
-    cwd: REPOSITORY,
+  await using _control = spawnTied(process.execPath, programArguments('workers/control'), {
+    cwd: PACKAGE,
     env: {
       ...process.env,
       ...{ TEMPORAL_ADDRESS: `${HOST}:7233`, TESSERA_TASK_QUEUE: taskQueue, TESSERA_LAUNCHER: 'local' },

@@ -60,6 +60,11 @@ test('words that a shell takes as they are have no quotes', () => {
   );
 });
 
+test('labels are given again', () => {
+  const [, command] = lines({ labels: { team: 'x', n: '1' } });
+  expect(command).toMatch(/ --label team=x --label n=1$/);
+});
+
 test('what is not given is left out', () => {
   const [, command] = lines({}, { options: { split: 'test', head: undefined } });
   expect(wordsOf(command, 'sh')).toEqual([
@@ -69,10 +74,10 @@ test('what is not given is left out', () => {
 });
 
 test.each([
-  ['run', runCommand, ['weights', 'head', 'split', 'dataset', 'output', 'cfg-options']],
+  ['run', runCommand, ['weights', 'head', 'split', 'dataset', 'output', 'cfg-options', 'label']],
   [
     ...(['train', trainCommand] as const),
-    ['weights', 'evaluation-split', 'resume-from', 'load-from', 'dataset', 'output', 'cfg-options'],
+    ['weights', 'evaluation-split', 'resume-from', 'load-from', 'dataset', 'output', 'cfg-options', 'label'],
   ],
 ] as const)('`tessera %s` has the options that the lines name', (_, define, names) => {
   const program = new Command();

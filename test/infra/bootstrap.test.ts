@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
   cpSync,
@@ -33,8 +34,9 @@ function clone({ npmPackages = 'linked', programs = {} }: CloneOptions) {
       console.log('ready');
     }`;
   writeFileSync(join(root, 'cli/main.ts'), main);
-  if (npmPackages === 'linked') symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
-  else writeFileSync(join(root, 'package-lock.json'), '{ "packages": {} }');
+  const lock = '{ "packages": {} }';
+  writeFileSync(join(root, 'package-lock.json'), lock);
+  if (npmPackages === 'linked') linkPackages(join(root, 'node_modules'), lock);
 
   const bin = join(root, 'bin');
   mkdirSync(bin);
@@ -44,6 +46,14 @@ function clone({ npmPackages = 'linked', programs = {} }: CloneOptions) {
   }
   const env = { ...process.env, PATH: `${bin}:${process.env.PATH}`, npm_execpath: undefined };
   return { root, env, bootstrap: join(root, 'infra/local/bootstrap.mjs') };
+}
+
+/** The packages of this clone one by one: npm must never find its way through a link to all of them. */
+function linkPackages(folder: string, lock: string) {
+  mkdirSync(folder);
+  for (const name of readdirSync(join(ROOT, 'node_modules')).filter((entry) => !entry.startsWith('.')))
+    symlinkSync(join(ROOT, 'node_modules', name), join(folder, name));
+  writeFileSync(join(folder, '.tessera-lock'), createHash('sha256').update(lock).digest('hex'));
 }
 
 interface CloneOptions {
@@ -69,18 +79,18 @@ test('SIGINT to a command that holds a stack leaves no process', async () => {
 
 test('an interrupted npm ci leaves no process and is done again; then never', async () => {
   const npm =
-    'trap "" TERM; mkdir -p node_modules/tsx\n[ -e slow ] && { sleep 60 & wait; }\necho installed >> npm.log';
+    'trap "" TERM; mkdir -p node_modules/esbuild\n[ -e slow ] && { sleep 60 & wait; }\necho installed >> npm.log';
   const { root, bootstrap, env } = clone({ npmPackages: 'missing', programs: { npm } });
   writeFileSync(join(root, 'slow'), '');
   const first = startNode([join(root, 'cli/tessera.mjs'), 'golden'], env);
-  await until('npm runs', () => existsSync(join(root, 'node_modules/tsx')));
+  await until('npm runs', () => existsSync(join(root, 'node_modules/esbuild')));
   first.child.kill('SIGINT');
   expect(await first.exited).toBe('130');
   expect(processesWith(root)).toEqual([]);
 
   rmSync(join(root, 'slow'));
-  // tsx is not really there, so the command itself fails: what counts is that npm ran once.
-  for (const expected of ['✓ npm packages', 'tsx']) {
+  // esbuild is not really there, so the command itself fails: what counts is that npm ran once.
+  for (const expected of ['✓ npm packages', 'esbuild']) {
     const again = startNode([bootstrap, 'tessera', 'golden'], env);
     await again.exited;
     expect(again.output()).toContain(expected);
@@ -120,7 +130,7 @@ test('two at once build a server once; an interrupted build leaves nothing', asy
   expect(readdirSync(join(cache, 'tessera/bin'))).toHaveLength(2);
 });
 
-test('without Go, one line names what is missing', async () => {
+test('without Go and Python, one line names what is missing', async () => {
   const { bootstrap, env, root } = clone({});
   const run = startNode([bootstrap], {
     ...env,
@@ -129,8 +139,24 @@ test('without Go, one line names what is missing', async () => {
   });
   expect(await run.exited).toBe('1');
   expect(run.output()).toMatch(
-    /✗ Go is not installed: Go 1\.26 or newer .* put `versitygw` \(1\.8 or newer\) on PATH\.\n$/,
+    /✗ Go is not installed: Go 1\.26 or newer, or Python 3 .* put `versitygw` \(1\.8 or newer\) on PATH\.\n$/,
   );
+});
+
+test('without Go, pip brings it', async () => {
+  const python3 = `[ "$3" = --version ] || [ "$4" = --version ] && exit 0
+    for last; do if [ "$before" = --target ]; then out=$last; fi; before=$last; done
+    /bin/mkdir -p "$out/go/bin" "$out/go/pkg/tool"
+    echo '#!/bin/sh
+      for last; do if [ "$before" = -o ]; then out=$last; fi; before=$last; done
+      for name in temporal versitygw; do echo > "$out/$name"; /bin/chmod +x "$out/$name"; done' > "$out/go/bin/go"`;
+  const { bootstrap, env, root } = clone({ programs: { python3 } });
+  const cache = join(root, 'cache');
+  const cold = { ...env, PATH: join(root, 'bin'), XDG_CACHE_HOME: cache };
+  const run = startNode([bootstrap], cold);
+  expect(await run.exited).toBe('0');
+  expect(run.output()).toMatch(/✓ Go .*✓ S3 server .*✓ Temporal server/s);
+  expect(readdirSync(join(cache, 'tessera'))).toEqual(['bin', 'go-1.26.6']);
 });
 
 test('a machine that can run no test cluster says so, and names the way around', async () => {

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { programArguments } from '../../infra/local/program.ts';
 import { stackEnv, startStack } from '../../infra/local/stack.ts';
 import { startTemporalServer } from '../../infra/local/temporal-server.ts';
 import { startNode, temporaryFolder, until } from '../infra/observe.ts';
@@ -41,8 +42,8 @@ test('a run waits for its worker and for Temporal, says so, and ends as if nothi
   const second = await startTemporalServer(options);
   onTestFinished(() => void second.stop());
   await until('Temporal is back', () => run.output().includes('Temporal answers again'), 40_000);
-  const control = startNode(['--import', 'tsx', 'workers/control.ts'], { ...env, ...own });
-  expect(await run.exited).toBe('1');
+  const control = startNode(programArguments('workers/control'), { ...env, ...own });
+  expect(await run.exited).toBe('3');
   control.child.kill();
   expect(run.output()).toContain('✗ s3://tessera/nothing.pth: does not exist');
   expect(run.output()).not.toMatch(/\n\s+at /);

@@ -121,7 +121,7 @@ describe('a run under way', () => {
       tessera(['cancel', 'measured']),
       tessera(['why', 'long']),
     ]);
-    expect([again.code, done.code]).toEqual(['0', '1']);
+    expect([again.code, done.code]).toEqual(['0', '3']);
     expect(done.output).toBe('✗ measured has ended already: completed. There is nothing to cancel\n');
     expect(why.stdout).toMatch(/^long was cancelled after .*\n\ncancelled by \d+@/);
   });
@@ -170,7 +170,7 @@ describe('tessera status and why', () => {
       tessera(['why', 'something-else']),
     ]);
     expect(near).toMatchObject({
-      code: '1',
+      code: '3',
       output: "✗ there is no run measurd in Temporal's namespace default; did you mean measured?\n",
     });
     expect(far.output).toMatch(
@@ -182,7 +182,7 @@ describe('tessera status and why', () => {
 describe('tessera watch and logs', () => {
   it('watching what has ended says how, and exits as it did', async () => {
     const [done, lost] = await Promise.all([tessera(['watch', 'measured']), tessera(['watch', 'lost'])]);
-    expect([done.code, lost.code]).toEqual(['0', '1']);
+    expect([done.code, lost.code]).toEqual(['0', '3']);
     expect(lost.output).toContain('✗ lost failed');
     expect(lost.output).toContain('BadInput: ');
   });
@@ -254,7 +254,7 @@ describe('what is not there is one sentence', () => {
     const results = await Promise.all([tessera(['ls'], env), tessera(['status', 'x'], env)]);
     for (const { code, output } of results) {
       expect(output).toMatch(sentence);
-      expect(code).toBe('1');
+      expect(code).toBe('3');
     }
   });
 

@@ -21,7 +21,7 @@ describe('EvalMIoU, whatever is asked of it,', () => {
     { shards: 7, workers: 1, batch: 1 },
   ];
 
-  it('gives the same matrix and the same digest for any number of shards, workers and crops a batch', async () => {
+  it('gives the same matrices and the same digests for any number of shards, workers and crops a batch', async () => {
     const seen = [];
     for (const { shards, workers, batch } of ways) {
       const id = `exact-${shards}-${workers}-${batch}`;
@@ -30,8 +30,13 @@ describe('EvalMIoU, whatever is asked of it,', () => {
       const results = await tessera.results(id);
       expect(results.shards).toHaveLength(shards);
       expect(results.environment.workers).toBe(Math.min(workers, shards));
-      seen.push({ matrix: results.confusionMatrix.sha256, predictions: results.coverage.predictionsSha256 });
+      seen.push({
+        matrix: results.confusionMatrix.sha256,
+        perImage: results.artifacts.perImage!.sha256,
+        predictions: results.coverage.predictionsSha256,
+      });
     }
+    expect(new Set(seen.map(({ perImage }) => perImage)).size).toBe(1);
     expect(new Set(seen.map(({ matrix }) => matrix)).size).toBe(1);
     expect(new Set(seen.map(({ predictions }) => predictions)).size).toBe(1);
   });
@@ -77,7 +82,7 @@ describe('EvalMIoU, whatever is asked of it,', () => {
       .run('late', input)
       .catch((error: unknown) => error)) as WorkflowFailedError;
     expect(failure.cause?.message).toContain('deadline');
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
   });
 
   it('predicts a split without annotations, as its server wants it', async () => {

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readImageMatrices } from '../../core/image-matrices-objects.ts';
 import { total } from '../../core/metric/confusion-matrix.ts';
+import { sumOfImages } from '../../core/metric/image-matrices.ts';
 import { matrixFromBytes } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import { ROOT, startTessera, type Tessera, until } from './tessera.ts';
@@ -24,6 +26,11 @@ describe('EvalMIoU on real servers with local workers', () => {
     const matrix = matrixFromBytes(bytes);
     expect(total(matrix)).toBe(results.coverage.labelledPixels);
     expect(matrixMetrics(matrix).mIoU).toBeCloseTo(results.metrics.mIoU!, 12);
+    const perImage = await readImageMatrices((uri) => store.read(uri), results.artifacts.perImage!);
+    expect(sumOfImages(perImage)).toEqual(matrix);
+    expect(perImage.ids).toEqual([...perImage.ids].sort());
+    expect(perImage.ids).toHaveLength(IMAGES);
+    expect(await store.list(`${ROOT}/runs/published/shards/`)).toEqual([]);
     expect(result).toMatchObject({
       ...results.metrics,
       images: IMAGES,
@@ -76,7 +83,7 @@ describe('EvalMIoU on real servers with local workers', () => {
     expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
     expect(Date.now() - cancelled).toBeLessThan(8_000);
     await sleep(200);
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
     const written = await tessera.session.store.list(`${ROOT}/runs/cancelled/`);
     expect(written).toEqual([]);
   });

@@ -27,7 +27,7 @@ describe('a run goes on when', () => {
   it('a worker is killed in mid-shard: it costs one shard and changes no number', async () => {
     const handle = await tessera.start('worker-killed', tessera.input({ overrides: slow }));
     await until(handle, ({ shards }) => shards.done > 1);
-    const [victim] = tessera.pids('workers/gpu.ts');
+    const [victim] = tessera.pids('workers/gpu');
     process.kill(victim!, 'SIGKILL');
     await handle.result();
     expect(await digests('worker-killed')).toEqual(expected);
@@ -61,12 +61,12 @@ describe('a run goes on when', () => {
   it('the control worker is killed in mid-run and comes back', async () => {
     const handle = await tessera.start('control-killed', tessera.input({ overrides: slow }));
     await until(handle, ({ shards }) => shards.done > 1);
-    const [control] = tessera.pids('workers/control.ts');
+    const [control] = tessera.pids('workers/control');
     process.kill(control!, 'SIGKILL');
     await handle.result();
     expect(await digests('control-killed')).toEqual(expected);
     await sleep(200);
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
   });
 });
 
@@ -75,7 +75,7 @@ describe('a run that is terminated', () => {
     const handle = await tessera.start('terminated', tessera.input({ overrides: slow }));
     await until(handle, ({ shards }) => shards.done > 0);
     await handle.terminate('test');
-    for (let i = 0; i < 100 && tessera.pids('workers/gpu.ts').length > 0; i++) await sleep(100);
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    for (let i = 0; i < 100 && tessera.pids('workers/gpu').length > 0; i++) await sleep(100);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
   });
 });

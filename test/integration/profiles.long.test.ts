@@ -2,10 +2,10 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../activities/plan/load-config.ts';
-import { layoutOf } from '../../cli/commands/stage.ts';
 import { makeDemo } from '../../cli/demo/make-demo.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
 import { openSession, type Session } from '../../cli/session.ts';
+import { layoutOf } from '../../cli/stage.ts';
 import { SILENT } from '../../cli/terminal.ts';
 import type { EvalResult } from '../../core/config/eval.ts';
 import { rgbProfile } from '../activities/images/hand-made-icc.ts';

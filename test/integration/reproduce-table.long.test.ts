@@ -65,7 +65,7 @@ describe('ReproduceTable on real servers with local workers', () => {
     const progress = await handle.query<TableProgress>('progress');
     expect(progress.phase).toBe('done');
     expect(progress.rows.map(({ state }) => state)).toEqual(['done', 'done', 'failed']);
-    expect(tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(tessera.pids('workers/gpu')).toEqual([]);
     expect((await store.read(result.markdownUri)).toString()).toContain('| probe |');
   });
 
@@ -94,7 +94,7 @@ describe('ReproduceTable on real servers with local workers', () => {
     const failure = await handle.result().catch((error: unknown) => error);
     expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
     expect((await row.describe()).status.name).toBe('CANCELLED');
-    expect(trainings.tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(trainings.tessera.pids('workers/gpu')).toEqual([]);
 
     const result = await run('cut', input({ rows }));
     expect(result.failed).toBe(0);
@@ -109,7 +109,7 @@ describe('ReproduceTable on real servers with local workers', () => {
     expect(message).toContain('the deadline of 0.03 minutes passed with 0 rows done');
     const { store } = trainings.tessera.session;
     expect((await store.list(`${ROOT}/runs/late/`)).filter(({ uri }) => uri.includes('table'))).toEqual([]);
-    expect(trainings.tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(trainings.tessera.pids('workers/gpu')).toEqual([]);
   });
 
   it('is a command, which prints the table', async () => {

@@ -19,7 +19,7 @@ export { ROOT };
 export interface Tessera extends Runs, AsyncDisposable {
   session: Session;
   state: string;
-  /** Pids of this instance's processes that run a program, such as `workers/gpu.ts`; or of one worker's. */
+  /** Pids of this instance's processes that run a program, such as `workers/gpu`; or of one worker's. */
   pids(program: string, worker?: string): number[];
 }
 
@@ -99,7 +99,8 @@ function processesOf(state: string, program: string, worker = ''): number[] {
         try {
           const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
           const environment = readFileSync(`/proc/${pid}/environ`, 'utf8');
-          const runsIt = command[1] === '--import' && command.some((part) => part.endsWith(program));
+          // Compiled, or behind `--import tsx`; behind its tie it stands later.
+          const runsIt = command[1]?.endsWith(`${program}.js`) || command[3]?.endsWith(`${program}.ts`);
           return runsIt && [`TESSERA_STATE=${state}`, name].every((part) => environment.includes(part));
         } catch {
           return false;

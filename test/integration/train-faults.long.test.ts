@@ -44,7 +44,7 @@ it('a trainer that is killed at step 7 of 20 costs the steps since step 5, and c
   const handle = await trainings.start('killed', input());
   const { step, workers } = await untilTraining(handle, ({ step }) => step >= 7);
   const [trainer] = Object.keys(workers);
-  for (const pid of trainings.tessera.pids('workers/gpu.ts', trainer)) process.kill(pid, 'SIGKILL');
+  for (const pid of trainings.tessera.pids('workers/gpu', trainer)) process.kill(pid, 'SIGKILL');
   expect(step).toBe(7);
   await handle.result();
   expect(await trainings.outcome('killed')).toEqual(await trainings.outcome('undisturbed'));
@@ -135,7 +135,7 @@ describe('an outage of S3 in mid-training', () => {
     expect(message).toMatch(
       /S3 did not answer.* \(the last good checkpoint is that of step 5: .*iter_5\.json\)$/,
     );
-    expect(trainings.tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(trainings.tessera.pids('workers/gpu')).toEqual([]);
 
     await using _second = await restartS3();
     await trainings.run('lasting', input());

@@ -65,7 +65,7 @@ describe('TrainHead on real servers with local workers', () => {
     const { step, workers } = await untilTraining(four, ({ log }) => (log?.feature_workers ?? 0) > 1);
     expect(step).toBeLessThan(55);
     const [victim] = Object.entries(workers).find(([, { role }]) => role !== 'trainer')!;
-    for (const pid of trainings.tessera.pids('workers/gpu.ts', victim)) process.kill(pid, 'SIGKILL');
+    for (const pid of trainings.tessera.pids('workers/gpu', victim)) process.kill(pid, 'SIGKILL');
     await four.result();
     expect(await trainings.outcome('four')).toEqual(expected);
   });
@@ -77,7 +77,7 @@ describe('TrainHead on real servers with local workers', () => {
     await handle.cancel();
     const failure = await handle.result().catch((error: unknown) => error);
     expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
-    expect(pids('workers/gpu.ts')).toEqual([]);
+    expect(pids('workers/gpu')).toEqual([]);
     const { checkpoint } = await untilTraining(handle, () => true);
     expect(checkpoint!.step).toBeGreaterThanOrEqual(7);
     expect((await readCheckpoint(session.store, checkpoint!.uri)).step).toBe(checkpoint!.step);
@@ -108,7 +108,7 @@ describe('TrainHead on real servers with local workers', () => {
   it('gives the published result again for the same id and inputs, without training', async () => {
     const again = await trainings.run('undisturbed', trainings.input());
     expect(again.resultsUri).toBe(`${ROOT}/runs/undisturbed/results.json`);
-    expect(trainings.tessera.pids('workers/gpu.ts')).toEqual([]);
+    expect(trainings.tessera.pids('workers/gpu')).toEqual([]);
   });
 
   it('is started, shown and told of by `tessera train`, for a head of UperNet as well', async () => {
@@ -135,7 +135,7 @@ describe('TrainHead on real servers with local workers', () => {
     const { child, exited, output } = startNode(command);
     await untilTraining(client.workflow.getHandle('anew'), ({ step }) => step >= 7);
     child.kill('SIGINT');
-    expect(await exited).toBe('1');
+    expect(await exited).toBe('130');
     const [, uri] = /; the same command with --resume-from (\S+) goes on from there/.exec(output())!;
     const { step } = await readCheckpoint(store, uri!);
     expect(step).toBeGreaterThanOrEqual(7);

@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClasses, loadConfig } from '../../activities/plan/load-config.ts';
-import { type DemoInputs, stageDemo } from '../../cli/commands/demo.ts';
+import { type DemoInputs, stageDemo } from '../../cli/demo/demo.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
 import { openSession, type Session } from '../../cli/session.ts';
 import type { EvalResult } from '../../core/config/eval.ts';

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { programArguments } from '../../infra/local/program.ts';
 import { startTessera, type Tessera, until } from './tessera.ts';
 
 let tessera: Tessera;
@@ -18,10 +19,10 @@ describe('a worker that is told to stop in mid-shard', () => {
     await tessera.run('undisturbed', tessera.input({ overrides: slow }));
     const handle = await tessera.start('worker-stopped', tessera.input({ overrides: slow }));
     await until(handle, ({ shards }) => shards.done > 0);
-    const [victim] = tessera.pids('workers/gpu.ts');
+    const [victim] = tessera.pids('workers/gpu');
     const began = performance.now();
     process.kill(victim!, 'SIGTERM');
-    while (tessera.pids('workers/gpu.ts').includes(victim!)) await new Promise((r) => setTimeout(r, 20));
+    while (tessera.pids('workers/gpu').includes(victim!)) await new Promise((r) => setTimeout(r, 20));
     expect(performance.now() - began).toBeLessThan(3_500);
     await handle.result();
     const [disturbed, undisturbed] = [
@@ -90,7 +91,7 @@ describe('a worker whose run is over', () => {
 });
 
 function startWorker(env: NodeJS.ProcessEnv) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'workers/gpu.ts'], {
+  const child = spawn(process.execPath, programArguments('workers/gpu'), {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

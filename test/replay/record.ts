@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TableInput } from '../../core/config/table.ts';
 import { ensureServer } from '../../infra/local/servers.mjs';
-import { REPOSITORY } from '../../workers/environment.ts';
+import { PACKAGE } from '../../workers/environment.ts';
 import { ROOT, until } from '../integration/tessera.ts';
 import { SHORT, startTrainings, untilTraining } from '../integration/training.ts';
 
@@ -60,5 +60,5 @@ for (const [id, run] of Object.entries(histories)) {
   const history = execFileSync(temporal, [...show, '--address', process.env.TEMPORAL_ADDRESS!], {
     maxBuffer: 64 << 20,
   }).toString();
-  await writeFile(path.join(import.meta.dirname, `${id}.json`), history.replaceAll(REPOSITORY, '/tessera/'));
+  await writeFile(path.join(import.meta.dirname, `${id}.json`), history.replaceAll(PACKAGE, '/tessera'));
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { programArguments } from '../../infra/local/program.ts';
 import { startNode, until } from '../infra/observe.ts';
 
 /** A program around a stand-in for Temporal's worker; `body` is what its main does. */
@@ -91,7 +92,7 @@ describe('a worker program', () => {
 
 describe('a GPU worker', () => {
   const gpu = (env: NodeJS.ProcessEnv) =>
-    startNode(['--import', 'tsx', 'workers/gpu.ts'], { PATH: process.env.PATH, ...env });
+    startNode(programArguments('workers/gpu'), { PATH: process.env.PATH, ...env });
 
   test('without a queue to serve is misconfigured', async () => {
     const program = gpu({});

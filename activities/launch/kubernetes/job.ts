@@ -8,6 +8,8 @@ export const CONTAINER = 'worker';
 export const RUN_LABEL = 'tessera.dev/run-id';
 export const WORKFLOW_ANNOTATION = 'tessera.dev/workflow-id';
 export const NAMESPACE_ANNOTATION = 'tessera.dev/temporal-namespace';
+/** Before the name of a label that the run was given. */
+const LABEL_PREFIX = 'tessera.dev/label-';
 export const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'tessera' };
 
 const GPU = 'nvidia.com/gpu';
@@ -46,6 +48,7 @@ export function jobOf(fleet: FleetSpec, podTemplate: V1PodTemplate, temporalName
     'app.kubernetes.io/name': POD_TEMPLATE,
     ...MANAGED_BY,
     [RUN_LABEL]: fleet.runId,
+    ...givenLabels(fleet),
   };
   const annotations = {
     [WORKFLOW_ANNOTATION]: fleet.workflowId,
@@ -95,6 +98,11 @@ export function jobOf(fleet: FleetSpec, podTemplate: V1PodTemplate, temporalName
       },
     },
   };
+}
+
+/** The run's own, such as a team's: quotas and dashboards select by them. */
+function givenLabels({ labels = {} }: FleetSpec): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([key, value]) => [LABEL_PREFIX + key, value]));
 }
 
 function workerContainer(fleet: FleetSpec, container: V1Container): V1Container {

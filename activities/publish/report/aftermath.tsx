@@ -22,6 +22,9 @@ export function Artifacts({ results: { artifacts } }: { results: Results }) {
     [joinUri(folderOf(artifacts.report), 'results.json'), 'everything on this page, for programs'],
     [artifacts.schema, 'its JSON Schema'],
     [artifacts.confusionMatrix, 'int64, little-endian, C order; rows: label, columns: prediction'],
+    ...(artifacts.perImage
+      ? [[artifacts.perImage.uri, 'the confusion matrix of each image'] satisfies [string, string]]
+      : []),
     [artifacts.mmsegEval, 'the metrics in mmsegmentation’s own form'],
     ...artifacts.overlays.map(({ id, uri }): [string, string] => [uri, `overlay of ${id}`]),
   ];

@@ -5,11 +5,13 @@ import { Brand } from './html-page.tsx';
 
 /** Title, the three metrics with the original's number beside, and what the numbers cover. */
 export function Headline({ results }: { results: Results }) {
-  const { run, inputs, metrics, environment } = results;
+  const { run, inputs, partial, environment } = results;
+  const metrics = partial?.metrics ?? results.metrics;
+  const name = (metric: string) => (partial ? `Partial ${metric}` : metric);
   const { config } = run;
   return (
     <header>
-      <Brand>Tessera evaluation</Brand>
+      <Brand>{partial ? 'Tessera evaluation, partial' : 'Tessera evaluation'}</Brand>
       <h1>{config.name}</h1>
       <p class="lead">
         {inputs.dataset.name} {inputs.dataset.split}, {count(inputs.dataset.images)} images ·{' '}
@@ -17,16 +19,16 @@ export function Headline({ results }: { results: Results }) {
         {environment.deviceName}
       </p>
       <dl class="figures">
-        <Figure name="mIoU" share={metrics.mIoU} means="mean over classes of intersection / union">
-          {config.reproduces && <Reference reproduces={config.reproduces} mIoU={metrics.mIoU} />}
+        <Figure name={name('mIoU')} share={metrics.mIoU} means="mean over classes of intersection / union">
+          {!partial && config.reproduces && <Reference reproduces={config.reproduces} mIoU={metrics.mIoU} />}
         </Figure>
-        <Figure name="mAcc" share={metrics.mAcc} means="mean over classes of the label found" />
-        <Figure name="aAcc" share={metrics.aAcc} means="of all labelled pixels are right" />
+        <Figure name={name('mAcc')} share={metrics.mAcc} means="mean over classes of the label found" />
+        <Figure name={name('aAcc')} share={metrics.aAcc} means="of all labelled pixels are right" />
         {metrics.mDice !== undefined && (
-          <Figure name="mDice" share={metrics.mDice} means="mean over classes of Dice" />
+          <Figure name={name('mDice')} share={metrics.mDice} means="mean over classes of Dice" />
         )}
         {metrics.mFscore !== undefined && (
-          <Figure name="mFscore" share={metrics.mFscore} means="mean over classes of F1" />
+          <Figure name={name('mFscore')} share={metrics.mFscore} means="mean over classes of F1" />
         )}
       </dl>
       <Coverage results={results} />
@@ -80,12 +82,22 @@ export function Reference(props: {
   );
 }
 
-function Coverage({ results: { coverage, inputs } }: { results: Results }) {
+function Coverage({ results: { coverage, inputs, partial } }: { results: Results }) {
   return (
     <div class="coverage card">
+      {partial && (
+        <p>
+          <b>
+            Not the exact mIoU: only {count(partial.images)} of {count(partial.ofImages)} images were
+            evaluated.
+          </b>{' '}
+          {partial.reason}. They are the first ones in the dataset’s order, not a random sample.
+        </p>
+      )}
       <p>
-        <b>Every image exactly once.</b> {count(coverage.images)} of {count(inputs.dataset.images)} images,{' '}
-        {count(coverage.labelledPixels)} labelled pixels.
+        <b>{partial ? 'Each of these exactly once.' : 'Every image exactly once.'}</b>{' '}
+        {count(coverage.images)} of {count(inputs.dataset.images)} images, {count(coverage.labelledPixels)}{' '}
+        labelled pixels.
       </p>
       <p class="small muted">
         Digest over all predictions, equal for any number of shards, workers and batches:{' '}

@@ -107,8 +107,14 @@ async function trained(store: Store, uri: string, reproduces: Reproduces): Promi
   };
 }
 
-async function evaluated(store: Store, uri: string, reproduces: Reproduces): Promise<DoneRow> {
-  const { run, inputs, metrics, environment, cost, artifacts } = await readResults(store, uri);
+async function evaluated(store: Store, uri: string, reproduces: Reproduces): Promise<TableRow['outcome']> {
+  const { partial, run, inputs, metrics, environment, cost, artifacts } = await readResults(store, uri);
+  if (partial)
+    return {
+      kind: 'failed',
+      class: 'BudgetSpent',
+      message: `${partial.reason} after ${partial.images} of ${partial.ofImages} images: ${uri}`,
+    };
   return {
     kind: 'evaluated',
     ...measured(metrics.mIoU, reproduces),

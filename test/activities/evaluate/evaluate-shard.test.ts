@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import { readShardMatrices } from '../../../core/image-matrices-objects.ts';
 import { emptyMatrix, total } from '../../../core/metric/confusion-matrix.ts';
+import { sumOfImages } from '../../../core/metric/image-matrices.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
 import {
   float32Tensor,
@@ -80,6 +82,29 @@ describe('a shard', () => {
     expect(sum).toEqual(decodeMatrix(whole.matrix));
   });
 
+  test('keeps each image’s matrix, in the manifest’s order: the same object in any batch, which adds up to its own', async () => {
+    const set = await stagedSet();
+    const before = new Set(set.objects.keys());
+    const digests = [];
+    for (const batch of [1, 8]) {
+      const { evaluate, predictions } = openEvaluator(set.store);
+      const task = await shardTask(set, { config: tinyConfig(`run.batch=${batch}`), first: 2, count: 5 });
+      const { matrix, images, imageMatrices } = await evaluate(task);
+      const stored = { prefix: task.run.prefix, shard: 3, digest: imageMatrices! };
+      const kept = await readShardMatrices(set.store, stored);
+      expect(kept.ids).toEqual(set.manifest.images.slice(2, 7).map(({ id }) => id));
+      expect(sumOfImages(kept)).toEqual(decodeMatrix(matrix));
+      const pixels = kept.ids.map((_, i) =>
+        kept.counts.slice(kept.rows[i], kept.rows[i + 1]).reduce((sum, count) => sum + count, 0),
+      );
+      expect(pixels).toEqual(images.map(({ labelledPixels }) => labelledPixels));
+      expect(predictions.size).toBe(5);
+      digests.push(imageMatrices);
+    }
+    expect(digests[1]).toBe(digests[0]);
+    expect([...set.objects.keys()].filter((uri) => !before.has(uri))).toHaveLength(1);
+  });
+
   test('has the same numbers with weights from a cache that may only be read: its model file lies elsewhere', async () => {
     const set = await stagedSet();
     const { evaluate } = openEvaluator(set.store);
@@ -151,7 +176,9 @@ describe('a shard', () => {
     const before = [...set.objects.keys()];
     const { evaluate } = openEvaluator(set.store);
     await evaluate(await shardTask(set, { first: 1, count: 4, overlays: ['image_1', 'image_3'] }));
-    const written = [...set.objects.keys()].filter((uri) => !before.includes(uri)).sort();
+    const { prefix } = (await shardTask(set)).run;
+    const isNew = (uri: string) => !before.includes(uri) && !uri.startsWith(`${prefix}/shards/`);
+    const written = [...set.objects.keys()].filter(isNew).sort();
     expect(written).toEqual([1, 3].map((i) => `s3://bucket/runs/eval-1/overlays/image_${i}.webp`));
     // Image, truth and prediction of 30×75 beside each other, with gaps.
     const { format, width, height } = await sharp(set.objects.get(written[0]!)!).metadata();

@@ -14,6 +14,11 @@ test('a failed run leaves its logs alone, and nothing of others is touched', asy
   expect(await left([...own, ...others])).toEqual(['eval-1/logs/worker-0.log', ...others]);
 });
 
+test('what shards left to be published goes, even beside results', async () => {
+  const published = ['eval-1/results.json', 'eval-1/run-1/results.json'];
+  expect(await left([...published, 'eval-1/shards/0-00ff.bin.gz'])).toEqual(published);
+});
+
 test('what was published stays: by this run, or by an earlier one of its id', async () => {
   const published = ['eval-1/results.json', 'eval-1/report.html'];
   expect(await left(published)).toEqual(published);

@@ -19,7 +19,7 @@ test('every class of failure has a reaction and a meaning, and no other does', (
 
 test('what the user must mend is never retried; what passes by itself is', () => {
   const of = (retry: string) => FAILURE_CLASSES.filter((name) => REACTIONS[name].retry === retry);
-  expect(of('never')).toEqual(['BadInput', 'BadData', 'FleetLost']);
+  expect(of('never')).toEqual(['BadInput', 'BadData', 'FleetLost', 'BudgetSpent']);
   expect(of('halve-batch')).toEqual(['OutOfMemory']);
   expect(of('backoff')).toEqual(['Unavailable', 'WorkerLost', 'Unexpected']);
 });

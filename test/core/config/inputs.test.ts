@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { EvalInputSchema } from '../../../core/config/eval.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { DatasetManifestSchema } from '../../../core/config/manifests.ts';
-import { parseAs } from '../../../core/config/parse.ts';
+import { parseAs, parseInput } from '../../../core/config/parse.ts';
 import { ResultsSchema } from '../../../core/config/results.ts';
 import { StageDatasetInputSchema } from '../../../core/config/stage.ts';
 import { TINY, tinyConfig } from '../../builders.ts';
@@ -41,6 +41,38 @@ describe('EvalMIoU', () => {
     expect(() => parse({ ...required, config })).toThrow(
       'EvalMIoU input: unknown key config.run.bacth; did you mean config.run.batch?',
     );
+  });
+
+  test('says of an inline config what it says of a file, and takes one without its precision', () => {
+    const refused = (run: object) => () =>
+      parseInput(
+        EvalInputSchema,
+        { ...required, config: { ...TINY, run: { ...TINY.run, ...run } } },
+        'input',
+      );
+    expect(refused({ batch: 'many' })).toThrow('input: config.run.batch: Invalid input: expected number');
+    expect(refused({ batch: 0 })).toThrow('input: config.run.batch: Too small');
+    expect(refused({ device: 'gpu' })).toThrow('input: config.run.device: Invalid option: expected one of');
+    const { precision: _, ...run } = TINY.run;
+    const { config } = parseInput(EvalInputSchema, { ...required, config: { ...TINY, run } }, 'input');
+    expect(config).toEqual(tinyConfig());
+  });
+
+  test('takes labels as Kubernetes does', () => {
+    const labels = { team: 'x', 'cost-centre': '4.2_a' };
+    expect(parse({ ...required, labels }).labels).toEqual(labels);
+    const refused = (given: object) => () => parse({ ...required, labels: given });
+    expect(refused({ team: 'a b' })).toThrow(
+      "EvalMIoU input: labels.team: expected letters, digits, '-', '_'",
+    );
+    expect(refused({ team: '' })).toThrow('labels.team: expected letters');
+    expect(refused({ team: 'x'.repeat(64) })).toThrow('labels.team: expected at most 63 characters');
+    expect(refused({ 'a/b': 'x' })).toThrow(
+      "labels.a/b: expected letters, digits, '-', '_' and '.' in a label's name",
+    );
+    expect(refused({ [`k${'x'.repeat(50)}`]: 'x' })).toThrow("at most 50 characters in a label's name");
+    const many = Object.fromEntries(Array.from({ length: 17 }, (_, i) => [`k${i}`, 'x']));
+    expect(refused(many)).toThrow('labels: expected at most 16 labels, not 17');
   });
 
   test.each([

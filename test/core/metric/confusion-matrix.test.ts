@@ -8,9 +8,20 @@ const IGNORE = 255;
 describe('countPixels', () => {
   it('counts rows by label and columns by prediction, and leaves ignored pixels out', () => {
     const matrix = emptyMatrix(3);
-    const labelled = countPixels(matrix, Uint8Array.of(0, 0, 2, IGNORE), Uint8Array.of(0, 1, 1, 2), IGNORE);
-    expect(labelled).toBe(3);
+    const count = () =>
+      countPixels(matrix, Uint8Array.of(0, 0, 2, IGNORE), Uint8Array.of(0, 1, 1, 2), IGNORE);
+    expect(count().labelledPixels).toBe(3);
     expect([...matrix.counts]).toEqual([1, 1, 0, 0, 0, 0, 0, 1, 0]);
+    count();
+    expect([...matrix.counts]).toEqual([2, 2, 0, 0, 0, 0, 0, 2, 0]);
+  });
+
+  it('gives the image’s own matrix, without what other images have counted', () => {
+    const matrix = emptyMatrix(256);
+    countPixels(matrix, Uint8Array.of(7), Uint8Array.of(7), 0);
+    const { cells, counts } = countPixels(matrix, Uint8Array.of(255, 3, 255), Uint8Array.of(255, 1, 255), 0);
+    expect([...cells]).toEqual([3 * 256 + 1, 256 * 256 - 1]);
+    expect([...counts]).toEqual([1, 2]);
   });
 
   it.each([
@@ -28,7 +39,7 @@ describe('countPixels', () => {
 
   it('treats a class as ignored if the dataset says so', () => {
     const matrix = emptyMatrix(3);
-    expect(countPixels(matrix, Uint8Array.of(0, 1), Uint8Array.of(1, 1), 0)).toBe(1);
+    expect(countPixels(matrix, Uint8Array.of(0, 1), Uint8Array.of(1, 1), 0).labelledPixels).toBe(1);
   });
 });
 

@@ -2,7 +2,12 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BadData } from '../../../core/config/failures.ts';
-import { type CoverageInput, proveCoverage, type ShardEvidence } from '../../../core/metric/coverage.ts';
+import {
+  type CoverageInput,
+  partialCoverage,
+  proveCoverage,
+  type ShardEvidence,
+} from '../../../core/metric/coverage.ts';
 
 const digest = (text: string) => createHash('sha256').update(text).digest('hex');
 
@@ -101,5 +106,31 @@ describe('proveCoverage', () => {
       proveCoverage({ ...run, shards: [run.shards[0]!, { shard: 1, first: 1, count: 3 }] }),
     ).toThrow(/shard 1 is images 1 to 3, should start at image 2/);
     expect(() => proveCoverage({ ...run, imageIds: ['a', 'b', 'a', 'c'] })).toThrow(/1 doubled: a/);
+  });
+});
+
+describe('of a run that has spent its budget', () => {
+  const run = finishedRun([2, 1, 3, 2]);
+  const evidence = [run.evidence[0]!, run.evidence[1]!, run.evidence[3]!];
+
+  it('the shards that were done are proven, and said to be of the whole', () => {
+    const { images, labelledPixels } = proveCoverage({ ...run, evidence, isPartial: true });
+    expect({ images, labelledPixels }).toEqual({ images: 5, labelledPixels: 100 + 101 + 102 + 106 + 107 });
+    expect(partialCoverage(run.shards, new Set([0, 1, 3]))).toEqual({
+      ...{ images: 5, ofImages: 8, shards: 3, ofShards: 4 },
+      ranges: [
+        { first: 0, count: 3 },
+        { first: 6, count: 2 },
+      ],
+    });
+  });
+
+  it('a shard without one of its images is refused, and without a budget so is a missing shard', () => {
+    const [whole, ...others] = evidence;
+    const short = { ...whole!, images: whole!.images.slice(1) };
+    expect(() => proveCoverage({ ...run, evidence: [short, ...others], isPartial: true })).toThrow(
+      '1 missing: i0',
+    );
+    expect(() => proveCoverage({ ...run, evidence })).toThrow('3 missing: i3, i4, i5');
   });
 });

@@ -28,6 +28,13 @@ test('what the template’s owner says stays, but for what makes the Job this ru
   expect(worker.env!.filter(({ name }) => name === 'TESSERA_WORKER')).toHaveLength(1);
 });
 
+test('a run’s own labels go on the Job and its pods, with a prefix', () => {
+  const labelled = jobOf({ ...fleet, labels: { team: 'x', 'cost.centre': '42' } }, template, 'default');
+  const ours = { 'tessera.dev/label-team': 'x', 'tessera.dev/label-cost.centre': '42' };
+  expect(labelled.metadata?.labels).toMatchObject(ours);
+  expect(labelled.spec!.template.metadata?.labels).toMatchObject({ ...ours, team: 'vision' });
+});
+
 test('Kueue’s labels go on the Job; those by which GitOps prunes do not', () => {
   expect(job.metadata?.labels).toMatchObject({ 'kueue.x-k8s.io/queue-name': 'gpus' });
   expect(job.metadata?.labels).not.toHaveProperty('app.kubernetes.io/instance');

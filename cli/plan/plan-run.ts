@@ -1,0 +1,162 @@
+import { neededPart } from '../../activities/deliver/needed-part.ts';
+import { imageCosts } from '../../activities/plan/image-costs.ts';
+import { type PlanContext, planEval } from '../../activities/plan/plan-eval.ts';
+import { planTrain } from '../../activities/plan/plan-train.ts';
+import { stagedSplit } from '../../activities/plan/staged.ts';
+import { budgetSeconds, budgetText } from '../../core/budget.ts';
+import type { Config } from '../../core/config/config.ts';
+import { BadInput } from '../../core/config/failures.ts';
+import { type DatasetManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
+import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { evaluationMemory, featuresMemory, trainingMemory } from '../../core/model/device-memory.ts';
+import { backboneFlops, headFlops } from '../../core/model/flops.ts';
+import { evaluatedModel } from '../../core/model/head.ts';
+import { type CalibrationEntry, rateOf } from '../../core/plan/calibration.ts';
+import { forecast, type Work } from '../../core/plan/forecast.ts';
+import { forecastTraining } from '../../core/plan/forecast-training.ts';
+import type { Estimate, PlanReport } from '../../core/plan/report.ts';
+import { readManifest } from '../../core/read-manifest.ts';
+import { cutShards } from '../../core/shard/cut-shards.ts';
+import type { Store } from '../../core/store.ts';
+import type { PlanOptions } from '../commands/plan.ts';
+import { chosenConfig } from '../inputs/chosen-config.ts';
+import { calibrationEntries } from './calibrate.ts';
+import { openStore } from './open-store.ts';
+import { planText } from './plan-text.ts';
+
+/** No run has it: a plan is of a new one. */
+const WORKFLOW = { workflowId: 'tessera-plan', runId: crypto.randomUUID(), taskQueue: 'tessera' };
+
+/** `tessera plan`: the plan of a run as a control worker makes it, with what it takes and costs. */
+export async function planRun(named: string, options: PlanOptions): Promise<void> {
+  const chosen = await chosenConfig(named, options.cfgOptions ?? []);
+  const store = await openStore();
+  const entries = await calibrationEntries(store, options);
+  const report = await planReport(store, chosen, options, entries);
+  console.log(options.json ? JSON.stringify(report, null, 2) : planText(report));
+}
+
+async function planReport(
+  store: Store,
+  { config, overrides }: { config: string | Config; overrides: string[] },
+  options: PlanOptions,
+  entries: CalibrationEntry[],
+): Promise<PlanReport> {
+  const { weights, head, dataset, split, allowOverlap = false } = options;
+  // Nothing is written by a plan, so the right to write is not asked for.
+  const reading = { ...store, checkWrites: async () => {} };
+  const context: PlanContext = { store: reading, launcher: 'local', codeVersion: 'plan', imageDigest: null };
+  const common = { config, overrides, weights, dataset, output: dataset, recompute: true };
+  if (options.train && head)
+    throw new BadInput('--head: a training makes the head; leave it out, or leave out --train');
+  const plan = options.train
+    ? await planTrain(context, { ...common, evaluationSplit: split, allowOverlap }, WORKFLOW)
+    : await planEval(context, { ...common, split, ...(head ? { head } : {}) }, WORKFLOW);
+  if (plan.kind === 'finished') throw new BadInput(`${dataset}: holds results of a run of its own`);
+  const { config: resolved, fleet } = plan.run;
+  const { manifest, object } = await stagedSplit(store, dataset, split);
+  const model = evaluatedModel(resolved.model);
+  const costs = imageCosts(manifest, { ...resolved, model }, object.uri);
+  const ranges = cutShards(costs, resolved.run.shards);
+  const checkpoints = [weights, ...(head ? [head] : [])];
+  const work: Work = {
+    workers: fleet.workers,
+    shards: ranges.map(({ first, count }) => sum(costs.slice(first, first + count))),
+    weightBytes: sum(await Promise.all(checkpoints.map((uri) => neededBytes(store, uri, model)))),
+    imageBytes: sum(
+      manifest.images.map(({ image, annotation }) => image.sizeBytes + (annotation?.sizeBytes ?? 0)),
+    ),
+    megapixels: sum(manifest.images.map(({ width, height }) => width * height)) / 1e6,
+  };
+  const trained = 'start' in plan.run ? plan.run : null;
+  const estimate = estimateOf(resolved, trained?.config ?? null, work, entries, options.gpu);
+  const { device, precision, batch } = resolved.run;
+  return {
+    ...{ version: 1, kind: trained ? 'training' : 'evaluation', config: resolved.name },
+    ...{ device, precision, workers: fleet.workers, batch },
+    ...{ images: manifest.images.length, crops: sum(costs), shards: ranges.length },
+    ...(trained ? { training: trainingOf(trained.config, trained.dataset.images) } : {}),
+    bytes: { weights: work.weightBytes, images: work.imageBytes },
+    deviceMemory: device === 'cuda' ? memoryOf(resolved, trained?.config ?? null) : null,
+    estimate,
+    notes: notesOf(resolved, { fleet: fleet.workers, estimate, manifest }),
+  };
+}
+
+function estimateOf(
+  config: Config,
+  trained: TrainableConfig | null,
+  work: Work,
+  entries: CalibrationEntry[],
+  deviceName: string | undefined,
+): Estimate | null {
+  const { device, precision, pricePerWorkerHour, currency } = config.run;
+  const gflopPerCrop = (backboneFlops(config.model) + headFlops(config.model)) / 1e9;
+  const rate = rateOf(entries, { config: config.name, device, precision, deviceName, gflopPerCrop });
+  if (!rate) return null;
+  const { entry, cropsPerSecond, isOwn } = rate;
+  const expected = trained ? forecastTraining(trained, work, rate) : forecast(work, rate);
+  const workerHours = (expected.seconds * work.workers) / 3600;
+  return {
+    ...expected,
+    workerHours,
+    price: pricePerWorkerHour > 0 ? { total: workerHours * pricePerWorkerHour, currency } : null,
+    calibration: {
+      ...{ cropsPerSecond, deviceName: entry.deviceName, source: entry.source },
+      basis: entry.measured ? (isOwn ? 'measured' : 'scaled') : 'assumed',
+    },
+  };
+}
+
+/** Of a checkpoint, as a worker fetches it. */
+async function neededBytes(store: Store, uri: string, model: Config['model']): Promise<number> {
+  const { manifest } = await readManifest(
+    store,
+    `${uri}.manifest.json`,
+    WeightsManifestSchema,
+    'Stage it again',
+  );
+  const part = neededPart(manifest, model);
+  return part ? sum(part.ranges.map(({ length }) => length)) : manifest.file.sizeBytes;
+}
+
+function memoryOf(config: Config, trained: TrainableConfig | null): PlanReport['deviceMemory'] {
+  const bytes = trained
+    ? Math.max(trainingMemory(trained), featuresMemory(trained), evaluationMemory(config))
+    : evaluationMemory(config);
+  return { bytes, ofGb: config.run.deviceMemoryGb ?? null };
+}
+
+function trainingOf({ train }: TrainableConfig, images: number): PlanReport['training'] {
+  const { steps, batch, evaluateEvery } = train;
+  return { steps, batch, images, evaluations: Math.ceil(steps / evaluateEvery) };
+}
+
+function notesOf(
+  { run }: Config,
+  { fleet, estimate, manifest }: { fleet: number; estimate: Estimate | null; manifest: DatasetManifest },
+): string[] {
+  const budget = budgetSeconds(run);
+  const wanted = `${run.device} in ${run.precision}`;
+  return [
+    fleet < run.workers &&
+      `run.workers is ${run.workers}, but there are ${fleet} shards: so many workers come`,
+    !estimate &&
+      `no calibration is of ${wanted}, so there is no time: run this once on few images, then ` +
+        '--calibrate s3://…/results.json (with --calibration FILE to keep it)',
+    estimate?.calibration.basis === 'scaled' &&
+      'the time is scaled from another config by its operations: --calibrate s3://…/results.json of a run of this one is better',
+    estimate?.calibration.basis === 'assumed' &&
+      'the time follows from assumptions, not from a measurement: --calibrate s3://…/results.json takes an earlier run’s',
+    estimate && !estimate.price && 'no price: --cfg-options run.pricePerWorkerHour=3.50 run.currency=USD',
+    run.device === 'cuda' &&
+      run.deviceMemoryGb === undefined &&
+      'run.deviceMemoryGb is not set: whether the batch fits is checked by each worker only',
+    !manifest.images.every(({ annotation }) => annotation) &&
+      'some images have no annotation: there will be no mIoU',
+  ].filter((note) => typeof note === 'string');
+}
+
+function sum(values: number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

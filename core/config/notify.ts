@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { FAILURE_CLASSES } from './failures.ts';
+import { LabelsSchema } from './labels.ts';
+
+/** What names of environment variables with addresses begin with: no other variable of a control worker can be named. */
+export const NOTIFY_PREFIX = 'TESSERA_NOTIFY_';
+
+/** Hosts whose addresses are secrets themselves. */
+const SECRET_HOSTS = [
+  'hooks.slack.com',
+  'discord.com',
+  'discordapp.com',
+  'webhook.office.com',
+  'logic.azure.com',
+  'chat.googleapis.com',
+  'hooks.zapier.com',
+  'maker.ifttt.com',
+  'api.telegram.org',
+];
+const SECRET_PARAMETERS = /^(access_?)?(token|key|api_?key|secret|sig|signature|code|password|auth)$/i;
+
+const remedy = `put it into an environment variable of the control worker and name that: urlFrom: { env: ${NOTIFY_PREFIX}… }`;
+
+const url = z.string().superRefine((text, context) => {
+  const message = urlProblem(text);
+  if (message) context.addIssue({ code: 'custom', message });
+});
+
+/** Who is told when a run ends. */
+export const NotifySchema = z
+  .strictObject({
+    /** Of a receiver without credentials: what is written here is in Temporal's history and in the results. */
+    url: url.optional(),
+    /** The address is in an environment variable of the control worker. */
+    urlFrom: z
+      .strictObject({
+        env: z
+          .string()
+          .regex(new RegExp(`^${NOTIFY_PREFIX}[A-Z0-9_]+$`), `expected a name like ${NOTIFY_PREFIX}URL`),
+      })
+      .optional(),
+  })
+  .refine((notify) => (notify.url === undefined) !== (notify.urlFrom === undefined), {
+    error: 'expected either url or urlFrom',
+  });
+export type Notify = z.infer<typeof NotifySchema>;
+
+/** Why an address may not be written into a config, without the address; null if it may. */
+function urlProblem(text: string): string | null {
+  const address = URL.canParse(text) ? new URL(text) : null;
+  if (!address || !/^https?:$/.test(address.protocol)) return 'expected http://… or https://…';
+  if (address.username || address.password)
+    return `has credentials, which would be in the results: ${remedy}`;
+  const host = SECRET_HOSTS.find(
+    (name) => address.hostname === name || address.hostname.endsWith(`.${name}`),
+  );
+  if (host) return `addresses at ${host} are secrets, which would be in the results: ${remedy}`;
+  const parameter = [...address.searchParams.keys()].find((name) => SECRET_PARAMETERS.test(name));
+  if (parameter) return `has '${parameter}', which would be in the results: ${remedy}`;
+  return null;
+}
+
+const share = z.number().nullable();
+
+/** What is posted: `text` is what Slack, Mattermost and others show. */
+export const NoticeSchema = z.strictObject({
+  text: z.string(),
+  version: z.literal(1),
+  event: z.literal('run-ended'),
+  type: z.enum(['EvalMIoU', 'TrainHead', 'ReproduceTable']),
+  workflowId: z.string(),
+  runId: z.string(),
+  /** The config's name; of a table, its suite or how many rows it has. */
+  name: z.string(),
+  labels: LabelsSchema.exactOptional(),
+  state: z.enum(['done', 'failed', 'cancelled']),
+  startedAt: z.iso.datetime(),
+  seconds: z.number().nonnegative(),
+  /** Of a run that is done. `mIoU`: of a training, that of its best evaluation. Null where there is no exact one. */
+  result: z
+    .strictObject({
+      mIoU: share.exactOptional(),
+      images: z.int().exactOptional(),
+      /** Of a run that has spent its budget: images that were to be evaluated. */
+      ofImages: z.int().exactOptional(),
+      steps: z.int().exactOptional(),
+      rows: z.int().exactOptional(),
+      failedRows: z.int().exactOptional(),
+      resultsUri: z.string(),
+      reportUri: z.string().exactOptional(),
+    })
+    .exactOptional(),
+  failure: z.strictObject({ class: z.enum(FAILURE_CLASSES), message: z.string() }).exactOptional(),
+});
+export type Notice = z.infer<typeof NoticeSchema>;
+
+/** What a workflow knows of its end, and by what it is asked to tell it. */
+export interface RunEnd {
+  /** Of the input: only what says who is told. */
+  asked: { notify: unknown; overrides: string[] };
+  notice: Omit<Notice, 'text' | 'version' | 'event'>;
+}
