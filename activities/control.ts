@@ -3,6 +3,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
+import { type Listing, listedInput } from '../core/config/listing.ts';
 import type { RunEnd } from '../core/config/notify.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts';
@@ -10,6 +11,7 @@ import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/confi
 import type { Evaluation } from '../core/train/train-log.ts';
 import { asActivity, type Beat } from './as-activity.ts';
 import { isRunOpen } from './is-run-open.ts';
+import { isSearchable } from './is-searchable.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
 import { notify } from './notify/notify.ts';
@@ -52,12 +54,12 @@ export function controlActivities(context: ControlContext) {
     /** @param host the fleet that the run works on, if it is a part of another one */
     planEval(request: EvalInput, host: FleetSpec | null = null): Promise<Plan> {
       const { workflowExecution, taskQueue } = Context.current().info;
-      return asActivity(() => planEval(context, request, { ...workflowExecution!, taskQueue }, host));
+      return planned(request, () => planEval(context, request, { ...workflowExecution!, taskQueue }, host));
     },
 
     planTrain(request: TrainInput): Promise<TrainPlan> {
       const { workflowExecution, taskQueue } = Context.current().info;
-      return asActivity(() => planTrain(context, request, { ...workflowExecution!, taskQueue }));
+      return planned(request, () => planTrain(context, request, { ...workflowExecution!, taskQueue }));
     },
 
     /** Runs as long as the run does; returns only when cancelled. */
@@ -97,7 +99,7 @@ export function controlActivities(context: ControlContext) {
 
     planTable(request: TableInput): Promise<TablePlan> {
       const { workflowExecution } = Context.current().info;
-      return asActivity(() => planTable(context, request, workflowExecution!));
+      return planned(request, () => planTable(context, request, workflowExecution!));
     },
 
     publishTable(outcome: TableOutcome): Promise<TableResult> {
@@ -127,6 +129,18 @@ export function controlActivities(context: ControlContext) {
       );
     },
   };
+}
+
+/** A plan, with what lists of runs show of it. */
+function planned<P extends object>(
+  request: Parameters<typeof listedInput>[0],
+  plan: () => Promise<P>,
+): Promise<P & { listing: Listing }> {
+  const { client } = Context.current();
+  return asActivity(async () => {
+    const [made, searchable] = await Promise.all([plan(), isSearchable(client)]);
+    return { ...made, listing: { ...listedInput(request), isSearchable: searchable } };
+  });
 }
 
 /** @throws Unavailable if the run couldn't be told now; WorkflowNotFoundError if it is closed */

@@ -102,7 +102,7 @@ async function hasBegun(client: Client, handle: WorkflowHandle): Promise<boolean
 }
 
 /** Whether a control worker asks for work. */
-async function isServed(client: Client): Promise<boolean> {
+export async function isServed(client: Client): Promise<boolean> {
   const { workflowService, options } = client;
   const request = {
     namespace: options.namespace,
@@ -114,7 +114,10 @@ async function isServed(client: Client): Promise<boolean> {
   return (pollers ?? []).some(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > since);
 }
 
-function nobodyListens({ options }: Client, { workflowId }: WorkflowHandle): string {
+export function nobodyListens(
+  { options }: Client,
+  { workflowId }: Pick<WorkflowHandle, 'workflowId'>,
+): string {
   return (
     `nobody listens on task queue ${TASK_QUEUE} of Temporal's namespace ${options.namespace}: ${workflowId} waits for a ` +
     'control worker (on this machine: npx tessera stack; on a cluster: kubectl get deployment tessera-control -n tessera)'

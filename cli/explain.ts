@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { isGrpcServiceError, NamespaceNotFoundError } from '@temporalio/client';
 import { TypedFailure } from '../core/config/failures.ts';
 import { stateFolder } from '../workers/environment.ts';
@@ -43,7 +44,7 @@ export function explain(error: unknown): string | null {
 /** An unforeseen error in a sentence; its stack goes to a file, for a bug report. */
 export function unexpected(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  const stack = error instanceof Error ? error.stack : text;
+  const stack = error instanceof Error ? inspect(error) : text;
   const file = path.join(stateFolder(), 'logs', 'unexpected.log');
   try {
     mkdirSync(path.dirname(file), { recursive: true });

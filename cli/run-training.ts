@@ -1,6 +1,6 @@
 import type { TrainResults } from '../core/config/train-results.ts';
 import type { SavedCheckpoint, TrainInput, TrainProgress, TrainResult } from '../core/config/train-run.ts';
-import { followBar, runWatched } from './run-workflow.ts';
+import { runWatched } from './run-workflow.ts';
 import type { Session } from './session.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -12,7 +12,6 @@ export function runTraining(
   terminal: Terminal,
 ): Promise<TrainResult> {
   return runWatched(session, { type: 'TrainHead', workflowId, input }, terminal, {
-    show: showTraining,
     cancelling: 'the trainer saves where it is, then workers end',
     async cancelled(handle) {
       const { checkpoint } = await handle.query<TrainProgress>('progress');
@@ -32,28 +31,6 @@ export function goingOn(
     ? `--resume-from ${uri}${loadFrom ? ' instead of --load-from' : ''}`
     : `--workflow-id ${workflowId}`;
   return `the last checkpoint is that of step ${step} (${uri}); the same command with ${changed} goes on from there`;
-}
-
-const showTraining = followBar(
-  '{value}/{total} steps · {figures} · {speed} · ETA {eta_text} · mIoU {mIoU}',
-  (progress: TrainProgress) =>
-    progress.steps > 0 && progress.log
-      ? { done: progress.step, total: progress.steps, payload: barPayload(progress) }
-      : null,
-);
-
-function barPayload({ phase, log, samplesPerSecond, etaSeconds, last, best, workers }: TrainProgress) {
-  const living = Object.values(workers).filter(({ state }) => state === 'running').length;
-  const accuracy = log?.['decode.acc_seg'];
-  const isTraining = phase === 'training';
-  return {
-    figures: log
-      ? `loss ${log.loss.toFixed(4)}, acc ${typeof accuracy === 'number' ? accuracy.toFixed(1) : '–'} %, lr ${log.lr.toExponential(2)}`
-      : '–',
-    speed: isTraining ? `${samplesPerSecond?.toFixed(1) ?? '–'} crops/s, ${living} workers` : `${phase} …`,
-    eta_text: etaSeconds === null ? '–' : `${Math.ceil(etaSeconds)} s`,
-    mIoU: last ? `${percent(last.mIoU)} (best ${percent(best?.mIoU ?? null)} at ${best?.step})` : '–',
-  };
 }
 
 /** A training's evaluations, a line each. */

@@ -1,22 +1,22 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   ApplicationFailure,
   CancelledFailure,
+  type Client,
   TerminatedFailure,
   WorkflowFailedError,
   type WorkflowHandle,
 } from '@temporalio/client';
-import type { EvalInput, EvalResult, Progress } from '../core/config/eval.ts';
+import type { EvalInput, EvalResult } from '../core/config/eval.ts';
 import { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';
 import { perClassTable } from '../core/metric/per-class-table.ts';
 import { readResults } from '../core/read-results.ts';
 import { comeBack, resultOf } from './await-workflow.ts';
 import { Cancelled } from './outcomes.ts';
+import { showProgress } from './runs/show-progress.ts';
+import { runPage } from './runs/temporal.ts';
 import { interrupted, type Session } from './session.ts';
 import { type Start, startOrFind } from './start-workflow.ts';
-import { progressBar, SILENT, type Terminal } from './terminal.ts';
-
-const LOOK_EVERY_MS = 300;
+import { SILENT, type Terminal } from './terminal.ts';
 
 /** Starts `EvalMIoU` (or finds it running under this id), shows how it gets on, and gives its result. */
 export function runEval(
@@ -26,47 +26,53 @@ export function runEval(
   terminal: Terminal,
 ): Promise<EvalResult> {
   return runWatched(session, { type: 'EvalMIoU', workflowId, input }, terminal, {
-    show: showProgress,
     cancelling: 'workers end, nothing is published',
     cancelled: async () => 'nothing was published',
   });
 }
 
-/** How a run is followed on a terminal. */
+/** What becomes of a run when it is cancelled: said when that begins, and when it is done. */
 export interface Watching {
-  /** Shows its progress until told to stop. */
-  show(handle: WorkflowHandle, signal: AbortSignal, terminal: Terminal): Promise<void>;
-  /** What becomes of it when it is cancelled: said when that begins, and when it is done. */
   cancelling: string;
   cancelled(handle: WorkflowHandle): Promise<string>;
 }
 
-/** Starts a workflow, or finds it running under this id, shows how it gets on, and gives its result. */
+/** Starts a workflow, or finds it running under this id, shows how it gets on, and gives its result. Ctrl-C cancels it. */
 export async function runWatched<T>(
-  session: Session,
+  session: Pick<Session, 'client' | 'temporalUiUrl'>,
   start: Start,
   terminal: Terminal,
   watching: Watching,
 ): Promise<T> {
   const { type, workflowId } = start;
-  const handle = await startOrFind(session.client, start, terminal);
-  const link = session.temporalUiUrl
-    ? ` · ${session.temporalUiUrl}/namespaces/default/workflows/${workflowId}`
-    : '';
-  terminal.print(`▸ ${type} ${workflowId}${link}`);
-  const over = new AbortController();
+  const { client, temporalUiUrl } = session;
+  const handle = await startOrFind(client, start, terminal);
+  const page = runPage({ uiUrl: temporalUiUrl, namespace: client.options.namespace }, workflowId);
+  terminal.print(`▸ ${type} ${workflowId}${page ? ` · ${page}` : ''}`);
   const cancel = interrupted().then(async () => {
     terminal.print(`▸ cancelling: ${watching.cancelling} (again Ctrl-C to leave it behind)`);
     await handle.cancel();
   });
   cancel.catch(() => terminal.print(`▸ Temporal did not take the cancellation; ${comeBack(handle)}`));
-  const showing = terminal === SILENT ? null : watching.show(handle, over.signal, terminal);
+  const result = await follow<T & { cached?: true }>(client, type, handle, terminal, watching);
+  if (result.cached) terminal.done(`${workflowId} has finished before: these are the results of that run`);
+  return result;
+}
+
+/** Shows how a workflow gets on until it ends, and gives its result. @throws TypedFailure in its cause's own words */
+async function follow<T>(
+  client: Client,
+  type: string,
+  handle: WorkflowHandle,
+  terminal: Terminal,
+  { cancelled }: Pick<Watching, 'cancelled'>,
+): Promise<T> {
+  const over = new AbortController();
+  const showing = terminal === SILENT ? null : showProgress(type, handle, over.signal, terminal);
   try {
-    const result = (await resultOf(session.client, handle, terminal)) as T & { cached?: true };
-    if (result.cached) terminal.done(`${workflowId} has finished before: these are the results of that run`);
-    return result;
+    return (await resultOf(client, handle, terminal)) as T;
   } catch (error) {
-    throw await readable(error, () => watching.cancelled(handle));
+    throw await readable(error, () => cancelled(handle));
   } finally {
     over.abort();
     await showing;
@@ -87,49 +93,6 @@ export async function runToEnd<T>(
   } catch (error) {
     throw await readable(error);
   }
-}
-
-const showProgress = followBar(
-  '{value}/{total} images · {speed} · ETA {eta_text} · mIoU {mIoU}',
-  (progress: Progress) =>
-    progress.imagesTotal > 0
-      ? { done: progress.imagesDone, total: progress.imagesTotal, payload: barPayload(progress) }
-      : null,
-);
-
-/** Shows a run's progress as a bar, and its phase until there is something to count. */
-export function followBar<P extends { phase: string }>(
-  format: string,
-  read: (progress: P) => { done: number; total: number; payload: object } | null,
-): Watching['show'] {
-  return async (handle, signal, terminal) => {
-    const bar = progressBar(format);
-    let isShown = false;
-    while (!signal.aborted) {
-      const progress = await handle.query<P>('progress').catch(() => null);
-      const at = progress && !signal.aborted ? read(progress) : null;
-      if (at) {
-        if (isShown) bar.update(at.done, at.payload);
-        else bar.start(at.total, at.done, at.payload);
-        isShown = true;
-      } else if (progress && !signal.aborted) terminal.step(`${progress.phase} …`);
-      await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
-    }
-    if (isShown) bar.stop();
-  };
-}
-
-function barPayload({ imagesPerSecond, etaSeconds, partial, workers }: Progress) {
-  const living = Object.values(workers).filter(({ state }) => state === 'running').length;
-  const number = (value: number | null, digits: number) => (value === null ? '–' : value.toFixed(digits));
-  return {
-    speed: `${number(imagesPerSecond, 1)} images/s, ${living} workers`,
-    eta_text: etaSeconds === null ? '–' : `${Math.ceil(etaSeconds)} s`,
-    mIoU:
-      partial.mIoU === null
-        ? '–'
-        : `${(partial.mIoU * 100).toFixed(2)} (${Math.round(partial.coverage * 100)} % of images)`,
-  };
 }
 
 /** The published results as mmseg prints them; classes that occur nowhere are left out and counted. */

@@ -11,8 +11,8 @@ import type { Store } from '../core/store.ts';
 import { spawnTied, type TiedProcess } from '../infra/local/processes.ts';
 import { programArguments } from '../infra/local/program.ts';
 import { readRunningStack, stackEnv, startStack } from '../infra/local/stack.ts';
-import { temporalSettings } from '../workers/connection.ts';
 import { PACKAGE, stateFolder } from '../workers/environment.ts';
+import { temporalSettings } from '../workers/temporal-settings.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A Temporal and an S3 to work with, and a control worker behind them. */

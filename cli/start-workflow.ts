@@ -7,6 +7,8 @@ import { StageDatasetInputSchema, StageWeightsInputSchema } from '../core/config
 import { TableInputSchema } from '../core/config/table.ts';
 import { TrainInputSchema } from '../core/config/train-run.ts';
 import { TASK_QUEUE } from './await-workflow.ts';
+import { describedStart } from './runs/described-start.ts';
+import { inputOf } from './runs/history.ts';
 import type { Terminal } from './terminal.ts';
 
 const INPUTS: Record<string, z.ZodType> = {
@@ -32,7 +34,13 @@ export async function startOrFind(client: Client, start: Start, terminal: Termin
   const { type, workflowId, input } = start;
   for (;;) {
     try {
-      return await client.workflow.start(type, { taskQueue: TASK_QUEUE, workflowId, args: [input] });
+      const described = describedStart(type, input);
+      return await client.workflow.start(type, {
+        taskQueue: TASK_QUEUE,
+        workflowId,
+        args: [input],
+        ...described,
+      });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const running = client.workflow.getHandle(workflowId);
@@ -53,23 +61,12 @@ async function ensureSame(
   const otherwise = 'Choose another workflow id, or wait until it has ended, or cancel it';
   if (running.type !== type)
     throw new BadInput(`${workflowId}: is running as ${running.type}, not as ${type}. ${otherwise}`);
-  const before = withDefaults(type, await inputOf(client, workflowId, running.runId));
+  const before = withDefaults(type, await inputOf(client, { workflowId, runId: running.runId }));
   const others = differences(before, withDefaults(type, input));
   if (others.length > 0)
     throw new BadInput(
       `${workflowId}: is running with another input: ${differencesText(others)}. ${otherwise}`,
     );
-}
-
-/** What a run was started with. */
-export async function inputOf(client: Client, workflowId: string, runId: string): Promise<unknown> {
-  const { history } = await client.workflowService.getWorkflowExecutionHistory({
-    namespace: client.options.namespace,
-    execution: { workflowId, runId },
-    maximumPageSize: 1,
-  });
-  const [payload] = history?.events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads ?? [];
-  return payload?.data ? JSON.parse(Buffer.from(payload.data).toString()) : undefined;
 }
 
 /** An input in full, so that a field that is left out equals its default. What the schema refuses stays as it is. */

@@ -1,3 +1,4 @@
+import { listedCost } from './config/listing.ts';
 import { parseAs } from './config/parse.ts';
 import { parseJson } from './config/parse-json.ts';
 import { type TrainResults, TrainResultsSchema } from './config/train-results.ts';
@@ -11,12 +12,12 @@ export async function readTrainResults(store: Store, uri: string): Promise<Train
 
 /** What `TrainHead` returns of its results. */
 export function trainResult(
-  { steps, best, evaluations, checkpoints, artifacts }: TrainResults,
+  { steps, best, evaluations, checkpoints, artifacts, cost }: TrainResults,
   resultsUri: string,
 ): TrainResult {
   return {
     ...{ steps, best, last: evaluations.at(-1)! },
     head: checkpoints.best.head.uri,
-    ...{ logUri: artifacts.log, resultsUri },
+    ...{ logUri: artifacts.log, resultsUri, cost: listedCost(cost) },
   };
 }

@@ -7,11 +7,12 @@ import { s3Store } from '../activities/deliver/s3-store.ts';
 import type { Launcher } from '../activities/launch/launcher.ts';
 import { localLauncher } from '../activities/launch/local.ts';
 import { s3Copy } from '../activities/stage/s3-copy.ts';
-import { connect, createWorker, temporalSettings } from './connection.ts';
+import { connect, createWorker } from './connection.ts';
 import { cacheFolder, codeVersion, stateFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
 import { type Life, runProgram } from './program.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
+import { temporalSettings } from './temporal-settings.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** The control worker: workflows, and the activities that need no GPU. One is enough, several are fine. */

@@ -12,14 +12,16 @@ import { gpuActivities } from '../activities/gpu.ts';
 import { isRunOpen, type RunName } from '../activities/is-run-open.ts';
 import { trainingWork } from '../activities/train/training.ts';
 import { BadInput, Unavailable, WorkerLost } from '../core/config/failures.ts';
-import { connect, createWorker, temporalSettings } from './connection.ts';
+import { connect, createWorker } from './connection.ts';
 import { endWhenLost } from './end-when-lost.ts';
 import { cacheFolder, scratchFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
+import { logWithTimes } from './log-times.ts';
 import { type Life, runProgram } from './program.ts';
 import { watchRun } from './run-watch.ts';
 import { logFetch, logShards, logTraining } from './shard-log.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
+import { temporalSettings } from './temporal-settings.ts';
 
 /** Longer than that, and a look at the run counts as unanswered. */
 const LOOK_WITHIN_MS = 10_000;
@@ -105,4 +107,5 @@ function watchOwnRun(worker: Worker, connection: NativeConnection, namespace: st
   return { stop: () => stop.abort(), isTemporalAway: () => isAway };
 }
 
+if (process.env.TESSERA_LOG_TIMES) logWithTimes();
 await runProgram(main);

@@ -1,6 +1,7 @@
 import { CancellationScope, log, workflowInfo } from '@temporalio/workflow';
 import type { EvalInput, EvalResult, EvalRun } from '../core/config/eval.ts';
 import type { FleetSpec } from '../core/config/fleet.ts';
+import { listedCost } from '../core/config/listing.ts';
 import { control } from './activities.ts';
 import { budgetOf } from './budget.ts';
 import { beforeDeadline } from './deadline.ts';
@@ -8,6 +9,7 @@ import { evaluateShards } from './evaluate-shards.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { borrowedFleet, type LaunchedFleet, launchFleet, notDone } from './launch-fleet.ts';
+import { type ListedRun, listRun } from './listing.ts';
 import { type OnPlan, withNotice } from './notify.ts';
 import { type ProgressTracker, trackProgress } from './progress.ts';
 import { publishInput } from './publish-input.ts';
@@ -28,15 +30,21 @@ export function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult
 async function evalMIoU(input: EvalInput, host?: FleetSpec, onPlan: OnPlan = () => {}): Promise<EvalResult> {
   const fleet = watchFleet();
   const progress = trackProgress(fleet);
+  const listed = listRun();
   try {
     const plan = await (host ? control.planEval(input, host) : control.planEval(input));
-    if (plan.kind === 'finished') return plan.result;
+    listed.planned(plan.listing);
+    if (plan.kind === 'finished') {
+      listed.done({ mIoU: plan.result.mIoU, resultsUri: plan.result.resultsUri });
+      return plan.result;
+    }
     progress.plan(plan.run);
     onPlan(plan.run.config);
     const planned = Date.now();
     const launched = host ? borrowedFleet() : launchFleet(plan.run.fleet);
-    return await evaluate(plan.run, input, { fleet, launched, progress, planned });
+    return await evaluate(plan.run, input, { fleet, launched, progress, planned, listed });
   } catch (error) {
+    listed.failed(error);
     throw asRunFailure(error);
   }
 }
@@ -47,12 +55,13 @@ interface Surroundings {
   progress: ProgressTracker;
   /** When the plan was made, on the workflow's clock. */
   planned: number;
+  listed: ListedRun;
 }
 
 async function evaluate(
   run: EvalRun,
   input: EvalInput,
-  { fleet, launched, progress, planned }: Surroundings,
+  { fleet, launched, progress, planned, listed }: Surroundings,
 ): Promise<EvalResult> {
   try {
     progress.enter('evaluating');
@@ -70,6 +79,7 @@ async function evaluate(
     const { metrics, partial, resultsUri, reportUri } = await control.publishResults(request);
     await ended;
     progress.enter('done');
+    listed.done({ mIoU: metrics.mIoU, cost: listedCost(request.cost), resultsUri });
     const { images } = reduced.coverage;
     return { ...metrics, images, resultsUri, reportUri, ...(partial ? { partial } : {}) };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { defineQuery, setHandler } from '@temporalio/workflow';
+import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { EvalRun, Progress, ShardResult } from '../core/config/eval.ts';
 import { causeText, type FleetState } from '../core/config/fleet.ts';
 import { addMatrix, emptyMatrix } from '../core/metric/confusion-matrix.ts';
@@ -24,6 +24,20 @@ export function trackProgress(fleet: FleetView): ProgressTracker {
   const results: { at: number; result: ShardResult }[] = [];
   const failures: Classified[] = [];
   let phase: Progress['phase'] = 'planning';
+
+  /** What Temporal's UI shows of a run under way. */
+  const tellDetails = () => {
+    const total = run?.imageIds.length ?? 0;
+    const done = results.reduce((sum, { result }) => sum + result.images.length, 0);
+    const counted =
+      total > 0 ? `: ${done} of ${total} images, ${results.length} of ${run!.shards.length} shards` : '';
+    const last = failures.at(-1);
+    const mended = last
+      ? `\n\n${failures.length} failures so far, the last: ${last.class}: ${last.message}`
+      : '';
+    setCurrentDetails(`**${phase}**${counted}${mended}`);
+  };
+  tellDetails();
 
   setHandler(progressQuery, () => {
     const imagesTotal = run?.imageIds.length ?? 0;
@@ -59,6 +73,7 @@ export function trackProgress(fleet: FleetView): ProgressTracker {
     enter(next) {
       phase = next;
       if (next === 'evaluating') evaluatingSince = Date.now();
+      tellDetails();
     },
     plan(planned) {
       run = planned;
@@ -67,9 +82,11 @@ export function trackProgress(fleet: FleetView): ProgressTracker {
     shardDone(result) {
       results.push({ at: Date.now(), result });
       addMatrix(matrix, decodeMatrix(result.matrix));
+      tellDetails();
     },
     failed(failure) {
       failures.push(failure);
+      tellDetails();
     },
   };
 }

@@ -4,6 +4,7 @@ import { control } from './activities.ts';
 import { beforeDeadline } from './deadline.ts';
 import type { EvalMIoU } from './eval-miou.ts';
 import { asRunFailure, classify } from './failure.ts';
+import { listRun } from './listing.ts';
 import { withNotice } from './notify.ts';
 import { type TableTracker, trackTable } from './table-progress.ts';
 import type { TrainHead } from './train-head.ts';
@@ -18,9 +19,14 @@ export function ReproduceTable(input: TableInput): Promise<TableResult> {
 
 async function reproduceTable(input: TableInput): Promise<TableResult> {
   const progress = trackTable();
+  const listed = listRun();
   try {
     const plan = await control.planTable(input);
-    if (plan.kind === 'finished') return plan.result;
+    listed.planned(plan.listing);
+    if (plan.kind === 'finished') {
+      listed.done({ resultsUri: plan.result.tableUri });
+      return plan.result;
+    }
     const { run } = plan;
     progress.plan(run.rows);
     const outcomes = await beforeDeadline(
@@ -34,8 +40,10 @@ async function reproduceTable(input: TableInput): Promise<TableResult> {
     const started = workflowInfo().startTime.getTime();
     const result = await control.publishTable({ run, outcomes, started });
     progress.enter('done');
+    listed.done({ resultsUri: result.tableUri });
     return result;
   } catch (error) {
+    listed.failed(error);
     throw asRunFailure(error);
   }
 }

@@ -1,4 +1,4 @@
-import { defineQuery, setHandler } from '@temporalio/workflow';
+import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { PlannedRow, RowOutcome, TableProgress } from '../core/config/table.ts';
 
 const tableProgressQuery = defineQuery<TableProgress>('progress');
@@ -17,12 +17,23 @@ export interface TableTracker {
 export function trackTable(): TableTracker {
   let progress: TableProgress = { phase: 'planning', rows: [] };
   setHandler(tableProgressQuery, () => progress);
+  /** What Temporal's UI shows of a table under way: a line a row. */
+  const tellDetails = () => {
+    const rows = progress.rows.map(({ name, state, mIoU, message }) => {
+      const measured = mIoU === null ? '' : `, mIoU ${(100 * mIoU).toFixed(2)}`;
+      return `- ${name}: ${state}${measured}${message ? `: ${message}` : ''}`;
+    });
+    setCurrentDetails([`**${progress.phase}**`, '', ...rows].join('\n'));
+  };
+  tellDetails();
   const change = (at: number, changes: Partial<TableProgress['rows'][number]>) => {
     progress.rows[at] = { ...progress.rows[at]!, ...changes };
+    tellDetails();
   };
   return {
     enter(phase) {
       progress.phase = phase;
+      tellDetails();
     },
     plan(rows) {
       progress = {

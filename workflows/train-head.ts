@@ -10,6 +10,7 @@ import { evaluateCheckpoint } from './evaluate-checkpoint.ts';
 import { asRunFailure, classify } from './failure.ts';
 import { type FleetView, watchFleet } from './fleet-view.ts';
 import { launchFleet, notDone } from './launch-fleet.ts';
+import { type ListedOutcome, listRun } from './listing.ts';
 import { type OnPlan, withNotice } from './notify.ts';
 import { reproduceTraining } from './reproduce-training.ts';
 import { checkpointText, type TrainTracker, trackTraining } from './train-progress.ts';
@@ -28,21 +29,34 @@ async function trainHead(input: TrainInput, onPlan: OnPlan): Promise<TrainResult
   const fleet = watchFleet();
   const view = watchTraining();
   const progress = trackTraining(fleet, view);
+  const listed = listRun();
   let isPlanned = false;
   try {
     const plan = await control.planTrain(input);
-    if (plan.kind === 'finished') return plan.result;
+    listed.planned(plan.listing);
+    if (plan.kind === 'finished') {
+      listed.done(outcomeOf(plan.result));
+      return plan.result;
+    }
     isPlanned = true;
     if (plan.checkpoint) view.knowCheckpoint(plan.checkpoint);
     progress.plan(plan.run, plan.evaluations);
     onPlan(plan.run.config);
-    return await train(plan, input, { fleet, view, progress });
+    const result = await train(plan, input, { fleet, view, progress });
+    listed.done(outcomeOf(result));
+    return result;
   } catch (error) {
+    listed.failed(error);
     if (isCancellation(error) || !isPlanned) throw asRunFailure(error);
     const { class: failureClass, message } = classify(error);
     const told = `${message}${checkpointText(view.checkpoint())}`;
     throw asRunFailure(new TypedFailure(failureClass, told, { cause: error }));
   }
+}
+
+/** What lists show of it: its last step's mIoU, as the original reports it. */
+function outcomeOf({ last, cost, resultsUri }: TrainResult): ListedOutcome {
+  return { mIoU: last.mIoU, cost: cost ?? null, resultsUri };
 }
 
 interface Watched {

@@ -1,4 +1,4 @@
-import { defineQuery, setHandler } from '@temporalio/workflow';
+import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { causeText } from '../core/config/fleet.ts';
 import type { SavedCheckpoint, TrainProgress, TrainRun } from '../core/config/train-run.ts';
 import { bestOf, type Evaluation } from '../core/train/train-log.ts';
@@ -26,6 +26,19 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
   let phase: TrainProgress['phase'] = 'planning';
   let evaluations: Evaluation[] = [];
   const failures: Classified[] = [];
+
+  /** What Temporal's UI shows of a run under way. */
+  const tellDetails = () => {
+    const last = evaluations.at(-1);
+    const counted = run ? `: step ${view.checkpoint()?.step ?? 0} of ${run.config.train.steps} is saved` : '';
+    const measured = last?.mIoU ? `; mIoU ${(100 * last.mIoU).toFixed(2)} at step ${last.step}` : '';
+    const failure = failures.at(-1);
+    const mended = failure
+      ? `\n\nThe last of ${failures.length} failures: ${failure.class}: ${failure.message}`
+      : '';
+    setCurrentDetails(`**${phase}**${counted}${measured}${mended}`);
+  };
+  tellDetails();
 
   setHandler(trainProgressQuery, () => {
     const { steps = 0, batch = 0 } = run?.config.train ?? {};
@@ -59,6 +72,7 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
   return {
     enter(next) {
       phase = next;
+      tellDetails();
     },
     plan(planned, earlier) {
       run = planned;
@@ -66,10 +80,12 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
     },
     evaluated(evaluation) {
       evaluations = [...evaluations, evaluation];
+      tellDetails();
     },
     failed(failure) {
       failures.push(failure);
       if (failures.length > MAX_FAILURES) failures.shift();
+      tellDetails();
     },
     evaluations: () => evaluations,
     failures: () => failures,

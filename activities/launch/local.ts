@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FleetSpec, WorkerState } from '../../core/config/fleet.ts';
+import { withoutTimes } from '../../core/log-lines.ts';
 import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
 import { programArguments } from '../../infra/local/program.ts';
 import type { Launcher } from './launcher.ts';
@@ -28,7 +29,12 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
     const log = path.join(logFolder, `${name}.log`);
     await mkdir(logFolder, { recursive: true });
     const child = spawnTied(process.execPath, programArguments('workers/gpu'), {
-      env: { ...withoutPorts, TESSERA_TASK_QUEUE: fleet.taskQueue, TESSERA_WORKER: name },
+      env: {
+        ...withoutPorts,
+        TESSERA_TASK_QUEUE: fleet.taskQueue,
+        TESSERA_WORKER: name,
+        TESSERA_LOG_TIMES: '1',
+      },
       output: { file: log },
     });
     const worker: LocalWorker = { name, log, process: child, createdAtMs: Date.now(), gone: null };
@@ -72,5 +78,5 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
 
 async function lastLines(log: string): Promise<string> {
   const text = await readFile(log, 'utf8').catch(() => '');
-  return text.trimEnd().split('\n').slice(-10).join('\n');
+  return withoutTimes(text.trimEnd().split('\n').slice(-10)).join('\n');
 }

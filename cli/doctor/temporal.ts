@@ -1,5 +1,5 @@
 import { Client, Connection } from '@temporalio/client';
-import { temporalSettings } from '../../workers/connection.ts';
+import { temporalSettings } from '../../workers/temporal-settings.ts';
 import { TASK_QUEUE } from '../await-workflow.ts';
 import { type Finding, found } from './finding.ts';
 

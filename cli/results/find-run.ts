@@ -10,8 +10,8 @@ import { z } from 'zod';
 import { runPrefix } from '../../activities/plan/run-prefix.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { folderOf, type Store } from '../../core/store.ts';
+import { inputOf } from '../runs/history.ts';
 import { openRunning, openStore, type Session } from '../session.ts';
-import { inputOf } from '../start-workflow.ts';
 import { localFiles, type RunFiles, storeFiles } from './run-files.ts';
 
 /** A run, as somebody named it: by its workflow id, its folder on S3, or a folder of this machine. */
@@ -108,7 +108,7 @@ async function findById({ client, store, bucket }: Session, id: string): Promise
     if (published.success) return { name: id, files: files(folderOf(published.data)), state: null };
     throw new BadInput(`${id}: is a run of ${type}, which has no results`);
   }
-  const input = InputSchema.safeParse(await inputOf(client, id, runId));
+  const input = InputSchema.safeParse(await inputOf(client, { workflowId: id, runId }));
   if (!input.success) throw new BadInput(`${id}: is a run of ${type}, which has no results`);
   const ending = ENDINGS[status.name];
   const state = ending

@@ -4,6 +4,7 @@ import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
 import { type Labels, LabelsSchema } from './labels.ts';
+import type { Listed } from './listing.ts';
 import type { Results, ShardReport } from './results.ts';
 
 export const s3Uri = z
@@ -71,7 +72,7 @@ export interface EvalRun {
 }
 
 /** Either a plan, or where the finished results of this workflow id lie. */
-export type Plan = { kind: 'run'; run: EvalRun } | { kind: 'finished'; result: EvalResult };
+export type Plan = ({ kind: 'run'; run: EvalRun } | { kind: 'finished'; result: EvalResult }) & Listed;
 
 /** What `EvalMIoU` returns. */
 export interface EvalResult {

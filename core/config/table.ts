@@ -3,6 +3,7 @@ import { EvaluationSchema } from '../train/train-log.ts';
 import { ConfigSchema } from './config.ts';
 import { type EvalInput, s3Uri } from './eval.ts';
 import { LabelsSchema } from './labels.ts';
+import type { Listed } from './listing.ts';
 import { FailureReportSchema, RunReportSchema } from './results.ts';
 import type { TrainInput } from './train-run.ts';
 
@@ -85,7 +86,7 @@ export interface TableRun {
   request: TableRequest;
 }
 
-export type TablePlan = { kind: 'run'; run: TableRun } | { kind: 'finished'; result: TableResult };
+export type TablePlan = ({ kind: 'run'; run: TableRun } | { kind: 'finished'; result: TableResult }) & Listed;
 
 /** How a row ended. */
 export type RowOutcome = { kind: 'done'; resultsUri: string } | z.infer<typeof failed>;

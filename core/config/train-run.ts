@@ -4,6 +4,7 @@ import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import { type StagedObject, s3Uri } from './eval.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
 import { type Labels, LabelsSchema } from './labels.ts';
+import type { Listed, ListedCost } from './listing.ts';
 import { ObjectReportSchema, type ShardReport } from './results.ts';
 import type { TrainConfig } from './train.ts';
 
@@ -74,9 +75,11 @@ export const TrainStartSchema = z.discriminatedUnion('from', [
 export type TrainStart = z.infer<typeof TrainStartSchema>;
 
 /** Either a plan with what earlier runs of this workflow id have left, or where its finished results lie. */
-export type TrainPlan =
+export type TrainPlan = (
   | { kind: 'run'; run: TrainRun; checkpoint: SavedCheckpoint | null; evaluations: Evaluation[] }
-  | { kind: 'finished'; result: TrainResult };
+  | { kind: 'finished'; result: TrainResult }
+) &
+  Listed;
 
 /** What `TrainHead` returns. */
 export interface TrainResult {
@@ -88,6 +91,8 @@ export interface TrainResult {
   head: string;
   logUri: string;
   resultsUri: string;
+  /** Earlier versions did not tell. */
+  cost?: ListedCost;
   /** These are the results of an earlier run of this workflow id: nothing was computed now. */
   cached?: true;
 }

@@ -18,6 +18,8 @@ async function run(input: ReturnType<Tessera['input']>) {
   const lines: string[] = [];
   const terminal: Terminal = {
     step() {},
+    live() {},
+    clear() {},
     done: (text) => lines.push(text),
     print: (text) => lines.push(text),
   };

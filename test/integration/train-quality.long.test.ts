@@ -37,7 +37,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(os.tmpdir(), 'tessera-test-'));
   process.env.TESSERA_STATE = folder;
   delete process.env.TEMPORAL_ADDRESS;
-  const quiet = { step() {}, done() {}, print() {} };
+  const quiet = { step() {}, done() {}, print() {}, live() {}, clear() {} };
   session = await openSession(quiet);
   demo = await stageDemo(session, quiet);
   output = `s3://${session.bucket}/runs`;

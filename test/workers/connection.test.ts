@@ -3,7 +3,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BadInput, Unavailable } from '../../core/config/failures.ts';
-import { connect, temporalSettings } from '../../workers/connection.ts';
+import { connect } from '../../workers/connection.ts';
+import { temporalSettings } from '../../workers/temporal-settings.ts';
 import { temporaryFolder } from '../infra/observe.ts';
 
 function files(...names: string[]): string[] {

@@ -1,0 +1,12 @@
+import type { Command } from 'commander';
+
+export function whyCommand(program: Command): void {
+  program
+    .command('why')
+    .description('why a run failed and what to do about it, or what a running one waits for')
+    .argument('<id>', 'workflow id, from `tessera ls`')
+    .option('--json', 'print JSON')
+    .action(async (id: string, options: { json?: true }) =>
+      (await import('../runs/why.ts')).why(id, options),
+    );
+}

@@ -1,0 +1,73 @@
+import { type EvalInput, EvalInputSchema } from '../../core/config/eval.ts';
+import { BadInput } from '../../core/config/failures.ts';
+import { RUN_KINDS } from '../../core/config/listing.ts';
+import { parseAs } from '../../core/config/parse.ts';
+import { type TableInput, TableInputSchema } from '../../core/config/table.ts';
+import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
+import { openSession } from '../session.ts';
+import { terminal } from '../terminal.ts';
+import { inputOf } from './history.ts';
+import { describeRun } from './read-run.ts';
+import { stateOf } from './run-row.ts';
+import { evaluationToEnd, tableToEnd, trainingToEnd } from './to-end.ts';
+
+export interface RerunOptions {
+  cfgOptions?: string[];
+  workflowId?: string;
+}
+
+/**
+ * `tessera rerun ID`: what Temporal's history keeps of its input, with overrides changed; the rest stays as it was.
+ *
+ * @throws BadInput for an unknown id, a workflow of another kind, or an id that is taken
+ */
+export async function rerun(
+  id: string,
+  { cfgOptions = [], workflowId: wanted }: RerunOptions,
+): Promise<void> {
+  const screen = terminal();
+  await using session = await openSession(screen);
+  const { client } = session;
+  const { runId, type, status, parentExecution } = await describeRun(
+    { client, namespace: client.options.namespace },
+    id,
+  );
+  if (!RUN_KINDS.some((kind) => kind === type))
+    throw new BadInput(`${id} is a ${type}; only runs of ${RUN_KINDS.join(', ')} can be run again`);
+  if (parentExecution)
+    throw new BadInput(`${id} is a part of ${parentExecution.workflowId}: run that one again`);
+  if (wanted === id && stateOf(status.name) === 'running')
+    throw new BadInput(`${id} is still running: give another --workflow-id, or tessera cancel ${id} first`);
+  const earlier = await inputOf(client, { workflowId: id, runId });
+  const workflowId = wanted ?? freshId(id, new Date());
+  const changes = { overrides: cfgOptions };
+  if (type === 'TrainHead') {
+    const input: TrainInput = changed(parseAs(TrainInputSchema, earlier, `the input of ${id}`), changes);
+    return await trainingToEnd(session, workflowId, input, screen);
+  }
+  if (type === 'ReproduceTable') {
+    const input: TableInput = changed(parseAs(TableInputSchema, earlier, `the input of ${id}`), changes);
+    return await tableToEnd(session, workflowId, input, screen);
+  }
+  const input: EvalInput = changed(parseAs(EvalInputSchema, earlier, `the input of ${id}`), changes);
+  return await evaluationToEnd(session, workflowId, input, screen);
+}
+
+/** An input with overrides in place of those of the same keys, and after the others. */
+export function changed<I extends { overrides: string[] }>(
+  input: I,
+  { overrides }: { overrides: string[] },
+): I {
+  const keyOf = (override: string) => override.slice(0, override.indexOf('='));
+  const keys = new Set(overrides.map(keyOf));
+  return { ...input, overrides: [...input.overrides.filter((old) => !keys.has(keyOf(old))), ...overrides] };
+}
+
+/** The earlier id with the time in place of its own: `tiny-20261124-215003`. */
+export function freshId(id: string, now: Date): string {
+  const time = now
+    .toISOString()
+    .replace(/\D/g, '')
+    .replace(/^(\d{8})(\d{6}).*/, '$1-$2');
+  return `${id.replace(/-\d{8}-\d{6}$/, '')}-${time}`;
+}
