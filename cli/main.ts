@@ -15,6 +15,7 @@ import { leftoversCommand } from './commands/leftovers.ts';
 import { planCommand } from './commands/plan.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { runCommand } from './commands/run.ts';
+import { scheduleCommands } from './commands/schedule.ts';
 import { simulateTrainingCommand } from './commands/simulate-training.ts';
 import { smokeCommand } from './commands/smoke.ts';
 import { stackCommands } from './commands/stack.ts';
@@ -29,6 +30,7 @@ for (const command of [
   trainCommand,
   reproduceCommand,
   planCommand,
+  scheduleCommands,
   demoCommand,
   stackCommands,
   stageCommands,
