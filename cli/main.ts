@@ -18,6 +18,7 @@ import { reproduceCommand } from './commands/reproduce.ts';
 import { rerunCommand } from './commands/rerun.ts';
 import { resultsCommand } from './commands/results.ts';
 import { runCommand } from './commands/run.ts';
+import { scheduleCommands } from './commands/schedule.ts';
 import { stackCommands } from './commands/stack.ts';
 import { stageCommands } from './commands/stage.ts';
 import { statusCommand } from './commands/status.ts';
@@ -48,6 +49,7 @@ for (const command of [
   getCommand,
   openCommand,
   planCommand,
+  scheduleCommands,
   demoCommand,
   stackCommands,
   stageCommands,

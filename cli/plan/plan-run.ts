@@ -149,6 +149,10 @@ function notesOf(
     estimate?.calibration.basis === 'assumed' &&
       'the time follows from assumptions, not from a measurement: --calibrate s3://…/results.json takes an earlier run’s',
     estimate && !estimate.price && 'no price: --cfg-options run.pricePerWorkerHour=3.50 run.currency=USD',
+    estimate &&
+      budget !== null &&
+      estimate.workerHours * 3600 > budget &&
+      `${budgetText(run)} will not last: an evaluation ends with a partial result, a training with a checkpoint`,
     run.device === 'cuda' &&
       run.deviceMemoryGb === undefined &&
       'run.deviceMemoryGb is not set: whether the batch fits is checked by each worker only',

@@ -157,6 +157,10 @@ export const TableSchema = z.strictObject({
       outcome: z.discriminatedUnion('kind', [done, failed]),
     }),
   ),
+  /** Of all rows that are done; absent in tables of earlier versions, and where rows have different currencies. */
+  cost: z
+    .strictObject({ workerSeconds: seconds, total: z.number().nonnegative(), currency: z.string() })
+    .exactOptional(),
   artifacts: z.strictObject({ markdown: z.string(), page: z.string(), schema: z.string() }),
 });
 export type Table = z.infer<typeof TableSchema>;

@@ -94,7 +94,8 @@ function isLoader(root, file) {
  * @param {string} root
  */
 export function sources(root, rooms = ROOMS) {
-  return rooms.filter((room) => existsSync(join(root, room)))
+  return rooms
+    .filter((room) => existsSync(join(root, room)))
     .flatMap((room) =>
       readdirSync(join(root, room), { recursive: true, withFileTypes: true })
         .filter((entry) => entry.isFile() && !entry.name.endsWith('.d.mts'))

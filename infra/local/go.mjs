@@ -39,7 +39,13 @@ async function install(pip, folder, signal) {
   const draft = `${folder}.draft-${process.pid}`;
   await mkdir(draft, { recursive: true });
   try {
-    const options = ['--no-deps', '--no-compile', '--no-cache-dir', '--only-binary=:all:', '--require-hashes'];
+    const options = [
+      '--no-deps',
+      '--no-compile',
+      '--no-cache-dir',
+      '--only-binary=:all:',
+      '--require-hashes',
+    ];
     const args = [...pip, 'install', '--quiet', ...options, '--target', draft, '-r', REQUIREMENTS];
     const { code, tail } = await runQuietly('python3', args, { cwd: draft, signal });
     if (code !== 0) throw new SetupError(`Go could not be installed by pip (exit code ${code}):\n${tail}`);

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { loadClasses } from '../../activities/plan/load-config.ts';
+import { readResults } from '../../core/read-results.ts';
+import { readTrainResults } from '../../core/read-train-results.ts';
 import { command } from './commands.ts';
 import { startTessera, type Tessera } from './tessera.ts';
 
@@ -91,4 +93,23 @@ describe('a config file of the user’s', () => {
       },
     });
   });
+});
+
+it('labels and a price of a training are in its results, and labels in those of its evaluations', async () => {
+  const { weights, dataset } = tessera.input();
+  const run = await command(
+    folder,
+    ...['train', 'tiny', '--weights', weights, '--dataset', dataset, '--allow-overlap', '--label', 'team=x'],
+    ...['--workflow-id', 'trained', '--cfg-options', 'train.data.split=validation', 'train.steps=2'],
+    ...['train.schedule.warmup.steps=1', 'train.checkpointEvery=2', 'train.evaluateEvery=2', 'run.shards=1'],
+    ...['run.workers=1', 'run.pricePerWorkerHour=36'],
+  );
+  expect(run.code).toBe(0);
+  const { store } = tessera.session;
+  const trained = await readTrainResults(store, 's3://tessera/runs/trained/results.json');
+  expect(trained.run.labels).toEqual({ team: 'x' });
+  expect(trained.cost.total).toBeCloseTo(trained.cost.workerSeconds / 100, 10);
+  expect(trained.cost.total).toBeGreaterThan(0);
+  const evaluation = await readResults(store, trained.best.resultsUri);
+  expect(evaluation.run.labels).toEqual({ team: 'x' });
 });

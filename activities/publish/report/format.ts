@@ -1,3 +1,4 @@
+import type { Results } from '../../../core/config/results.ts';
 import type { Share } from '../../../core/metric/metrics.ts';
 
 /** Between groups of digits, and between a number and its unit: narrow, and never broken. */
@@ -36,4 +37,10 @@ export function moment(iso: string): string {
 
 export function rgb([red, green, blue]: readonly [number, number, number]): string {
   return `rgb(${red},${green},${blue})`;
+}
+
+/** `team=x, n=1`; null if a run has none. */
+export function labelsText({ labels = {} }: Pick<Results['run'], 'labels'>): string | null {
+  const words = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return words.length > 0 ? words.join(', ') : null;
 }

@@ -1,5 +1,5 @@
 import type { Results } from '../../../core/config/results.ts';
-import { bytes, count, moment } from './format.ts';
+import { bytes, count, labelsText, moment } from './format.ts';
 import { Facts, Scroll, Section } from './parts.tsx';
 
 /** On what the run ran, what it read, with which recipe. */
@@ -18,6 +18,7 @@ export function Provenance({ results }: { results: Results }) {
             ['Workers', `${count(environment.workers)}, ${environment.launcher}`],
             ['Code', <code key="code">{run.codeVersion}</code>],
             ['Container image', run.imageDigest && <code>{run.imageDigest}</code>],
+            ['Labels', labelsText(run)],
             ['Workflow', <code key="workflow">{run.workflowId}</code>],
             ['Run', <code key="run">{run.runId}</code>],
             ['Finished', moment(run.finishedAt)],

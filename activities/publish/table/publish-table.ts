@@ -81,11 +81,23 @@ async function tableOf(
       seconds: (endMs - started) / 1000,
     },
     ...{ request, rows },
+    ...costOf(rows),
     artifacts: {
       markdown: joinUri(prefix, 'table.md'),
       page: joinUri(prefix, 'table.html'),
       schema: joinUri(prefix, 'table.schema.json'),
     },
+  };
+}
+
+/** What the rows took together. */
+function costOf(rows: TableRow[]): Pick<Table, 'cost'> {
+  const done = rows.flatMap(({ outcome }) => (outcome.kind === 'failed' ? [] : [outcome]));
+  const [currency, ...others] = new Set(done.map(({ cost }) => cost.currency));
+  if (currency === undefined || others.length > 0) return {};
+  const sum = (value: (row: DoneRow) => number) => done.reduce((total, row) => total + value(row), 0);
+  return {
+    cost: { workerSeconds: sum((row) => row.workerSeconds), total: sum((row) => row.cost.total), currency },
   };
 }
 

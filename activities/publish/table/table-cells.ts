@@ -52,7 +52,7 @@ export function cellsOf({ name, reproduces, outcome }: TableRow): Cells {
 }
 
 /** What the columns don't say by themselves. */
-export function notesOf({ rows }: Table): string[] {
+export function notesOf({ rows, cost }: Table): string[] {
   const isTrained = rows.some(({ outcome }) => outcome.kind === 'trained');
   const isFailed = rows.some(({ outcome }) => outcome.kind === 'failed');
   return [
@@ -62,6 +62,11 @@ export function notesOf({ rows }: Table): string[] {
         ]
       : []),
     'Original, mIoU and best are mIoU in percent. Worker hours are those of the whole fleet, while it was there.',
+    ...(cost && cost.total > 0
+      ? [
+          `All rows that are done together: ${cost.total.toFixed(2)} ${cost.currency} for ${(cost.workerSeconds / 3600).toFixed(1)} worker hours.`,
+        ]
+      : []),
     ...(isFailed
       ? [
           'To have failed rows tried again, start the same workflow id with "recompute": true: rows that are done are taken as they are.',

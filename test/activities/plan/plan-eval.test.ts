@@ -52,6 +52,13 @@ describe('a plan', () => {
     });
   });
 
+  test('hands its labels to the fleet', async () => {
+    const { store, input } = await stagedSet();
+    const labels = { team: 'x' };
+    const run = await plannedRun(store, { ...input, labels });
+    expect([run.labels, run.fleet.labels]).toEqual([labels, labels]);
+  });
+
   test('cuts shards of equal crops, not of equal images, and the same each time', async () => {
     // Seven images of one crop each, then one of seven.
     const sizes: [number, number][] = [...new Array(7).fill([28, 28]), [148, 28]];

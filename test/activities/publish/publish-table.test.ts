@@ -48,7 +48,12 @@ describe('a published table', () => {
     const { store, outcome: table, results, evaluation } = await outcome();
     const published = await publishTable(store, table, FINISHED_MS);
     expect(published).toMatchObject({ rows: 3, failed: 1, tableUri: `${PREFIX}/table.json` });
-    const { rows, run } = await readTable(store, published.tableUri);
+    const { rows, run, cost } = await readTable(store, published.tableUri);
+    expect(cost).toEqual({
+      workerSeconds: results.cost.workerSeconds + publishInput().cost.workerSeconds,
+      total: results.cost.total + publishInput().cost.total,
+      currency: 'USD',
+    });
     expect(run.seconds).toBe(60);
     const last = results.evaluations.at(-1)!;
     expect(last.mIoU).not.toBe(results.best.mIoU);
@@ -109,6 +114,14 @@ describe('a published table', () => {
 
   it('has a schema', () => {
     const { properties } = JSON.parse(resultsJsonSchema('table'));
-    expect(Object.keys(properties)).toEqual(['version', 'kind', 'run', 'request', 'rows', 'artifacts']);
+    expect(Object.keys(properties)).toEqual([
+      'version',
+      'kind',
+      'run',
+      'request',
+      'rows',
+      'cost',
+      'artifacts',
+    ]);
   });
 });

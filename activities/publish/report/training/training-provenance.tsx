@@ -1,5 +1,5 @@
 import type { TrainResults } from '../../../../core/config/train-results.ts';
-import { bytes, count } from '../format.ts';
+import { bytes, count, labelsText } from '../format.ts';
 import { Facts, Section } from '../parts.tsx';
 
 /** What the training read, with which recipe. */
@@ -26,6 +26,7 @@ export function TrainingProvenance({ results }: { results: TrainResults }) {
           ['Features', train ? train.features : null],
           ['Code', <code key="code">{run.codeVersion}</code>],
           ['Container image', run.imageDigest && <code>{run.imageDigest}</code>],
+          ['Labels', labelsText(run)],
           ['Workflow', <code key="workflow">{run.workflowId}</code>],
           ['Run', <code key="run">{run.runId}</code>],
         ]}

@@ -1,0 +1,46 @@
+import { Command, CommanderError } from 'commander';
+import { BadInput } from '../../core/config/failures.ts';
+import { reproduceCommand } from '../commands/reproduce.ts';
+import { runCommand } from '../commands/run.ts';
+import { trainCommand } from '../commands/train.ts';
+import { evalRequest } from '../inputs/eval-request.ts';
+import type { Request } from '../inputs/request.ts';
+import { tableRequest } from '../inputs/table-request.ts';
+import { trainRequest } from '../inputs/train-request.ts';
+
+/**
+ * What a command would start, as its own words say it.
+ *
+ * @param id of the schedule: its runs are named after it, unless the words name them
+ * @throws BadInput for words that are no command, and for whatever the command would refuse
+ */
+export async function scheduledRequest(id: string, words: string[]): Promise<Request<unknown>> {
+  const found: { request: Request<unknown> | null } = { request: null };
+  const named = <T extends { workflowId?: string }>(options: T) => ({
+    ...options,
+    workflowId: options.workflowId ?? id,
+  });
+  const program = new Command().exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
+  runCommand(program, async (config, options) => {
+    found.request = await evalRequest(config, named(options));
+  });
+  trainCommand(program, async (config, options) => {
+    found.request = await trainRequest(config, named(options));
+  });
+  reproduceCommand(program, async (names, options) => {
+    found.request = await tableRequest(names, named(options));
+  });
+  for (const command of program.commands)
+    command.exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
+  try {
+    await program.parseAsync(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    throw new BadInput(
+      `${words.join(' ')}: ${error.message.replace(/^error: /, '')}. Expected, after --, what 'tessera run', ` +
+        "'tessera train' or 'tessera reproduce' takes",
+    );
+  }
+  if (!found.request) throw new BadInput(`${words.join(' ')}: expected run, train or reproduce after --`);
+  return found.request;
+}
