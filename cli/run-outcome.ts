@@ -1,3 +1,4 @@
+import type { Started } from '../core/config/command-output.ts';
 import { TypedFailure } from '../core/config/failures.ts';
 import { readResults } from '../core/read-results.ts';
 import { readTrainResults } from '../core/read-train-results.ts';
@@ -74,7 +75,8 @@ async function startOnly<T>(
     screen,
   );
   const { runId } = await handle.describe();
-  console.log(json ? JSON.stringify({ workflowId, runId }, null, 2) : workflowId);
+  const started: Started = { workflowId, runId };
+  console.log(json ? JSON.stringify(started, null, 2) : workflowId);
 }
 
 function ensureMet({ minMiou }: OutcomeOptions, mIoU: number | null, where: string): void {

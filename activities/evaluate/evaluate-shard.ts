@@ -9,14 +9,12 @@ import type {
 import { asTyped, TypedFailure } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
 import { MAX_PIXELS } from '../../core/image/files/image-header.ts';
-import { writeShardMatrices } from '../../core/image-matrices-objects.ts';
 import {
   type ConfusionMatrix,
   countPixels,
   emptyMatrix,
   type ImageCounts,
 } from '../../core/metric/confusion-matrix.ts';
-import { stackImages } from '../../core/metric/image-matrices.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
@@ -27,6 +25,7 @@ import { type LoadedImage, loadImage } from './load-image.ts';
 import { type FetchWeights, type LoadedModel, ModelSlot } from './model-slot.ts';
 import { writePictures } from './pictures.ts';
 import { prefetch } from './prefetch.ts';
+import { writeImageMatrices } from './write-image-matrices.ts';
 
 /** What a worker brings along. */
 export interface EvaluateContext {
@@ -155,19 +154,16 @@ export class ShardEvaluator implements AsyncDisposable {
     }
     const spent = difference(model.inference.phases, before);
     this.#context.onTimings?.({ model: model.seconds, images: tally.seconds, inference: spent });
-    const counted = mine.map(({ id }) => ({ id, counted: tally.images.get(id)! }));
-    const imageMatrices = await writeShardMatrices(
-      this.#context.store,
-      { prefix: task.run.prefix, shard: task.range.shard },
-      stackImages(tally.matrix.classes, counted),
-    );
+    const ids = mine.map(({ id }) => id);
+    const kept = await writeImageMatrices(this.#context.store, task, ids, tally.images);
+    const warnings = [...kept.warnings, ...tally.warnings];
     const idle = (waited + performance.now() - loaded) / 1000 - computeSeconds(spent);
     return {
       shard: task.range.shard,
       matrix: encodeMatrix(tally.matrix),
       images: tally.evidence,
-      imageMatrices,
-      ...(tally.warnings.length > 0 ? { warnings: tally.warnings.slice(0, MAX_WARNINGS) } : {}),
+      ...(kept.imageMatrices ? { imageMatrices: kept.imageMatrices } : {}),
+      ...(warnings.length > 0 ? { warnings: warnings.slice(0, MAX_WARNINGS) } : {}),
       worker: this.#context.worker,
       attempt: beat.attempt,
       startedAtMs,

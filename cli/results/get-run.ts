@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import pLimit from 'p-limit';
+import type { Copied } from '../../core/config/command-output.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { terminal } from '../terminal.ts';
 import { findRun } from './find-run.ts';
@@ -63,21 +64,11 @@ export async function getRun(name: string, folder: string, { json }: GetOptions)
   screen.done(
     `${missing.length} of ${objects.length} files were new; ${(total / 1e6).toFixed(1)} MB in ${folder}`,
   );
-  if (json)
-    console.log(
-      JSON.stringify(
-        {
-          from: run.files.folder,
-          folder: target,
-          files: objects.length,
-          new: missing.length,
-          sizeBytes: total,
-        },
-        null,
-        2,
-      ),
-    );
-  else console.log(target);
+  const copied: Copied = {
+    ...{ from: run.files.folder, folder: target },
+    ...{ files: objects.length, new: missing.length, sizeBytes: total },
+  };
+  console.log(json ? JSON.stringify(copied, null, 2) : target);
 }
 
 /** @throws BadInput for a name that would leave the folder */

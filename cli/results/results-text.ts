@@ -13,15 +13,21 @@ export function evaluationText({
   environment,
   cost,
   artifacts,
+  partial,
 }: Results): string {
   const { dataset } = inputs;
-  const means = MEAN_METRICS.filter((key) => metrics[key] !== undefined);
+  // Of a run that its budget ended, there is none of the whole.
+  const measured = partial?.metrics ?? metrics;
+  const means = MEAN_METRICS.filter((key) => measured[key] !== undefined);
   const { device, precision, workers } = environment;
   const money = cost.total > 0 ? ` · ${cost.total.toFixed(2)} ${cost.currency}` : '';
   return [
     `${run.workflowId} · ${run.config.name}`,
     `${dataset.name}, ${dataset.split}, ${coverage.images} images`,
-    means.map((key) => `${key} ${percent(metrics[key] ?? null)}`).join('   '),
+    ...(partial
+      ? [`partial: ${partial.images} of ${partial.ofImages} images, ${partial.reason}; of these:`]
+      : []),
+    means.map((key) => `${key} ${percent(measured[key] ?? null)}`).join('   '),
     `${moment(run.finishedAt)} · ${run.seconds.toFixed(1)} s · ${workers} ${workers === 1 ? 'worker' : 'workers'}, ${device}, ${precision}${money}`,
     `report   ${artifacts.report}`,
   ].join('\n');

@@ -16,7 +16,7 @@ export interface PublishedRun {
 /**
  * What has become better or worse from the first run to each of the others.
  *
- * @throws BadInput if a run is of other images, classes or labels
+ * @throws BadInput if a run is of other images, classes or labels, or partial
  */
 export function compareRuns(
   baseline: PublishedRun,
@@ -111,6 +111,12 @@ function ensureComparable(a: PublishedRun, b: PublishedRun): void {
       `${a.name} and ${b.name} are of different datasets: ${dataset(one)} and ${dataset(other)}. ` +
         'Evaluate both on the same staged dataset',
     );
+  for (const { name, results } of [a, b])
+    if (results.partial)
+      throw new BadInput(
+        `${name}: its results are of ${results.partial.images} of ${results.partial.ofImages} images (${results.partial.reason}). ` +
+          'Evaluate all of them to compare it',
+      );
   const names = ({ perClass }: Results) => perClass.map(({ name }) => name);
   const differing = names(one).findIndex((name, i) => name !== names(other)[i]);
   if (differing >= 0 || one.perClass.length !== other.perClass.length)

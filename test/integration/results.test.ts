@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXIT_CODES, exitCode } from '../../cli/exit-codes.ts';
+import { CopiedSchema, StartedSchema } from '../../core/config/command-output.ts';
 import { ComparisonSchema } from '../../core/config/comparison.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
 import { makeFolder, temporaryFolder } from '../infra/observe.ts';
@@ -161,7 +162,7 @@ describe('tessera get', () => {
       ).toBe(true);
 
     const again = await tesseraCommand(['get', 'good', folder, '--json']);
-    expect(JSON.parse(again.stdout)).toMatchObject({ files: names.length, new: 0 });
+    expect(CopiedSchema.parse(JSON.parse(again.stdout))).toMatchObject({ files: names.length, new: 0 });
     const same = await tesseraCommand(['compare', folder, 'worse', '--json'], {});
     expect(ComparisonSchema.parse(JSON.parse(same.stdout)).comparisons[0]!.mIoU.interval).not.toBeNull();
 
@@ -215,9 +216,16 @@ describe('tessera run', () => {
 
   it('starts and returns, then is cancelled by somebody; results say what became of it', async () => {
     // Long enough to be asked about: every image at six scales, mirrored and not.
-    const started = await run('left', ['--no-wait', '--aug-test', '--cfg-options', 'run.workers=1']);
-    expect(started).toMatchObject({ code: 0, stdout: 'left\n' });
-    const handle = tessera.session.client.workflow.getHandle('left');
+    const started = await run('left', [
+      '--no-wait',
+      '--json',
+      '--aug-test',
+      '--cfg-options',
+      'run.workers=1',
+    ]);
+    const { workflowId, runId } = StartedSchema.parse(JSON.parse(started.stdout));
+    expect([started.code, workflowId]).toEqual([0, 'left']);
+    const handle = tessera.session.client.workflow.getHandle('left', runId);
     const running = await tesseraCommand(['results', 'left']);
     expect(running).toMatchObject({
       code: 3,

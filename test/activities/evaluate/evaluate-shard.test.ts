@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
+import { BadInput } from '../../../core/config/failures.ts';
 import { readShardMatrices } from '../../../core/image-matrices-objects.ts';
 import { emptyMatrix, total } from '../../../core/metric/confusion-matrix.ts';
 import { sumOfImages } from '../../../core/metric/image-matrices.ts';
@@ -103,6 +104,23 @@ describe('a shard', () => {
     }
     expect(digests[1]).toBe(digests[0]);
     expect([...set.objects.keys()].filter((uri) => !before.has(uri))).toHaveLength(1);
+  });
+
+  test('has its numbers, and a warning, where the store refuses the images’ matrices', async () => {
+    const set = await stagedSet({ sizes: [[40, 40]] });
+    const denied: typeof set.store = {
+      ...set.store,
+      async write(uri) {
+        throw new BadInput(`${uri}: access denied`);
+      },
+    };
+    const { evaluate } = openEvaluator(denied);
+    const { matrix, imageMatrices, warnings } = await evaluate(await shardTask(set));
+    expect(total(decodeMatrix(matrix))).toBeGreaterThan(1000);
+    expect(imageMatrices).toBeUndefined();
+    expect(warnings).toEqual([
+      expect.stringMatching(/^per-image matrices are left out: .*\/shards\/3-.*: access denied$/),
+    ]);
   });
 
   test('has the same numbers with weights from a cache that may only be read: its model file lies elsewhere', async () => {

@@ -60,6 +60,7 @@ function Pair({ id, pair, baseline }: { id: string; pair: ComparedPair; baseline
   return (
     <Section id={id} title={`${baseline} → ${pair.run.name}`} lead={pair.notes.join(' ')}>
       <Facts facts={MEANS.map((key) => [key, meanText(pair[key])])} />
+      <div style="height:1.2rem" />
       <Scroll label={`Classes of ${pair.run.name}`} tall>
         <table class="sortable n-last">
           <caption class="hidden">
