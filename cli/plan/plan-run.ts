@@ -142,7 +142,7 @@ function notesOf(
     fleet < run.workers &&
       `run.workers is ${run.workers}, but there are ${fleet} shards: so many workers come`,
     !estimate &&
-      `no calibration is of ${wanted}, so there is no time: run this once on few images, then ` +
+      `no calibration is of ${wanted} and of a model of this size, so there is no time: run this once on few images, then ` +
         '--calibrate s3://…/results.json (with --calibration FILE to keep it)',
     estimate?.calibration.basis === 'scaled' &&
       'the time is scaled from another config by its operations: --calibrate s3://…/results.json of a run of this one is better',

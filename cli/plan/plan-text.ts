@@ -1,5 +1,5 @@
 import { memoryText } from '../../core/model/device-memory.ts';
-import { span } from '../../core/plan/forecast.ts';
+import { figures, span } from '../../core/plan/forecast.ts';
 import type { Estimate, PlanReport } from '../../core/plan/report.ts';
 
 /** A plan for people: a fact a line, within 60 columns but for sentences. */
@@ -43,10 +43,7 @@ function estimateRows(estimate: Estimate | null): [string, string][] {
     ...(price
       ? ([['price', `about ${price.total.toPrecision(2)} ${price.currency}`]] as [string, string][])
       : []),
-    [
-      'by',
-      `${calibration.deviceName}, ${calibration.basis}: ${calibration.cropsPerSecond.toPrecision(3)} crops/s`,
-    ],
+    ['by', `${calibration.deviceName}, ${calibration.basis}: ${figures(calibration.cropsPerSecond)} crops/s`],
     ['', `  ${''.padEnd(12)}(${calibration.source})`],
   ];
 }

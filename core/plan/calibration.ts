@@ -3,6 +3,9 @@ import { DEVICES, type Device, PRECISIONS, type Precision } from '../config/conf
 
 const positive = z.number().positive();
 
+/** A model this much larger or smaller is bounded by something else: a small one does not fill a GPU. */
+const MAX_SCALE = 100;
+
 /** How fast one worker is: measured by a run, or estimated. */
 export const CalibrationEntrySchema = z.strictObject({
   device: z.enum(DEVICES),
@@ -54,7 +57,7 @@ export interface Wanted {
 /**
  * The entry that fits best, of this config before any other one, the first before later ones.
  *
- * @returns null if none is of this device and precision
+ * @returns null if none is of this device and precision, and of a model that is near enough in size
  */
 export function rateOf(entries: CalibrationEntry[], wanted: Wanted): Rate | null {
   const name = wanted.deviceName?.toLowerCase() ?? '';
@@ -68,7 +71,7 @@ export function rateOf(entries: CalibrationEntry[], wanted: Wanted): Rate | null
   const [nearest] = fitting
     .flatMap(({ gflopPerCrop, ...entry }) => (gflopPerCrop === undefined ? [] : [{ ...entry, gflopPerCrop }]))
     .toSorted((a, b) => distance(a, wanted) - distance(b, wanted));
-  if (!nearest) return null;
+  if (!nearest || distance(nearest, wanted) > Math.log(MAX_SCALE)) return null;
   const cropsPerSecond = (nearest.cropsPerSecond * nearest.gflopPerCrop) / wanted.gflopPerCrop;
   return { entry: nearest, cropsPerSecond, isOwn: false };
 }

@@ -41,7 +41,7 @@ export function forecast(work: Work, { entry, cropsPerSecond }: Rate): Forecast 
   const [boundBy, most] = shares.toSorted((a, b) => b[1] - a[1])[0]!;
   const of = `${span(most)} of ${span(seconds)}`;
   const why = {
-    compute: `Compute bounds it: ${crops} crops at ${cropsPerSecond.toPrecision(3)} a second and worker take ${of} on ${workers} workers.`,
+    compute: `Compute bounds it: ${crops} crops at ${figures(cropsPerSecond)} a second and worker take ${of} on ${workers} workers.`,
     fetch: `Fetching bounds it: at ${entry.fetchMbPerSecond} MB/s a worker, weights and images take ${of}; fewer workers fetch the weights less often.`,
     decode: `Decoding bounds it: ${megapixels.toFixed(0)} megapixels at ${entry.decodeMegapixelsPerSecond} a second and worker take ${of}.`,
     launch: `Launching bounds it: until workers are ready ${of} pass; more workers would not make it faster.`,
@@ -54,6 +54,11 @@ function busiest(shards: number[], workers: number): number {
   const loads = new Array<number>(workers).fill(0);
   for (const shard of shards) loads[loads.indexOf(Math.min(...loads))]! += shard;
   return Math.max(...loads);
+}
+
+/** Three figures, without an exponent. */
+export function figures(value: number): string {
+  return value < 1_000 ? value.toPrecision(3) : value.toFixed(0);
 }
 
 /** `45 s`, `13 min`, `2.4 h` */

@@ -9,7 +9,7 @@ import {
   type Wanted,
 } from '../../../core/plan/calibration.ts';
 import { DEFAULT_CALIBRATION } from '../../../core/plan/default-calibration.ts';
-import { forecast, span, type Work } from '../../../core/plan/forecast.ts';
+import { figures, forecast, span, type Work } from '../../../core/plan/forecast.ts';
 import { forecastTraining } from '../../../core/plan/forecast-training.ts';
 
 const ENTRY: CalibrationEntry = {
@@ -46,6 +46,8 @@ describe('a speed', () => {
     expect(rateOf([ENTRY], { ...WANTED, device: 'cpu' })).toBeNull();
     expect(rateOf([ENTRY], { ...WANTED, deviceName: 'h200' })?.entry).toEqual(ENTRY);
     expect(rateOf([ENTRY], { ...WANTED, deviceName: 'A100' })).toBeNull();
+    // A model that does not fill the device.
+    expect(rateOf([ENTRY], { ...WANTED, config: 'other', gflopPerCrop: 0.9 })).toBeNull();
     const { gflopPerCrop: _, ...alone } = ENTRY;
     expect(rateOf([alone], { ...WANTED, config: 'other' })).toBeNull();
   });
@@ -108,6 +110,10 @@ test('what is known without a run is a calibration, and its figures are of the m
     large.gflopPerCrop! / (await gflop('linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen')),
   ).toBeCloseTo(1, 4);
   expect(large.measured).toBe(false);
+});
+
+test('a speed has three figures', () => {
+  expect([0.04321, 25.8, 1234.5].map(figures)).toEqual(['0.0432', '25.8', '1235']);
 });
 
 test.each([
