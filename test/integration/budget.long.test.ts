@@ -3,7 +3,7 @@ import { total } from '../../core/metric/confusion-matrix.ts';
 import { matrixFromBytes } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import { readTable } from '../../core/read-table.ts';
-import { command } from './commands.ts';
+import { command } from './command.ts';
 import { ROOT } from './tessera.ts';
 import { startTrainings, type Trainings } from './training.ts';
 
