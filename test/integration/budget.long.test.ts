@@ -57,7 +57,10 @@ describe('an evaluation', () => {
     const { weights, head, dataset } = tessera.input();
     const inputs = ['--weights', weights, '--dataset', dataset, '--cfg-options', ...EVALUATION, TIGHT];
     const run = await command(tessera.state, 'run', 'tiny', '--head', head!, ...inputs);
-    expect(run.code).toBe(1);
+    expect(run.code).toBe(9);
+    const listed = JSON.parse((await command(tessera.state, 'ls', '--json')).stdout);
+    expect(listed[0]).toMatchObject({ config: 'tiny', state: 'completed', phase: 'partial', mIoU: null });
+    expect(listed[0].share).toBeLessThan(1);
     expect(run.stdout).toMatch(
       /^PARTIAL, not the exact mIoU: 2 of 12 images; the budget of 0\.0001 worker-hours/,
     );
