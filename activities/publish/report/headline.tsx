@@ -1,5 +1,7 @@
 import type { Results } from '../../../core/config/results.ts';
 import type { Share } from '../../../core/metric/metrics.ts';
+import { CopyAs } from './copy-as.tsx';
+import { summaryTable } from './copy-text.ts';
 import { count, duration, moment, percent } from './format.ts';
 import { Brand } from './html-page.tsx';
 
@@ -32,6 +34,7 @@ export function Headline({ results }: { results: Results }) {
         )}
       </dl>
       <Coverage results={results} />
+      <CopyAs id="summary-as" what="the metrics" table={summaryTable(results)} />
     </header>
   );
 }
