@@ -3,22 +3,21 @@ import { axeFindings } from './axe.ts';
 import { hasBrowser, useBrowser } from './browser.ts';
 import { PAGES } from './pages.ts';
 
-describe.skipIf(!hasBrowser).each(Object.entries(PAGES))(
-  'axe finds nothing wrong in the page of a %s',
-  (_, make) => {
-    const open = useBrowser();
+const SHOWN = [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { width: 390 }] as const;
 
-    it('in light and dark, on a phone, and printed', async () => {
-      const html = await make();
-      for (const options of [{ colorScheme: 'light' }, { colorScheme: 'dark' }, { width: 390 }] as const) {
-        const { page } = await open(html, options);
-        expect(await axeFindings(page), JSON.stringify(options)).toEqual([]);
-        if (!('width' in options)) {
-          await page.emulateMedia({ media: 'print' });
-          expect(await axeFindings(page), `${JSON.stringify(options)}, printed`).toEqual([]);
-        }
-        await page.close();
-      }
-    });
-  },
-);
+describe.skipIf(!hasBrowser)('axe finds nothing wrong, in light and dark, on a phone, and printed', () => {
+  const open = useBrowser();
+
+  it.each(Object.entries(PAGES))('in the page of: %s', async (_, make) => {
+    const html = await make();
+    for (const options of SHOWN) {
+      const { page } = await open(html, options);
+      expect(await axeFindings(page), JSON.stringify(options)).toEqual([]);
+      await page.close();
+    }
+    const { page } = await open(html);
+    await page.emulateMedia({ media: 'print' });
+    expect(await axeFindings(page), 'printed').toEqual([]);
+    await page.close();
+  });
+});
