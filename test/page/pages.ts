@@ -1,3 +1,4 @@
+import { renderIndex } from '../../activities/publish/index/render-index.tsx';
 import { renderComparison } from '../../activities/publish/report/comparison/render-comparison.tsx';
 import { renderTraining } from '../../activities/publish/report/training/render-training.tsx';
 import { renderTable } from '../../activities/publish/table/render-table.tsx';
@@ -5,6 +6,7 @@ import { compareRuns } from '../../core/metric/compare-runs.ts';
 import { comparedRuns } from './comparison.ts';
 import { publishedTable } from './published-table.ts';
 import { publishedReport } from './report-page.ts';
+import { runIndex } from './run-index.ts';
 import { trainingResults } from './training-results.ts';
 
 /** Every kind of page that Tessera makes, by its name. */
@@ -19,6 +21,7 @@ export const PAGES: Record<string, () => Promise<string>> = {
     }),
   training: async () => renderTraining({ ...(await trainingResults()), reproduce: ['npx tessera train'] }),
   table: async () => renderTable(await publishedTable()),
+  index: async () => renderIndex(runIndex()),
   async comparison() {
     const [a, b] = await comparedRuns();
     return renderComparison(compareRuns(a, [b], { resamples: 300, seed: 1, confidence: 0.95 }));

@@ -25,7 +25,7 @@ export function ClassTable({ results, classes }: { results: Results; classes: Da
         </div>
         {empty > 0 && (
           <label class="tool">
-            <input type="checkbox" id="show-empty" /> Show {count(empty)} without a value
+            <input type="checkbox" class="unfold" /> Show {count(empty)} without a value
           </label>
         )}
         <CopyAs id="classes-as" what="all classes" table={classesTable(results)} />
@@ -44,7 +44,7 @@ export function ClassTable({ results, classes }: { results: Results; classes: Da
           </thead>
           <tbody>
             {perClass.map((row) => (
-              <tr key={row.class} class={row.IoU === null ? 'empty' : undefined}>
+              <tr key={row.class} class={row.IoU === null ? 'folded' : undefined}>
                 <td class="muted">{row.class}</td>
                 <th scope="row">
                   <Swatch classes={classes} index={row.class} />

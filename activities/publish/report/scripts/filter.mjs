@@ -8,7 +8,7 @@ for (const tool of document.querySelectorAll('[data-script="filter"]')) {
     const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     const rows = [...frame.querySelectorAll('tbody tr')];
     for (const row of rows) {
-      const name = row.querySelector('th').textContent.toLowerCase();
+      const name = (row.dataset.words ?? row.querySelector('th').textContent).toLowerCase();
       row.hidden = !words.every((word) => name.includes(word));
     }
     frame.dataset.filter = words.length > 0 ? 'on' : 'off';
