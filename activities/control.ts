@@ -37,6 +37,8 @@ export interface ControlContext extends PlanContext {
   /** For partial downloads of weights, which survive a kill here. */
   scratchFolder: string;
   copyObject: CopyObject;
+  /** Hears what has changed of each fleet, as its run does. */
+  onFleetChange?: ((changes: WorkerState[]) => void) | undefined;
 }
 
 /** The control worker's activities: whatever touches the world without a GPU. */
@@ -76,6 +78,7 @@ export function controlActivities(context: ControlContext) {
           onChange: async (changes, all) => {
             beat.heartbeat(all.workers.filter(({ state }) => state === 'gone').slice(-MAX_REMEMBERED));
             await tell(client, fleet, changes);
+            context.onFleetChange?.(changes.workers);
           },
         });
       return asActivity(keep, { endsBySignal: true });

@@ -7,6 +7,7 @@ import type { TableResult } from '../core/config/table.ts';
 import type { TrainResult } from '../core/config/train-run.ts';
 import { notices } from './activities.ts';
 import { classify } from './failure.ts';
+import { countRun } from './metrics.ts';
 
 /** Of an input: whether and how its run is told of. Nobody has checked it yet: it may be anything. */
 interface Asked {
@@ -33,9 +34,11 @@ export async function withNotice<T extends EvalResult | TrainResult | TableResul
   const input: Asked = isObject(given) ? given : {};
   let planned: Pick<Config, 'name' | 'run'> | null = null;
   const tell = (end: Pick<Notice, 'state' | 'result' | 'failure'>) => {
+    const { workflowId, runId, startTime } = workflowInfo();
+    const seconds = Math.max(0, (Date.now() - startTime.getTime()) / 1000);
+    countRun(type, end.failure?.class ?? end.state, seconds);
     const asked = askedOf(input, planned);
     if (asked.notify === undefined && asked.overrides.length === 0) return null;
-    const { workflowId, runId, startTime } = workflowInfo();
     return told({
       asked,
       notice: {
@@ -45,7 +48,7 @@ export async function withNotice<T extends EvalResult | TrainResult | TableResul
         name: planned?.name ?? nameOf(input),
         ...(input.labels ? { labels: input.labels } : {}),
         startedAt: startTime.toISOString(),
-        seconds: Math.max(0, (Date.now() - startTime.getTime()) / 1000),
+        seconds,
         ...end,
       },
     });
