@@ -5,6 +5,7 @@ import { BadInput, Unavailable } from '../core/config/failures.ts';
 import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
 import { type Listing, listedInput } from '../core/config/listing.ts';
 import type { RunEnd } from '../core/config/notify.ts';
+import type { TrackedRun } from '../core/config/report.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
@@ -14,6 +15,7 @@ import { isRunOpen } from './is-run-open.ts';
 import { isSearchable } from './is-searchable.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
 import type { Launcher } from './launch/launcher.ts';
+import { reportRun } from './mlflow/report-run.ts';
 import { notify } from './notify/notify.ts';
 import { type PlanContext, planEval } from './plan/plan-eval.ts';
 import { planTable } from './plan/plan-table.ts';
@@ -37,6 +39,8 @@ export interface ControlContext extends PlanContext {
   /** For partial downloads of weights, which survive a kill here. */
   scratchFolder: string;
   copyObject: CopyObject;
+  /** Hears what has changed of each fleet, as its run does. */
+  onFleetChange?: ((changes: WorkerState[]) => void) | undefined;
 }
 
 /** The control worker's activities: whatever touches the world without a GPU. */
@@ -76,6 +80,7 @@ export function controlActivities(context: ControlContext) {
           onChange: async (changes, all) => {
             beat.heartbeat(all.workers.filter(({ state }) => state === 'gone').slice(-MAX_REMEMBERED));
             await tell(client, fleet, changes);
+            context.onFleetChange?.(changes.workers);
           },
         });
       return asActivity(keep, { endsBySignal: true });
@@ -108,6 +113,11 @@ export function controlActivities(context: ControlContext) {
 
     notify(end: RunEnd): Promise<void> {
       return asActivity(() => notify(end, process.env));
+    },
+
+    /** Brings a run at a tracking server to what is known of it now. */
+    reportRun(run: TrackedRun): Promise<void> {
+      return asActivity(() => reportRun(store, run, process.env));
     },
 
     discardUnpublished(prefix: string): Promise<void> {

@@ -5,11 +5,13 @@ import type {
   SegmentResult,
   SegmentTask,
   ServeTask,
+  TrainableConfig,
   TrainerReady,
   TrainRun,
 } from '../core/config/train-run.ts';
 import { savedCheckpoint } from '../core/train/checkpoints.ts';
 import { logSampling } from '../core/train/segments.ts';
+import type { TrainRecord } from '../core/train/train-log.ts';
 import { asActivity } from './as-activity.ts';
 import type { ShardEvaluator } from './evaluate/evaluate-shard.ts';
 import type { ServeEnd } from './train/features/serve-features.ts';
@@ -22,7 +24,11 @@ const TRAINING_LOG = 'trainingLog';
 const CHECKPOINT_SAVED = 'checkpointSaved';
 
 /** A GPU worker's activities: it does one thing at a time. */
-export function gpuActivities(evaluator: ShardEvaluator, training: TrainingWork) {
+export function gpuActivities(
+  evaluator: ShardEvaluator,
+  training: TrainingWork,
+  onTrainRecord: (config: TrainableConfig, record: TrainRecord) => void = () => {},
+) {
   const { worker } = evaluator;
   return {
     evaluateShard(task: ShardTask): Promise<ShardResult> {
@@ -44,7 +50,10 @@ export function gpuActivities(evaluator: ShardEvaluator, training: TrainingWork)
             ...beat,
             onReady: (address, token) =>
               void tell(TRAINER_READY, { attempt, worker, address, token } satisfies TrainerReady),
-            onLog: (record) => void (isTold(record.iter) && tell(TRAINING_LOG, record)),
+            onLog(record) {
+              onTrainRecord(run.config, record);
+              if (isTold(record.iter)) void tell(TRAINING_LOG, record);
+            },
             onSaved: (checkpoint) => tell(CHECKPOINT_SAVED, savedCheckpoint(checkpoint)),
           });
         },

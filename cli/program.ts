@@ -9,6 +9,7 @@ import { configsCommand } from './commands/configs.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { getCommand } from './commands/get.ts';
+import { indexCommand } from './commands/index-runs.ts';
 import { leftoversCommand } from './commands/leftovers.ts';
 import { logsCommand } from './commands/logs.ts';
 import { lsCommand } from './commands/ls.ts';
@@ -51,6 +52,7 @@ export function tesseraProgram(): Command {
     compareCommand,
     getCommand,
     openCommand,
+    indexCommand,
     planCommand,
     scheduleCommands,
     demoCommand,

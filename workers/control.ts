@@ -10,6 +10,7 @@ import { s3Copy } from '../activities/stage/s3-copy.ts';
 import { connect, createWorker } from './connection.ts';
 import { cacheFolder, codeVersion, stateFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
+import { fleetMetrics } from './metrics.ts';
 import { type Life, runProgram } from './program.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
 import { temporalSettings } from './temporal-settings.ts';
@@ -18,7 +19,7 @@ import { workflowBundle } from './workflow-bundle.ts';
 /** The control worker: workflows, and the activities that need no GPU. One is enough, several are fine. */
 async function main(life: Life): Promise<void> {
   const settings = temporalSettings();
-  installTelemetry();
+  const { hasMetrics } = installTelemetry();
   let worker: Worker | null = null;
   const healthPort = portOf('TESSERA_HEALTH_PORT');
   if (healthPort) await serveHealth(healthPort, () => worker?.getState() ?? 'STARTING');
@@ -43,6 +44,7 @@ async function main(life: Life): Promise<void> {
       scratchFolder: path.join(cacheFolder(), 'downloads'),
       copyObject: s3Copy(s3),
       codeVersion: codeVersion(),
+      onFleetChange: hasMetrics ? fleetMetrics() : undefined,
       imageDigest: process.env.TESSERA_IMAGE_DIGEST ?? null,
     }),
     // Heartbeats carry cancellation: a second is soon enough, the default (a minute) is not.

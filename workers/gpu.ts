@@ -17,6 +17,7 @@ import { endWhenLost } from './end-when-lost.ts';
 import { cacheFolder, scratchFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
 import { logWithTimes } from './log-times.ts';
+import { gpuMetrics } from './metrics.ts';
 import { type Life, runProgram } from './program.ts';
 import { watchRun } from './run-watch.ts';
 import { logFetch, logShards, logTraining } from './shard-log.ts';
@@ -34,7 +35,8 @@ async function main(life: Life): Promise<void> {
   const name = process.env.TESSERA_WORKER || os.hostname();
   console.log(`worker ${name} starts, for ${taskQueue}`);
   const settings = temporalSettings();
-  installTelemetry();
+  const { hasMetrics } = installTelemetry();
+  const metrics = hasMetrics ? gpuMetrics() : null;
   let worker: Worker | null = null;
   const healthPort = portOf('TESSERA_HEALTH_PORT');
   if (healthPort) await serveHealth(healthPort, () => worker?.getState() ?? 'STARTING');
@@ -44,24 +46,33 @@ async function main(life: Life): Promise<void> {
 
   const connection = await connect(settings);
   console.log(`connected to Temporal at ${settings.connection.address}, namespace ${settings.namespace}`);
-  const store = s3Store(await s3Client());
+  const s3 = s3Store(await s3Client());
+  const store = metrics?.countedStore(s3) ?? s3;
   const fetch: FetchWeights = (object, { model, signal }) =>
-    logFetch(object.uri, (onProgress) =>
-      fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),
+    logFetch(
+      object.uri,
+      (onProgress) =>
+        fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),
+      { onFetched: metrics?.onWeights },
     );
   const context = { store, worker: name, cacheFolder: cache.folder, fetch };
-  const evaluator = new ShardEvaluator({ ...context, startSeconds: process.uptime() });
+  const evaluator = new ShardEvaluator({
+    ...context,
+    ...(metrics ? { onTimings: metrics.onTimings } : {}),
+    startSeconds: process.uptime(),
+  });
   const training = trainingWork({ ...context, scratchFolder: path.join(scratchFolder(), 'checkpoints') });
   let lost: string | null = null;
   const onLost = (message: string) => {
     lost = message;
     if (worker?.getState() === 'RUNNING') worker.shutdown();
   };
+  const activities = gpuActivities(evaluator, training, metrics?.onTrainRecord);
   worker = await createWorker(settings, {
     connection,
     taskQueue,
     identity: name,
-    activities: logTraining(logShards(endWhenLost(gpuActivities(evaluator, training), onLost))),
+    activities: logTraining(logShards(endWhenLost(metrics?.counted(activities) ?? activities, onLost))),
     // One part at a time: a shard's images fill the batches, and a lost worker costs one shard.
     maxConcurrentActivityTaskExecutions: 1,
     maxHeartbeatThrottleInterval: '1s',

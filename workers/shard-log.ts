@@ -62,7 +62,7 @@ async function told<T>(
 export async function logFetch(
   uri: string,
   fetch: (onProgress: NonNullable<FetchOptions['onProgress']>) => Promise<string>,
-  log: Log = console.log,
+  { log = console.log, onFetched }: { log?: Log; onFetched?: ((bytes: number) => void) | undefined } = {},
 ): Promise<string> {
   const began = performance.now();
   let before: number | null = null;
@@ -72,6 +72,7 @@ export async function logFetch(
     bytes = done - before;
   });
   const seconds = (performance.now() - began) / 1000;
+  onFetched?.(bytes);
   log(
     bytes === 0
       ? `weights ${uri}: in the cache (${seconds.toFixed(1)} s)`

@@ -1,15 +1,18 @@
 import { DefaultLogger, type LogEntry, Runtime } from '@temporalio/worker';
 import { BadInput } from '../core/config/failures.ts';
+import { HISTOGRAM_BUCKETS } from './metrics.ts';
 
 /**
  * Sets up what Temporal's SDK tells: warnings on stderr, a line each, and metrics for Prometheus on
  * `TESSERA_METRICS_PORT`, if set. Signals are not its business: see program.ts.
  *
+ * @returns whether anybody can ask for metrics: without, none are counted
  * @throws BadInput if the port can't be had
  */
-export function installTelemetry(): void {
+export function installTelemetry(): { hasMetrics: boolean } {
   const port = portOf('TESSERA_METRICS_PORT');
-  const metrics = port === null ? {} : { metrics: { prometheus: { bindAddress: `0.0.0.0:${port}` } } };
+  const prometheus = { bindAddress: `0.0.0.0:${port}`, histogramBucketOverrides: HISTOGRAM_BUCKETS };
+  const metrics = port === null ? {} : { metrics: { prometheus } };
   try {
     Runtime.install({
       shutdownSignals: [],
@@ -23,6 +26,7 @@ export function installTelemetry(): void {
       cause,
     });
   }
+  return { hasMetrics: port !== null };
 }
 
 /** A port that a variable names; null without it. @throws BadInput if it is none */

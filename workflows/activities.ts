@@ -23,6 +23,14 @@ export const notices = proxyActivities<ControlActivities>({
   retry: { initialInterval: '1s', maximumInterval: '20s', maximumAttempts: 6 },
 });
 
+/** A tracking server that is away: as for notices; a training's first report may be long. */
+export const reports = proxyActivities<ControlActivities>({
+  ...CONTROL,
+  startToCloseTimeout: '2m',
+  scheduleToCloseTimeout: '5m',
+  retry: { initialInterval: '1s', maximumInterval: '20s', maximumAttempts: 6 },
+});
+
 /** Staging sends up to 12 GB and more over a laptop's line. */
 export const stage = proxyActivities<ControlActivities>({ ...CONTROL, startToCloseTimeout: '12h' });
 

@@ -27,7 +27,7 @@ export function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult
     : withNotice('EvalMIoU', input, (onPlan) => evalMIoU(input, undefined, onPlan));
 }
 
-async function evalMIoU(input: EvalInput, host?: FleetSpec, onPlan: OnPlan = () => {}): Promise<EvalResult> {
+async function evalMIoU(input: EvalInput, host?: FleetSpec, onPlan?: OnPlan): Promise<EvalResult> {
   const fleet = watchFleet();
   const progress = trackProgress(fleet);
   const listed = listRun();
@@ -39,7 +39,7 @@ async function evalMIoU(input: EvalInput, host?: FleetSpec, onPlan: OnPlan = () 
       return plan.result;
     }
     progress.plan(plan.run);
-    onPlan(plan.run.config);
+    onPlan?.(plan.run);
     const planned = Date.now();
     const launched = host ? borrowedFleet() : launchFleet(plan.run.fleet);
     return await evaluate(plan.run, input, { fleet, launched, progress, planned, listed });
@@ -79,7 +79,8 @@ async function evaluate(
     const { metrics, partial, resultsUri, reportUri } = await control.publishResults(request);
     await ended;
     progress.enter('done');
-    listed.done({ mIoU: metrics.mIoU, cost: listedCost(request.cost), resultsUri });
+    const share = partial ? { partial: partial.images / partial.ofImages } : {};
+    listed.done({ mIoU: metrics.mIoU, ...share, cost: listedCost(request.cost), resultsUri });
     const { images } = reduced.coverage;
     return { ...metrics, images, resultsUri, reportUri, ...(partial ? { partial } : {}) };
   } catch (error) {

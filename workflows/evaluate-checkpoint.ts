@@ -44,7 +44,7 @@ export async function evaluateCheckpoint(
 }
 
 function withoutLimits({
-  run: { budget: _b, notify: _n, ...run },
+  run: { budget: _b, notify: _n, report: _r, ...run },
   ...config
 }: TrainableConfig): EvalInput['config'] {
   return { ...config, run };
@@ -53,7 +53,7 @@ function withoutLimits({
 /** By `EvalMIoU`, a run of its own on this one's fleet. @throws BadInput if somebody has ended that one alone */
 async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoint): Promise<Evaluation> {
   const input: EvalInput = {
-    // Its workers are the training's, which counts what they cost and tells of its end.
+    // Its workers are the training's, which counts what they cost, tells of its end and reports it.
     ...{ config: withoutLimits(run.config), weights: run.weights.uri, head: head.uri },
     ...run.evaluation,
     output: joinUri(run.prefix, 'evaluations'),

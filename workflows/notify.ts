@@ -7,6 +7,8 @@ import type { TableResult } from '../core/config/table.ts';
 import type { TrainResult } from '../core/config/train-run.ts';
 import { notices } from './activities.ts';
 import { classify } from './failure.ts';
+import { countRun } from './metrics.ts';
+import { type PlannedRun, type Reporter, reporterOf } from './report.ts';
 
 /** Of an input: whether and how its run is told of. Nobody has checked it yet: it may be anything. */
 interface Asked {
@@ -18,12 +20,12 @@ interface Asked {
   rows?: unknown;
 }
 
-/** Takes note of what the plan says: a config that is named may ask for notices, too. */
-export type OnPlan = (config: Pick<Config, 'name' | 'run'>) => void;
+/** Takes note of what the plan says: a config that is named may ask for notices and reports, too. */
+export type OnPlan = (run: PlannedRun) => Reporter;
 
 /**
- * Does a run's work, and tells of its end whom the config names (`run.notify`): done, failed or cancelled. That nobody
- * could be told is logged, and changes nothing. Where nothing is to be told, nothing is done.
+ * Does a run's work, and tells of its end (done, failed or cancelled) whom the config names: `run.notify`, `run.report`.
+ * That nobody could be told is logged, and changes nothing. Where nothing is to be told, nothing is done.
  */
 export async function withNotice<T extends EvalResult | TrainResult | TableResult>(
   type: Notice['type'],
@@ -31,11 +33,14 @@ export async function withNotice<T extends EvalResult | TrainResult | TableResul
   work: (onPlan: OnPlan) => Promise<T>,
 ): Promise<T> {
   const input: Asked = isObject(given) ? given : {};
-  let planned: Pick<Config, 'name' | 'run'> | null = null;
+  let planned: PlannedRun['config'] | null = null;
+  let reporter: Reporter | null = null;
   const tell = (end: Pick<Notice, 'state' | 'result' | 'failure'>) => {
+    const { workflowId, runId, startTime } = workflowInfo();
+    const seconds = Math.max(0, (Date.now() - startTime.getTime()) / 1000);
+    countRun(type, end.failure?.class ?? end.state, seconds);
     const asked = askedOf(input, planned);
     if (asked.notify === undefined && asked.overrides.length === 0) return null;
-    const { workflowId, runId, startTime } = workflowInfo();
     return told({
       asked,
       notice: {
@@ -45,23 +50,24 @@ export async function withNotice<T extends EvalResult | TrainResult | TableResul
         name: planned?.name ?? nameOf(input),
         ...(input.labels ? { labels: input.labels } : {}),
         startedAt: startTime.toISOString(),
-        seconds: Math.max(0, (Date.now() - startTime.getTime()) / 1000),
+        seconds,
         ...end,
       },
     });
   };
+  const end = (news: Parameters<typeof tell>[0]) => Promise.all([tell(news), reported(reporter, news)]);
   let result: T;
   try {
-    result = await work((config) => {
-      planned = config;
+    result = await work((run) => {
+      planned = run.config;
+      reporter = reporterOf(type === 'TrainHead' ? type : 'EvalMIoU', run);
+      return reporter;
     });
   } catch (error) {
-    await tell(
-      isCancellation(error) ? { state: 'cancelled' } : { state: 'failed', failure: classify(error) },
-    );
+    await end(isCancellation(error) ? { state: 'cancelled' } : { state: 'failed', failure: classify(error) });
     throw error;
   }
-  await tell({ state: 'done', result: resultOf(result) });
+  await end({ state: 'done', result: resultOf(result) });
   return result;
 }
 
@@ -72,6 +78,17 @@ async function told(end: RunEnd): Promise<void> {
   } catch (error) {
     log.warn(`nobody was told of the end of ${end.notice.workflowId}: ${classify(error).message}`);
   }
+}
+
+function reported(
+  reporter: Reporter | null,
+  { state, result, failure }: Pick<Notice, 'state' | 'result' | 'failure'>,
+) {
+  return reporter?.ended({
+    state,
+    ...(result ? { resultsUri: result.resultsUri } : {}),
+    ...(failure ? { failure } : {}),
+  });
 }
 
 /** What is asked for is looked at in the activity; without a plan the input alone says it. */

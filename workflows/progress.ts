@@ -6,6 +6,7 @@ import { decodeMatrix } from '../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../core/metric/metrics.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
+import { countFailure } from './metrics.ts';
 
 export const progressQuery = defineQuery<Progress>('progress');
 
@@ -85,6 +86,7 @@ export function trackProgress(fleet: FleetView): ProgressTracker {
       tellDetails();
     },
     failed(failure) {
+      countFailure(failure.class);
       failures.push(failure);
       tellDetails();
     },

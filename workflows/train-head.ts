@@ -12,6 +12,7 @@ import { type FleetView, watchFleet } from './fleet-view.ts';
 import { launchFleet, notDone } from './launch-fleet.ts';
 import { type ListedOutcome, listRun } from './listing.ts';
 import { type OnPlan, withNotice } from './notify.ts';
+import type { Reporter } from './report.ts';
 import { reproduceTraining } from './reproduce-training.ts';
 import { checkpointText, type TrainTracker, trackTraining } from './train-progress.ts';
 import { type Training, trainUntil } from './train-segments.ts';
@@ -41,8 +42,8 @@ async function trainHead(input: TrainInput, onPlan: OnPlan): Promise<TrainResult
     isPlanned = true;
     if (plan.checkpoint) view.knowCheckpoint(plan.checkpoint);
     progress.plan(plan.run, plan.evaluations);
-    onPlan(plan.run.config);
-    const result = await train(plan, input, { fleet, view, progress });
+    const reporter = onPlan(plan.run);
+    const result = await train(plan, input, { fleet, view, progress, reporter });
     listed.done(outcomeOf(result));
     return result;
   } catch (error) {
@@ -63,6 +64,7 @@ interface Watched {
   fleet: FleetView;
   view: TrainingView;
   progress: TrainTracker;
+  reporter: Reporter;
 }
 
 async function train(
@@ -122,7 +124,7 @@ function withinBudget<T>(
 /** From stop to stop: evaluate where that is to be done, train to the next one. */
 async function trainAndEvaluate(
   run: TrainRun,
-  { fleet, view, progress }: Watched,
+  { fleet, view, progress, reporter }: Watched,
 ): Promise<{ segments: TrainOutcome['segments']; evaluateSeconds: number }> {
   const { train } = run.config;
   const training: Training = { run, fleet, view, attempts: 0, isReached: true, onFailure: progress.failed };
@@ -137,6 +139,7 @@ async function trainAndEvaluate(
       const began = Date.now();
       const evaluation = await evaluateCheckpoint(training, checkpoint);
       progress.evaluated(evaluation);
+      reporter.progress();
       evaluateSeconds += (Date.now() - began) / 1000;
     }
     if (step >= train.steps) return { segments, evaluateSeconds };

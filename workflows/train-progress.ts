@@ -4,6 +4,7 @@ import type { SavedCheckpoint, TrainProgress, TrainRun } from '../core/config/tr
 import { bestOf, type Evaluation } from '../core/train/train-log.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
+import { countFailure } from './metrics.ts';
 import type { TrainingView } from './training-view.ts';
 
 const trainProgressQuery = defineQuery<TrainProgress>('progress');
@@ -83,6 +84,7 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
       tellDetails();
     },
     failed(failure) {
+      countFailure(failure.class);
       failures.push(failure);
       if (failures.length > MAX_FAILURES) failures.shift();
       tellDetails();

@@ -13,31 +13,43 @@ interface LocalWorker {
   log: string;
   process: TiedProcess;
   createdAtMs: number;
+  /** No two living workers have the same. */
+  slot: number;
   gone: WorkerState | null;
 }
 
 /**
  * Workers as child processes of this one: the same program that a pod runs, no cluster.
- * They end with us, however we end; a control worker that comes back launches anew.
+ * They end with us, however we end; a control worker that comes back launches anew. With `TESSERA_LOCAL_METRICS_PORT` they
+ * serve their metrics on ports from that one on.
  */
 export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = process.env): Launcher {
   // A port is one process's own.
   const withoutPorts = Object.fromEntries(Object.entries(env).filter(([name]) => !PORTS.includes(name)));
   const fleets = new Map<string, LocalWorker[]>();
+  const metricsPort = env.TESSERA_LOCAL_METRICS_PORT;
+  const freeSlot = () => {
+    const taken = [...fleets.values()].flat().flatMap(({ gone, slot }) => (gone ? [] : [slot]));
+    let slot = 0;
+    while (taken.includes(slot)) slot++;
+    return slot;
+  };
 
   async function start(fleet: FleetSpec, name: string): Promise<LocalWorker> {
     const log = path.join(logFolder, `${name}.log`);
     await mkdir(logFolder, { recursive: true });
+    const slot = freeSlot();
     const child = spawnTied(process.execPath, programArguments('workers/gpu'), {
       env: {
         ...withoutPorts,
+        ...(metricsPort ? { TESSERA_METRICS_PORT: `${Number(metricsPort) + slot}` } : {}),
         TESSERA_TASK_QUEUE: fleet.taskQueue,
         TESSERA_WORKER: name,
         TESSERA_LOG_TIMES: '1',
       },
       output: { file: log },
     });
-    const worker: LocalWorker = { name, log, process: child, createdAtMs: Date.now(), gone: null };
+    const worker: LocalWorker = { name, log, process: child, createdAtMs: Date.now(), slot, gone: null };
     child.exited.then(async ({ code, signal }) => {
       const message = signal ? `killed by ${signal}` : `exit code ${code}`;
       worker.gone = {

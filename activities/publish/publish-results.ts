@@ -12,6 +12,7 @@ import { decodeMatrix, matrixToBytes } from '../../core/metric/matrix-codec.ts';
 import { extraMetrics, matrixMetrics } from '../../core/metric/metrics.ts';
 import { readResults } from '../../core/read-results.ts';
 import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
+import { evaluationEvents, eventFileUri } from '../../core/tensorboard/event-files.ts';
 import { checkOutput } from './check-output.ts';
 import { mmsegEval, mmsegEvalFileName } from './mmseg-eval.ts';
 import { publishOnce } from './publish-once.ts';
@@ -111,7 +112,7 @@ async function writeFiles(store: Store, now: () => number, input: PublishInput):
   const bytes = matrixToBytes(matrix);
   const finished = finishRun(input, now());
   const results = assembleResults({ ...input, ...finished }, matrix, { bytes, perImage, overlays });
-  const { artifacts } = results;
+  const { artifacts, run } = results;
   const report = renderReport({ ...input, results, matrix, overlays });
   await store.write(artifacts.confusionMatrix, bytes, { contentType: 'application/octet-stream' });
   if (artifacts.perImage && perImage)
@@ -121,6 +122,8 @@ async function writeFiles(store: Store, now: () => number, input: PublishInput):
   });
   const mmseg = `${JSON.stringify(mmsegEval(results.run.config.name, results), null, 4)}\n`;
   await store.write(artifacts.mmsegEval, Buffer.from(mmseg), { contentType: 'application/json' });
+  if (run.config.run.report?.tensorboard)
+    await store.write(eventFileUri(input.outputPrefix), evaluationEvents(results));
   await store.write(artifacts.report, Buffer.from(report), { contentType: 'text/html; charset=utf-8' });
   return results;
 }
@@ -248,10 +251,18 @@ async function readOverlays(store: Store, input: PublishInput) {
   const found = await Promise.all(
     input.overlays.map(async (id) => {
       const body = await unlessAbsent(store.read(overlayUri(input, id)));
-      return body && { id, dataUri: `data:image/webp;base64,${body.toString('base64')}` };
+      if (!body) return null;
+      const errors = await unlessAbsent(
+        store.read(joinUri(input.outputPrefix, 'overlays', `${id}.errors.png`)),
+      );
+      return { id, dataUri: dataUri('image/webp', body), errors: errors && dataUri('image/png', errors) };
     }),
   );
   return found.filter((overlay) => overlay !== null);
+}
+
+function dataUri(type: string, body: Buffer): string {
+  return `data:${type};base64,${body.toString('base64')}`;
 }
 
 function overlayUri({ outputPrefix }: { outputPrefix: string }, id: string): string {

@@ -12,7 +12,7 @@ import {
   removeSuperfluous,
   writeCheckpoint,
 } from '../../core/train/checkpoints.ts';
-import { logUri } from '../../core/train/train-log.ts';
+import { type LogFile, writeLogFile } from '../../core/train/log-files.ts';
 import { type DiskNeed, ensureRoom, withRoom } from '../disk-room.ts';
 import {
   type CheckpointMeta,
@@ -73,7 +73,7 @@ export class Checkpoints implements AsyncDisposable {
    * @throws BadData if the state holds what is no number; Unavailable if the disk is full, or if the store didn't
    *   take the checkpoint before
    */
-  async save(state: HeadState, meta: CheckpointMeta, notes: Notes, log: Uint8Array): Promise<void> {
+  async save(state: HeadState, meta: CheckpointMeta, notes: Notes, log: LogFile[]): Promise<void> {
     await this.#sending;
     const { step } = state;
     const write = () => writeCheckpointFiles(this.#folder, `iter_${step}`, state, meta);
@@ -109,7 +109,7 @@ export class Checkpoints implements AsyncDisposable {
     step: number,
     { head, optimizer }: { head: WrittenFile; optimizer: WrittenFile },
     notes: Notes,
-    log: Uint8Array,
+    log: LogFile[],
   ): Promise<void> {
     const { store, prefix, onSaved } = this.#options;
     const folder = checkpointFolder(prefix);
@@ -124,7 +124,7 @@ export class Checkpoints implements AsyncDisposable {
     const there = await this.#patiently(() => unlessAbsent(readCheckpoint(store, uri)));
     if (there?.evaluation && there.head.sha256 === checkpoint.head.sha256)
       checkpoint.evaluation = there.evaluation;
-    await this.#patiently(() => store.write(logUri(prefix), log, JSON_TYPE));
+    for (const file of log) await this.#patiently(() => writeLogFile(store, file));
     await this.#patiently(() => writeCheckpoint(store, checkpoint));
     this.saved = checkpoint;
     await onSaved(checkpoint);

@@ -7,8 +7,9 @@ import {
   removeSuperfluous,
   writeCheckpoint,
 } from '../../core/train/checkpoints.ts';
+import { logFiles, writeLogFile } from '../../core/train/log-files.ts';
 import { epochAt } from '../../core/train/segments.ts';
-import { type Evaluation, evaluationLine, formatLog, logUri, readLog } from '../../core/train/train-log.ts';
+import { type Evaluation, evaluationLine, readLog } from '../../core/train/train-log.ts';
 
 /**
  * Writes an evaluation into the training's log and its checkpoint's pointer, so that it is known to whoever goes on,
@@ -30,7 +31,7 @@ export async function recordEvaluation(store: Store, run: TrainRun, evaluation: 
   const lr = Number(before.findLast(({ mode }) => mode === 'train')?.lr ?? 0);
   const epoch = epochAt(step - 1, config.train.batch, dataset.images);
   const lines = [...before, evaluationLine(evaluation, perClass, { epoch, lr })];
-  await store.write(logUri(prefix), formatLog(lines), { contentType: 'application/json' });
+  for (const file of logFiles(prefix, lines, config)) await writeLogFile(store, file);
 
   await removeSuperfluous(store, folder);
 }

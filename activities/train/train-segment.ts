@@ -188,7 +188,7 @@ async function save<Batch>({ context, task, trainer, checkpoints, log }: Segment
   };
   const writer = { workflowId, runId, worker: context.worker };
   const notes = { seed, logWindow: log.window(), recipe: recipeOf(run), start: run.start, writer };
-  await checkpoints.save(state, meta, notes, log.bytes());
+  await checkpoints.save(state, meta, notes, log.files());
 }
 
 /** Of a cancelled run: where it stands. It may be no further than the last checkpoint. */

@@ -3,11 +3,11 @@ import type { StepLog } from '../../core/config/train.ts';
 import type { TrainRun } from '../../core/config/train-run.ts';
 import type { Store } from '../../core/store.ts';
 import type { Checkpoint } from '../../core/train/checkpoints.ts';
+import { type LogFile, logFiles } from '../../core/train/log-files.ts';
 import { epochAt } from '../../core/train/segments.ts';
 import {
   addToWindow,
   EMPTY_WINDOW,
-  formatLog,
   type LogLine,
   type LogWindow,
   readLog,
@@ -33,7 +33,7 @@ export interface TrainingLog {
   secondsPerStep(): number;
   /** What no line has yet. */
   window(): LogWindow;
-  bytes(): Uint8Array;
+  files(): LogFile[];
 }
 
 /** The log of the run so far, up to the checkpoint that it goes on from. */
@@ -69,7 +69,7 @@ export async function openTrainingLog(
     epoch,
     secondsPerStep: () => times.reduce((sum, time) => sum + time, 0) / times.length,
     window: () => window,
-    bytes: () => formatLog(lines),
+    files: () => logFiles(run.prefix, lines, config),
   };
 }
 
@@ -78,6 +78,7 @@ function header({ config, codeVersion }: TrainRun): LogLine {
     env_info: `Node ${process.versions.node}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} threads`,
     seed: config.train.seed,
     exp_name: config.name,
+    started_at: new Date().toISOString(),
     tessera_version: codeVersion,
     config: JSON.stringify(config),
   };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NotifySchema } from './notify.ts';
+import { ReportSchema } from './report.ts';
 import { TrainSchema } from './train.ts';
 
 /**
@@ -168,6 +169,8 @@ const run = z.strictObject({
     .optional(),
   /** Who is told when the run ends. */
   notify: NotifySchema.optional(),
+  /** Where else the run's figures are to be seen. */
+  report: ReportSchema.optional(),
 });
 
 export const ConfigSchema = z.strictObject({

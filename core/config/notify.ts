@@ -1,64 +1,25 @@
 import { z } from 'zod';
 import { FAILURE_CLASSES } from './failures.ts';
 import { LabelsSchema } from './labels.ts';
+import { addressVariable, openAddress } from './receiver.ts';
 
 /** What names of environment variables with addresses begin with: no other variable of a control worker can be named. */
 export const NOTIFY_PREFIX = 'TESSERA_NOTIFY_';
 
-/** Hosts whose addresses are secrets themselves. */
-const SECRET_HOSTS = [
-  'hooks.slack.com',
-  'discord.com',
-  'discordapp.com',
-  'webhook.office.com',
-  'logic.azure.com',
-  'chat.googleapis.com',
-  'hooks.zapier.com',
-  'maker.ifttt.com',
-  'api.telegram.org',
-];
-const SECRET_PARAMETERS = /^(access_?)?(token|key|api_?key|secret|sig|signature|code|password|auth)$/i;
-
 const remedy = `put it into an environment variable of the control worker and name that: urlFrom: { env: ${NOTIFY_PREFIX}… }`;
-
-const url = z.string().superRefine((text, context) => {
-  const message = urlProblem(text);
-  if (message) context.addIssue({ code: 'custom', message });
-});
 
 /** Who is told when a run ends. */
 export const NotifySchema = z
   .strictObject({
     /** Of a receiver without credentials: what is written here is in Temporal's history and in the results. */
-    url: url.optional(),
+    url: openAddress(remedy).optional(),
     /** The address is in an environment variable of the control worker. */
-    urlFrom: z
-      .strictObject({
-        env: z
-          .string()
-          .regex(new RegExp(`^${NOTIFY_PREFIX}[A-Z0-9_]+$`), `expected a name like ${NOTIFY_PREFIX}URL`),
-      })
-      .optional(),
+    urlFrom: addressVariable(NOTIFY_PREFIX).optional(),
   })
   .refine((notify) => (notify.url === undefined) !== (notify.urlFrom === undefined), {
     error: 'expected either url or urlFrom',
   });
 export type Notify = z.infer<typeof NotifySchema>;
-
-/** Why an address may not be written into a config, without the address; null if it may. */
-function urlProblem(text: string): string | null {
-  const address = URL.canParse(text) ? new URL(text) : null;
-  if (!address || !/^https?:$/.test(address.protocol)) return 'expected http://… or https://…';
-  if (address.username || address.password)
-    return `has credentials, which would be in the results: ${remedy}`;
-  const host = SECRET_HOSTS.find(
-    (name) => address.hostname === name || address.hostname.endsWith(`.${name}`),
-  );
-  if (host) return `addresses at ${host} are secrets, which would be in the results: ${remedy}`;
-  const parameter = [...address.searchParams.keys()].find((name) => SECRET_PARAMETERS.test(name));
-  if (parameter) return `has '${parameter}', which would be in the results: ${remedy}`;
-  return null;
-}
 
 const share = z.number().nullable();
 

@@ -43,6 +43,8 @@ export interface LogHeader {
   env_info: string;
   seed: number;
   exp_name: string;
+  /** Earlier versions did not tell. */
+  started_at?: string;
   tessera_version: string;
   config: string;
 }

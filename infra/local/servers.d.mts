@@ -7,3 +7,6 @@ export function ensureServer(
   name: 'temporal' | 'versitygw' | 'kube' | 'kwok',
   options?: { signal?: AbortSignal },
 ): Promise<string>;
+
+/** Where programs keep what can be made again. */
+export function cacheFolder(): string;

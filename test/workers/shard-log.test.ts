@@ -35,6 +35,7 @@ test('a shard that fails is told with its cause, and fails all the same', async 
 
 test('a fetch is told in bytes and speed; what an earlier one left does not count', async () => {
   const lines: string[] = [];
+  const bytes: number[] = [];
   const log = (line: string) => lines.push(line);
   await logFetch(
     's3://b/w.pth',
@@ -44,9 +45,12 @@ test('a fetch is told in bytes and speed; what an earlier one left does not coun
       onProgress(12_000_000, 12_000_000);
       return '/cache/w';
     },
-    log,
+    { log, onFetched: (count) => bytes.push(count) },
   );
   expect(lines[0]).toMatch(/^weights s3:\/\/b\/w\.pth: 10\.0 MB in 0\.1 s \(\d+ MB\/s\)$/);
-  expect(await logFetch('s3://b/w.pth', async () => '/cache/w', log)).toBe('/cache/w');
+  expect(
+    await logFetch('s3://b/w.pth', async () => '/cache/w', { log, onFetched: (count) => bytes.push(count) }),
+  ).toBe('/cache/w');
   expect(lines[1]).toBe('weights s3://b/w.pth: in the cache (0.0 s)');
+  expect(bytes).toEqual([10_000_000, 0]);
 });

@@ -17,7 +17,7 @@ async function outcome(objects: Map<string, Buffer>) {
     checkpoints: checkpoints.map(({ step, head, optimizer }) => ({
       ...{ step, head: head.sha256, optimizer: optimizer.sha256 },
     })),
-    log: log.map(({ time, data_time, ...line }) => line),
+    log: log.map(({ time, data_time, started_at, ...line }) => line),
   };
 }
 
