@@ -84,6 +84,21 @@ export const VARIABLES: Variable[] = [
     means: 'Secret address of a webhook that a config names: `run.notify.urlFrom.env`.',
   },
   {
+    name: 'TESSERA_MLFLOW_*',
+    setBy: 'you',
+    readBy: 'control worker',
+    default: 'none',
+    means:
+      'Address of an MLflow server that a config names: `run.report.mlflow.uriFrom.env`; with `_TOKEN` at the end, its token.',
+  },
+  {
+    name: 'TESSERA_LOCAL_METRICS_PORT',
+    setBy: 'you',
+    readBy: 'control worker',
+    default: 'none: no metrics of local workers',
+    means: 'First port of `/metrics` of workers that run as processes.',
+  },
+  {
     name: 'TESSERA_LAUNCHER',
     setBy: 'the manifests',
     readBy: 'control worker, `tessera doctor`',
@@ -194,6 +209,13 @@ export const VARIABLES: Variable[] = [
     readBy: 'tests',
     default: 'none: these tests are skipped',
     means: 'Python with OpenCV and mmcv, whose pixels are compared.',
+  },
+  {
+    name: 'TESSERA_TRANSCRIPT',
+    setBy: 'developers',
+    readBy: 'tests',
+    default: 'none',
+    means: 'File that keeps what the commands print in the test on a cluster.',
   },
   {
     name: 'TESSERA_PROFILE',

@@ -15,6 +15,7 @@ import { RunMemoSchema } from '../../core/config/listing.ts';
 import { DatasetManifestSchema, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import { NoticeSchema } from '../../core/config/notify.ts';
 import { ResultsSchema } from '../../core/config/results.ts';
+import { IndexSchema } from '../../core/config/run-index.ts';
 import { StageDatasetInputSchema, StageWeightsInputSchema } from '../../core/config/stage.ts';
 import { TableInputSchema, TableSchema } from '../../core/config/table.ts';
 import { TrainResultsSchema } from '../../core/config/train-results.ts';
@@ -135,6 +136,7 @@ export const SCHEMA_PAGES: SchemaPage[] = [
         schema: CalibrationSchema,
       },
       { title: 'tessera compare', intro: '', schema: ComparisonSchema },
+      { title: 'tessera index', intro: '', schema: IndexSchema },
       { title: 'tessera schedule ls', intro: '', schema: SchedulesSchema },
       { title: 'tessera doctor', intro: '', schema: DoctorSchema },
       { title: 'Notice', intro: 'What `run.notify` posts when a run ends.', schema: NoticeSchema },

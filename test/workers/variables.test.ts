@@ -7,7 +7,7 @@ import { VARIABLES } from '../../workers/variables.ts';
 
 const TABLE = 'workers/variables.ts';
 /** Set and read by tests alone. */
-const OF_TESTS = ['TESSERA_TEST_FAULT', 'TESSERA_X', 'TESSERA_NOTIFY_TEST'];
+const OF_TESTS = ['TESSERA_TEST_FAULT', 'TESSERA_X'];
 
 /** The names that sources have, but for those of the table itself. */
 function namesIn(...paths: string[]): Set<string> {
@@ -21,7 +21,7 @@ function namesIn(...paths: string[]): Set<string> {
   const names = sources.flatMap(
     (file) => readFileSync(join(PACKAGE, file), 'utf8').match(/\bTESSERA_[A-Z0-9_]+/g) ?? [],
   );
-  return new Set(names.map((name) => (name.startsWith('TESSERA_NOTIFY_') ? 'TESSERA_NOTIFY_*' : name)));
+  return new Set(names.map((name) => name.replace(/^TESSERA_(NOTIFY|MLFLOW)_.*/, 'TESSERA_$1_*')));
 }
 
 const table: string[] = VARIABLES.map(({ name }) => name);
