@@ -13,8 +13,8 @@ const WIDTH = 1160;
 const SHORTENED = `
   #confusions, nav, #overlays .legend, #overlays .more, .overlays { display: none }
   main > section { margin-top: 30px }
-  .tall { max-height: 250px }
-  .viewer { --ratio: 1 !important }
+  .tall { max-height: 221px }
+  .viewer { --ratio: 0.78 !important }
   main { padding-bottom: 24px }
 `;
 
