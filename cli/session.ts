@@ -49,15 +49,16 @@ export async function findServers(): Promise<'named' | 'stack' | 'none'> {
 }
 
 /**
- * As `openSession`, for what only looks at runs: it starts no servers.
+ * As `openSession`, for what is to outlive the command, or was there before it: it starts no servers.
  *
+ * @param otherwise what else a user may do without servers
  * @throws BadInput if there are none
  */
-export async function openRunning(): Promise<Session> {
+export async function openRunning(otherwise = ''): Promise<Session> {
   if ((await findServers()) !== 'none') return connectSession(null, async () => {});
   throw new BadInput(
     `no local stack is up (${path.join(stateFolder(), 'stack.json')}), and TEMPORAL_ADDRESS is not set: start one ` +
-      'with `tessera stack` (earlier runs are still in it), or set TEMPORAL_ADDRESS. A folder or an s3:// address needs neither',
+      `with \`tessera stack\` (earlier runs are still in it), or set TEMPORAL_ADDRESS${otherwise}`,
   );
 }
 

@@ -79,7 +79,8 @@ async function evaluate(
     const { metrics, partial, resultsUri, reportUri } = await control.publishResults(request);
     await ended;
     progress.enter('done');
-    listed.done({ mIoU: metrics.mIoU, cost: listedCost(request.cost), resultsUri });
+    const share = partial ? { partial: partial.images / partial.ofImages } : {};
+    listed.done({ mIoU: metrics.mIoU, ...share, cost: listedCost(request.cost), resultsUri });
     const { images } = reduced.coverage;
     return { ...metrics, images, resultsUri, reportUri, ...(partial ? { partial } : {}) };
   } catch (error) {

@@ -2,7 +2,7 @@ import { isCancellation, upsertMemo, upsertSearchAttributes } from '@temporalio/
 import { type Listing, MEMO_KEY, type RunMemo } from '../core/config/listing.ts';
 import { classify } from './failure.ts';
 
-export type ListedOutcome = Partial<Pick<RunMemo, 'mIoU' | 'cost' | 'resultsUri'>>;
+export type ListedOutcome = Partial<Pick<RunMemo, 'mIoU' | 'partial' | 'cost' | 'resultsUri'>>;
 
 /** Keeps what lists of runs show: in the run's memo and, where Temporal has them, in search attributes. */
 export interface ListedRun {

@@ -2,15 +2,16 @@ import { encode } from 'fast-png';
 import sharp from 'sharp';
 import type { DatasetClasses } from '../../core/config/config.ts';
 import type { ShardTask } from '../../core/config/eval.ts';
+import { errorMap, OVERLAY_GAP_PX } from '../../core/image/error-map.ts';
 import { paint } from '../../core/image/paint.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
+import type { Size } from '../../core/image/test-size.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import type { LoadedImage } from './load-image.ts';
 
 /** Three pictures beside each other shall fit a page, and a WebP picture has at most 16,383 rows. */
 const MAX_WIDTH_PX = 420;
 const MAX_HEIGHT_PX = 1680;
-const GAP_PX = 6;
 const REPORT_OPACITY = 0.6;
 
 /**
@@ -38,10 +39,11 @@ export async function writePictures(
     await store.write(uri, picture, { contentType });
   };
   const { picture, underlay } = image;
-  if (classes && picture && overlays.includes(image.id))
-    await writePicture(at('overlays', '.webp'), 'image/webp', () =>
-      triptych(picture, { labels: image.labels, prediction }, classes),
-    );
+  if (classes && picture && overlays.includes(image.id)) {
+    const maps = { labels: image.labels, prediction };
+    await writePicture(at('overlays', '.webp'), 'image/webp', () => triptych(picture, maps, classes));
+    await writePicture(at('overlays', '.errors.png'), 'image/png', () => errorPicture(picture, maps));
+  }
   if (classes && show && underlay)
     await writePicture(at('show', '.jpg'), 'image/jpeg', async () =>
       toJpeg({ ...underlay, data: paint(underlay.data, prediction, classes.classes, show.opacity) }),
@@ -75,16 +77,18 @@ function toJpeg({ width, height, data }: RgbImage): Promise<Buffer> {
     .toBuffer();
 }
 
+interface Maps {
+  labels: Uint8Array;
+  prediction: Uint8Array;
+}
+
 /** Image, truth and prediction side by side in the dataset's palette: a WebP picture. */
 async function triptych(
   { width, height, data: picture }: RgbImage,
-  { labels, prediction }: { labels: Uint8Array; prediction: Uint8Array },
+  { labels, prediction }: Maps,
   { classes }: DatasetClasses,
 ): Promise<Buffer> {
-  const scale = Math.min(1, MAX_WIDTH_PX / width, MAX_HEIGHT_PX / height);
-  // Of a panorama of 1200×1 pixels a row is left.
-  const w = Math.max(1, Math.round(width * scale));
-  const h = Math.max(1, Math.round(height * scale));
+  const { width: w, height: h } = panelSize({ width, height });
   const painted = (map: Uint8Array) => paint(picture, map, classes, REPORT_OPACITY);
   const panels = await Promise.all(
     [picture, painted(labels), painted(prediction)].map((data) =>
@@ -95,8 +99,22 @@ async function triptych(
     ),
   );
   const background = { r: 0, g: 0, b: 0, alpha: 0 };
-  return sharp({ create: { width: 3 * w + 2 * GAP_PX, height: h, channels: 4, background } })
-    .composite(panels.map((input, i) => ({ input, left: i * (w + GAP_PX), top: 0 })))
+  return sharp({ create: { width: 3 * w + 2 * OVERLAY_GAP_PX, height: h, channels: 4, background } })
+    .composite(panels.map((input, i) => ({ input, left: i * (w + OVERLAY_GAP_PX), top: 0 })))
     .webp({ quality: 82 })
     .toBuffer();
+}
+
+/** Where both maps differ, in the size of one of those three: a PNG picture. */
+function errorPicture(size: Size, { labels, prediction }: Maps): Promise<Buffer> {
+  const shown = panelSize(size);
+  return sharp(errorMap(labels, prediction, size, shown), { raw: { ...shown, channels: 4 } })
+    .png({ palette: true, colours: 4 })
+    .toBuffer();
+}
+
+function panelSize({ width, height }: Size): Size {
+  const scale = Math.min(1, MAX_WIDTH_PX / width, MAX_HEIGHT_PX / height);
+  // Of a panorama of 1200×1 pixels a row is left.
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
 }

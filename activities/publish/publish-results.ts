@@ -251,10 +251,18 @@ async function readOverlays(store: Store, input: PublishInput) {
   const found = await Promise.all(
     input.overlays.map(async (id) => {
       const body = await unlessAbsent(store.read(overlayUri(input, id)));
-      return body && { id, dataUri: `data:image/webp;base64,${body.toString('base64')}` };
+      if (!body) return null;
+      const errors = await unlessAbsent(
+        store.read(joinUri(input.outputPrefix, 'overlays', `${id}.errors.png`)),
+      );
+      return { id, dataUri: dataUri('image/webp', body), errors: errors && dataUri('image/png', errors) };
     }),
   );
   return found.filter((overlay) => overlay !== null);
+}
+
+function dataUri(type: string, body: Buffer): string {
+  return `data:${type};base64,${body.toString('base64')}`;
 }
 
 function overlayUri({ outputPrefix }: { outputPrefix: string }, id: string): string {

@@ -20,8 +20,8 @@ import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
 import type { PlanOptions } from '../commands/plan.ts';
 import { chosenConfig } from '../inputs/chosen-config.ts';
+import { openStore } from '../session.ts';
 import { calibrationEntries } from './calibrate.ts';
-import { openStore } from './open-store.ts';
 import { planText } from './plan-text.ts';
 
 /** No run has it: a plan is of a new one. */
@@ -30,7 +30,7 @@ const WORKFLOW = { workflowId: 'tessera-plan', runId: crypto.randomUUID(), taskQ
 /** `tessera plan`: the plan of a run as a control worker makes it, with what it takes and costs. */
 export async function planRun(named: string, options: PlanOptions): Promise<void> {
   const chosen = await chosenConfig(named, options.cfgOptions ?? []);
-  const store = await openStore();
+  const { store } = await openStore();
   const entries = await calibrationEntries(store, options);
   const report = await planReport(store, chosen, options, entries);
   console.log(options.json ? JSON.stringify(report, null, 2) : planText(report));

@@ -48,7 +48,7 @@ export async function findRuns(names: string[]): Promise<FoundRun[]> {
     const store = names.some((name) => name.startsWith('s3://')) ? (await openStore()).store : null;
     return names.map((name) => foundAt(name, store));
   }
-  await using session = await openRunning();
+  await using session = await openRunning('. A folder or an s3:// address needs neither');
   const runs: FoundRun[] = [];
   for (const name of names)
     runs.push(isId(name) ? await findById(session, name) : foundAt(name, session.store));

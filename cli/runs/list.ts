@@ -91,8 +91,9 @@ async function rowOf(client: Client, run: WorkflowExecutionInfo): Promise<RunRow
   return {
     ...{ id: workflowId, runId, kind: type, state },
     ...{ config: listed?.config ?? null, dataset: listed?.dataset ?? null },
-    phase: at?.phase ?? null,
-    share: state === 'completed' ? 1 : at && shareOf(at),
+    // Nobody is to take what a budget has ended for the whole.
+    phase: at?.phase ?? (listed?.partial ? 'partial' : null),
+    share: state === 'completed' ? (listed?.partial ?? 1) : at && shareOf(at),
     mIoU: at?.mIoU ?? listed?.mIoU ?? null,
     startedAt: startTime.toISOString(),
     endedAt: closeTime?.toISOString() ?? null,

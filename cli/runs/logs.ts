@@ -2,14 +2,12 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { z } from 'zod';
-import { s3Client } from '../../activities/deliver/s3-client.ts';
-import { s3Store } from '../../activities/deliver/s3-store.ts';
 import { openCluster } from '../../activities/launch/kubernetes/cluster.ts';
 import { runPrefix } from '../../activities/plan/run-prefix.ts';
 import { BadInput, TypedFailure } from '../../core/config/failures.ts';
 import type { LogLine } from '../../core/log-lines.ts';
-import { readRunningStack, stackEnv } from '../../infra/local/stack.ts';
 import { stateFolder } from '../../workers/environment.ts';
+import { openStore } from '../session.ts';
 import { inputOf } from './history.ts';
 import { fileSources, isWorker, keptSources, type LogSource, podSources } from './log-sources.ts';
 import { describeRun } from './read-run.ts';
@@ -141,9 +139,8 @@ async function keptLogs({ client }: Temporal, run: WorkflowExecutionDescription)
     recompute?: boolean;
   };
   if (!output) return [];
-  const stack = process.env.AWS_ENDPOINT_URL_S3 ? undefined : await readRunningStack(stateFolder());
-  if (stack) Object.assign(process.env, stackEnv(stack));
-  return keptSources(s3Store(await s3Client()), runPrefix({ output, recompute }, run));
+  const { store } = await openStore();
+  return keptSources(store, runPrefix({ output, recompute }, run));
 }
 
 /** A place that can't be asked has no logs; why is said if nowhere are any. */

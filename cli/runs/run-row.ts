@@ -24,7 +24,7 @@ export const RunRowSchema = z.strictObject({
   config: z.string().nullable(),
   dataset: z.string().nullable(),
   state: z.enum(STATE_NAMES),
-  /** Of a running one: what it is doing. */
+  /** Of a running one: what it is doing; `partial` of one that its budget has ended. */
   phase: z.string().nullable(),
   /** Share of its images, steps or rows that is done. */
   share: z.number().min(0).max(1).nullable(),

@@ -2,8 +2,8 @@ import { ScheduleAlreadyRunning, type ScheduleOverlapPolicy } from '@temporalio/
 import { BadInput } from '../../core/config/failures.ts';
 import { TASK_QUEUE } from '../await-workflow.ts';
 import type { ScheduleOptions } from '../commands/schedule.ts';
+import { openRunning } from '../session.ts';
 import { terminal } from '../terminal.ts';
-import { lastingSession } from './lasting-session.ts';
 import { scheduledRequest } from './scheduled-request.ts';
 
 const POLICIES: Record<ScheduleOptions['overlap'], ScheduleOverlapPolicy> = {
@@ -19,7 +19,7 @@ export async function createSchedule(id: string, words: string[], options: Sched
   const { cron, timezone, overlap, paused } = options;
   const request = await scheduledRequest(id, words);
   const { type, workflowId } = request;
-  await using session = await lastingSession();
+  await using session = await openRunning();
   try {
     const handle = await session.client.schedule.create({
       scheduleId: id,

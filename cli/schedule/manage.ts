@@ -1,8 +1,8 @@
 import { ScheduleNotFoundError, type ScheduleSummary } from '@temporalio/client';
 import { z } from 'zod';
 import { BadInput } from '../../core/config/failures.ts';
+import { openRunning } from '../session.ts';
 import { terminal } from '../terminal.ts';
-import { lastingSession } from './lasting-session.ts';
 
 const TYPES = ['EvalMIoU', 'TrainHead', 'ReproduceTable'];
 
@@ -21,7 +21,7 @@ type Schedule = z.infer<typeof SchedulesSchema>[number];
 
 /** `tessera schedule ls`: Tessera's own schedules; a namespace may hold others. */
 export async function listSchedules({ json }: { json?: true }): Promise<void> {
-  await using session = await lastingSession();
+  await using session = await openRunning();
   const found: Schedule[] = [];
   for await (const summary of session.client.schedule.list())
     if (TYPES.includes(summary.action?.workflowType ?? '')) found.push(scheduleOf(summary));
@@ -52,7 +52,7 @@ export async function changeSchedule(
   change: 'trigger' | 'pause' | 'unpause' | 'delete',
   id: string,
 ): Promise<void> {
-  await using session = await lastingSession();
+  await using session = await openRunning();
   const handle = session.client.schedule.getHandle(id);
   try {
     await handle[change]();

@@ -7,6 +7,7 @@ import { evalRequest } from '../inputs/eval-request.ts';
 import type { Request } from '../inputs/request.ts';
 import { tableRequest } from '../inputs/table-request.ts';
 import { trainRequest } from '../inputs/train-request.ts';
+import type { OutcomeOptions } from '../run-outcome.ts';
 
 /**
  * What a command would start, as its own words say it.
@@ -22,9 +23,11 @@ export async function scheduledRequest(id: string, words: string[]): Promise<Req
   });
   const program = new Command().exitOverride().configureOutput({ writeOut() {}, writeErr() {} });
   runCommand(program, async (config, options) => {
+    refuseOutcome(options);
     found.request = await evalRequest(config, named(options));
   });
   trainCommand(program, async (config, options) => {
+    refuseOutcome(options);
     found.request = await trainRequest(config, named(options));
   });
   reproduceCommand(program, async (names, options) => {
@@ -43,4 +46,19 @@ export async function scheduledRequest(id: string, words: string[]): Promise<Req
   }
   if (!found.request) throw new BadInput(`${words.join(' ')}: expected run, train or reproduce after --`);
   return found.request;
+}
+
+/** @throws BadInput for what only a command that waits can do */
+function refuseOutcome({ minMiou, json, quiet, wait }: OutcomeOptions): void {
+  const given = {
+    '--min-miou': minMiou,
+    '--json': json,
+    '--quiet': quiet,
+    '--no-wait': wait ? undefined : true,
+  };
+  for (const [option, value] of Object.entries(given))
+    if (value !== undefined)
+      throw new BadInput(
+        `${option}: nobody waits for a scheduled run. Leave it out; run.notify in the config tells how the run ended`,
+      );
 }

@@ -17,9 +17,13 @@ const backbone = z.strictObject({
   /** Side of the square crops that the backbone sees. */
   imageSizePx: positive,
   patchSizePx: positive,
+  /** Channels of the backbone. */
   embedDim: positive,
+  /** Blocks. */
   depth: positive,
+  /** Attention heads of a block. */
   heads: positive,
+  /** Hidden channels of a block's MLP, by `embedDim`. */
   mlpRatio: z.number().positive(),
   qkNormalization: z.boolean().default(true),
   qkvBias: z.literal(false).default(false),
@@ -93,7 +97,9 @@ export const DatasetLayoutSchema = z.strictObject({
   imageDir: pathBelow,
   /** The annotation of an image lies here by the same id. */
   annotationDir: pathBelow,
+  /** End of an image's file name, its dot included: `.jpg`. */
   imageSuffix: suffix,
+  /** Such as `.png`, or `_gtFine_labelTrainIds.png`. */
   annotationSuffix: suffix,
   /** A text file with one id a line: only these images are taken. */
   splitFile: pathBelow.optional(),
@@ -101,6 +107,7 @@ export const DatasetLayoutSchema = z.strictObject({
 
 const dataset = z
   .strictObject({
+    /** The dataset's name in mmseg's style: it is in file names and pages. */
     type: z.string(),
     /** Name of a file in configs/datasets with classes and palette, or the classes themselves, with a name or without. */
     classes: z.union([z.string(), z.array(datasetClass).min(1), DatasetClassesSchema], {
@@ -110,6 +117,7 @@ const dataset = z
     ...DatasetLayoutSchema.shape,
     /** Label 0 means "other" and is ignored; 1…n become 0…n−1. */
     reduceZeroLabel: z.boolean(),
+    /** Label that is not counted. */
     ignoreIndex: byte.default(255),
   })
   .refine(({ reduceZeroLabel, ignoreIndex }) => !reduceZeroLabel || ignoreIndex === 255, {
@@ -123,8 +131,9 @@ export const PRECISIONS = ['float32', 'float16', 'bfloat16'] as const;
 const run = z.strictObject({
   /** Crops of one inference batch. */
   batch: positive.max(1024),
+  /** `cuda` takes one GPU for each worker. */
   device: z.enum(DEVICES),
-  /** Arithmetic of the backbone. Heads and averaging are always float32. */
+  /** Arithmetic of the backbone; heads and averaging are always float32. May be left out: float32 on cpu, bfloat16 on cuda. */
   precision: z.enum(PRECISIONS),
   /** Memory of a worker's GPU, in GB: with it, a batch that is too large is refused before anything is launched. */
   deviceMemoryGb: z.number().positive().optional(),
@@ -144,10 +153,12 @@ const run = z.strictObject({
   metrics: z.array(z.enum(['mDice', 'mFscore'])).default([]),
   /** Price of one worker for an hour, for the cost estimate in the results. */
   pricePerWorkerHour: z.number().nonnegative().default(0),
+  /** Three letters, as in ISO 4217. */
   currency: z.string().length(3).default('USD'),
   /** The run ends once it is spent: an evaluation with a partial result, a training with its last checkpoint. */
   budget: z
     .strictObject({
+      /** Hours of all workers together. */
       workerHours: z.number().positive().optional(),
       /** In `currency`, by `pricePerWorkerHour`. */
       money: z.number().positive().optional(),
@@ -163,6 +174,7 @@ const run = z.strictObject({
 });
 
 export const ConfigSchema = z.strictObject({
+  /** Runs are named after it. */
   name: z.string().min(1),
   /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),

@@ -27,6 +27,7 @@ export const EvalInputSchema = z.strictObject({
   head: s3Uri.optional(),
   /** A staged dataset. */
   dataset: s3Uri,
+  /** Split of the dataset that is evaluated. */
   split: z.string().default('validation'),
   /** Results go to `<output>/<workflow id>/`. */
   output: s3Uri,

@@ -34,6 +34,8 @@ export const RunMemoSchema = z.object({
   state: z.enum(['started', 'running', 'done', 'failed', 'cancelled']),
   /** Share in 0…1: of an evaluation, or of a training's last one. */
   mIoU: z.number().nullable().default(null),
+  /** Share of its images of which the results are; null where they are of all. */
+  partial: z.number().min(0).max(1).nullable().default(null),
   cost: cost.nullable().default(null),
   failure: z.enum(FAILURE_CLASSES).nullable().default(null),
   /** Where the results are, once they are published. */

@@ -20,6 +20,7 @@ export const TrainInputSchema = z
     weights: s3Uri,
     /** A staged dataset, with the split that the config trains on and the one that it is evaluated on. */
     dataset: s3Uri,
+    /** Split that checkpoints are evaluated on. */
     evaluationSplit: z.string().default('validation'),
     /** Train although the evaluation has some of the same images: its mIoU is then not that of unseen ones. */
     allowOverlap: z.boolean().default(false),

@@ -7,9 +7,11 @@ const positive = z.int().positive();
  * tests' tiny ones are the same code. The backbone stays frozen; everything that `headSpecs` names trains.
  */
 export const TrainSchema = z.strictObject({
+  /** Optimizer steps. */
   steps: positive,
   /** Crops of one optimizer step. BatchNorm sees all of them, whoever computed their features. */
   batch: positive.max(1024),
+  /** Of the order of images, crops, dropout and first weights. */
   seed: z.int().nonnegative().default(0),
   optimizer: z.strictObject({
     type: z.literal('adamw'),
@@ -32,6 +34,7 @@ export const TrainSchema = z.strictObject({
   /** Share of a head's channels that are dropped in a step. */
   dropout: z.number().min(0).lt(1).default(0),
   data: z.strictObject({
+    /** Split that is trained on. */
     split: z.string().default('training'),
     /** Few-shot: so many of the split's images, chosen by the seed. */
     images: positive.optional(),
@@ -48,6 +51,7 @@ export const TrainSchema = z.strictObject({
   }),
   /** How features are kept and sent: rounded to it even where nothing is sent, so that numbers don't depend on who computes. */
   features: z.enum(['float32', 'float16', 'bfloat16']).default('float32'),
+  /** In steps, as the next two. */
   logEvery: positive.default(50),
   checkpointEvery: positive,
   evaluateEvery: positive,

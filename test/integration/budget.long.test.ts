@@ -3,7 +3,7 @@ import { total } from '../../core/metric/confusion-matrix.ts';
 import { matrixFromBytes } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
 import { readTable } from '../../core/read-table.ts';
-import { command } from './commands.ts';
+import { command } from './command.ts';
 import { ROOT } from './tessera.ts';
 import { startTrainings, type Trainings } from './training.ts';
 
@@ -57,7 +57,10 @@ describe('an evaluation', () => {
     const { weights, head, dataset } = tessera.input();
     const inputs = ['--weights', weights, '--dataset', dataset, '--cfg-options', ...EVALUATION, TIGHT];
     const run = await command(tessera.state, 'run', 'tiny', '--head', head!, ...inputs);
-    expect(run.code).toBe(1);
+    expect(run.code).toBe(9);
+    const listed = JSON.parse((await command(tessera.state, 'ls', '--json')).stdout);
+    expect(listed[0]).toMatchObject({ config: 'tiny', state: 'completed', phase: 'partial', mIoU: null });
+    expect(listed[0].share).toBeLessThan(1);
     expect(run.stdout).toMatch(
       /^PARTIAL, not the exact mIoU: 2 of 12 images; the budget of 0\.0001 worker-hours/,
     );

@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import { loadClasses } from '../../activities/plan/load-config.ts';
 import { readResults } from '../../core/read-results.ts';
 import { readTrainResults } from '../../core/read-train-results.ts';
-import { command } from './commands.ts';
+import { command } from './command.ts';
 import { startTessera, type Tessera } from './tessera.ts';
 
 /* What a user hands in beside names: a config, classes and labels of their own. */

@@ -44,11 +44,12 @@ export function useBrowser() {
 
   return async function open(
     html: string,
-    options: { colorScheme?: 'light' | 'dark'; width?: number } = {},
+    options: { colorScheme?: 'light' | 'dark'; width?: number; javaScriptEnabled?: boolean } = {},
   ): Promise<OpenedPage> {
     const file = join(folder, `page-${Math.trunc(performance.now() * 1000)}.html`);
     await writeFile(file, html);
     const page = await browser.newPage({
+      javaScriptEnabled: options.javaScriptEnabled ?? true,
       colorScheme: options.colorScheme ?? 'light',
       viewport: { width: options.width ?? 1200, height: 900 },
     });

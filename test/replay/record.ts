@@ -27,6 +27,11 @@ const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
     return handle;
   },
   'recorded-failure': (id) => tessera.start(id, tessera.input({ config: 'tinny' })),
+  // With all that 0.2 added: what lists show, a budget that is spent, and a notice that nobody takes.
+  'recorded-budget': (id) => {
+    const added = ['run.budget.workerHours=0.0001', 'run.notify.url="http://127.0.0.1:9/notice"'];
+    return tessera.start(id, tessera.input({ overrides: [...overrides, ...added] }));
+  },
   'recorded-training': (id) => trainings.start(id, training),
   'recorded-table': (id) => {
     const { weights, head, ...rest } = tessera.input();

@@ -1,6 +1,8 @@
 import type { DatasetClasses } from '../../../core/config/config.ts';
 import type { Results } from '../../../core/config/results.ts';
 import type { Share } from '../../../core/metric/metrics.ts';
+import { CopyAs } from './copy-as.tsx';
+import { classesTable } from './copy-text.ts';
 import { count, percent } from './format.ts';
 import { Scroll, Section, Swatch } from './parts.tsx';
 
@@ -9,13 +11,25 @@ const COLUMNS = ['#', 'Class', 'IoU', 'Acc', 'Label %', 'Label pixels', 'Predict
 /** All classes, sortable by any column: `sortable n-last` are the words that sortable-tablesort reads. */
 export function ClassTable({ results, classes }: { results: Results; classes: DatasetClasses }) {
   const { perClass, coverage } = results;
-  const undefinedClasses = perClass.filter(({ IoU }) => IoU === null).length;
+  const empty = perClass.filter(({ IoU }) => IoU === null).length;
   const lead =
-    undefinedClasses === 0
+    empty === 0
       ? `All ${perClass.length} classes occur. Choose a column’s name to sort by it.`
-      : `${undefinedClasses} of ${perClass.length} classes occur neither in labels nor in predictions: they are nan, and left out of the means. Choose a column’s name to sort by it.`;
+      : `${empty} of ${perClass.length} classes occur neither in labels nor in predictions: they are nan, and left out of the means. Choose a column’s name to sort by it.`;
   return (
-    <Section id="classes" title="Classes" lead={lead}>
+    <Section id="classes" title="Classes" lead={lead} filter>
+      <div class="tools">
+        <div class="tool" data-script="filter" hidden>
+          <input type="search" placeholder="Filter by name" aria-label="Filter classes by name" />
+          <output />
+        </div>
+        {empty > 0 && (
+          <label class="tool">
+            <input type="checkbox" class="unfold" /> Show {count(empty)} without a value
+          </label>
+        )}
+        <CopyAs id="classes-as" what="all classes" table={classesTable(results)} />
+      </div>
       <Scroll label="Table of all classes" tall>
         <table class="sortable n-last asc classes">
           <caption class="hidden">IoU, Acc and pixels of every class, IoU and Acc in percent</caption>
@@ -30,7 +44,7 @@ export function ClassTable({ results, classes }: { results: Results; classes: Da
           </thead>
           <tbody>
             {perClass.map((row) => (
-              <tr key={row.class}>
+              <tr key={row.class} class={row.IoU === null ? 'folded' : undefined}>
                 <td class="muted">{row.class}</td>
                 <th scope="row">
                   <Swatch classes={classes} index={row.class} />

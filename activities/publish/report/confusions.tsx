@@ -78,7 +78,7 @@ function HeatMap(props: { matrix: ConfusionMatrix; classes: DatasetClasses; show
             </td>
             {shown.map((prediction) => (
               <th key={prediction} scope="col">
-                <span>
+                <span title={nameOf(classes, prediction)}>
                   <Swatch classes={classes} index={prediction} /> {nameOf(classes, prediction)}
                 </span>
               </th>
@@ -88,7 +88,7 @@ function HeatMap(props: { matrix: ConfusionMatrix; classes: DatasetClasses; show
         <tbody>
           {rows.map(({ label, shares }) => (
             <tr key={label}>
-              <th scope="row">
+              <th scope="row" title={nameOf(classes, label)}>
                 {nameOf(classes, label)} <Swatch classes={classes} index={label} />
               </th>
               {shares.map((share, column) => (

@@ -44,3 +44,8 @@ export function labelsText({ labels = {} }: Pick<Results['run'], 'labels'>): str
   const words = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   return words.length > 0 ? words.join(', ') : null;
 }
+
+/** 0.346 → `+0.35`: a difference in points, with a sign always. */
+export function signedPoints(difference: number): string {
+  return `${difference < 0 ? '−' : '+'}${Math.abs(difference).toFixed(2)}`;
+}

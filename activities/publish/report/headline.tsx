@@ -1,6 +1,8 @@
 import type { Results } from '../../../core/config/results.ts';
 import type { Share } from '../../../core/metric/metrics.ts';
-import { count, duration, moment, percent } from './format.ts';
+import { CopyAs } from './copy-as.tsx';
+import { summaryTable } from './copy-text.ts';
+import { count, duration, moment, percent, signedPoints } from './format.ts';
 import { Brand } from './html-page.tsx';
 
 /** Title, the three metrics with the original's number beside, and what the numbers cover. */
@@ -32,6 +34,7 @@ export function Headline({ results }: { results: Results }) {
         )}
       </dl>
       <Coverage results={results} />
+      <CopyAs id="summary-as" what="the metrics" table={summaryTable(results)} />
     </header>
   );
 }
@@ -68,12 +71,7 @@ export function Reference(props: {
       <b>{original}</b> in the original
       {difference !== null && (
         <>
-          :{' '}
-          <b>
-            {difference < 0 ? '−' : '+'}
-            {Math.abs(difference).toFixed(2)}
-          </b>{' '}
-          points
+          : <b>{signedPoints(difference)}</b> points
         </>
       )}
       <br />

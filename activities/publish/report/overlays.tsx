@@ -1,15 +1,20 @@
 import type { DatasetClasses } from '../../../core/config/config.ts';
 import type { Results } from '../../../core/config/results.ts';
 import { Section, Swatch } from './parts.tsx';
+import { Viewer } from './viewer.tsx';
 
 const LEGEND_SHOWN = 24;
 
+export interface Overlay {
+  id: string;
+  /** Image, truth and prediction beside each other. */
+  dataUri: string;
+  /** Laid over the image: where the prediction is wrong. Null if an earlier version's worker made none. */
+  errors: string | null;
+}
+
 /** Image, truth and prediction of some images, with a legend of the classes that occur, the largest first. */
-export function Overlays(props: {
-  overlays: { id: string; dataUri: string }[];
-  results: Results;
-  classes: DatasetClasses;
-}) {
+export function Overlays(props: { overlays: Overlay[]; results: Results; classes: DatasetClasses }) {
   if (props.overlays.length === 0) return null;
   const present = props.results.perClass
     .filter((row) => row.labelPixels + row.predictedPixels > 0)
@@ -18,6 +23,7 @@ export function Overlays(props: {
   const rest = present.slice(LEGEND_SHOWN);
   return (
     <Section id="overlays" title="Samples" lead="Each from left to right: image, truth, prediction.">
+      <Viewer overlays={props.overlays} />
       <Legend indices={present.slice(0, LEGEND_SHOWN)} classes={props.classes} />
       {rest.length > 0 && (
         <details class="more">
@@ -26,9 +32,14 @@ export function Overlays(props: {
         </details>
       )}
       <div class="overlays">
-        {props.overlays.map(({ id, dataUri }) => (
+        {props.overlays.map(({ id, dataUri, errors }) => (
           <figure key={id}>
-            <img src={dataUri} alt={`${id}: image, truth and prediction`} decoding="async" />
+            <img
+              src={dataUri}
+              alt={`${id}: image, truth and prediction`}
+              decoding="async"
+              {...(errors ? { 'data-errors': errors } : {})}
+            />
             <figcaption>
               <span>image</span>
               <span>truth</span>

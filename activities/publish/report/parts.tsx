@@ -3,9 +3,20 @@ import type { DatasetClasses } from '../../../core/config/config.ts';
 import { rgb } from './format.ts';
 
 /** A titled part of the page, with the sentence that says how to read it. */
-export function Section(props: { id: string; title: string; lead?: string; children: ComponentChildren }) {
+export function Section(props: {
+  id: string;
+  title: string;
+  lead?: string;
+  /** Its table's rows can be filtered. */
+  filter?: true;
+  children: ComponentChildren;
+}) {
   return (
-    <section id={props.id} aria-labelledby={`${props.id}-title`}>
+    <section
+      id={props.id}
+      aria-labelledby={`${props.id}-title`}
+      {...(props.filter ? { 'data-filter': 'off' } : {})}
+    >
       <h2 id={`${props.id}-title`}>{props.title}</h2>
       {props.lead && <p class="lead">{props.lead}</p>}
       {props.children}

@@ -6,7 +6,7 @@ import { ClassTable } from './class-table.tsx';
 import { Confusions } from './confusions.tsx';
 import { Headline } from './headline.tsx';
 import { Contents, htmlPage } from './html-page.tsx';
-import { Overlays } from './overlays.tsx';
+import { type Overlay, Overlays } from './overlays.tsx';
 import { Provenance } from './provenance.tsx';
 import { Shards } from './shards.tsx';
 import { TimeBudget } from './time-budget.tsx';
@@ -15,8 +15,7 @@ export interface ReportInput {
   results: Results;
   classes: DatasetClasses;
   matrix: ConfusionMatrix;
-  /** Each a picture of image, truth and prediction beside each other. */
-  overlays: { id: string; dataUri: string }[];
+  overlays: Overlay[];
   /** Commands that run the same evaluation again. */
   reproduce: string[];
 }
@@ -24,7 +23,11 @@ export interface ReportInput {
 /** @returns report.html of an evaluation */
 export function renderReport(input: ReportInput): string {
   const { run, inputs } = input.results;
-  return htmlPage(`${run.config.name} on ${inputs.dataset.name}`, <Page {...input} />);
+  return htmlPage(`${run.config.name} on ${inputs.dataset.name}`, <Page {...input} />, [
+    'copy',
+    'filter',
+    ...(input.overlays.length > 0 ? ['viewer' as const] : []),
+  ]);
 }
 
 function Page({ results, classes, matrix, overlays, reproduce }: ReportInput) {

@@ -1,5 +1,5 @@
 import type { Table, TableRow } from '../../../core/config/table.ts';
-import { count, duration, percent } from '../report/format.ts';
+import { count, duration, percent, signedPoints } from '../report/format.ts';
 
 /** What a row that is done says, as text, by column: the page and table.md say the same. */
 export interface Cells {
@@ -41,7 +41,7 @@ export function cellsOf({ name, reproduces, outcome }: TableRow): Cells {
   return {
     ...names,
     ours: percent(mIoU),
-    difference: difference === null ? NONE : signed(difference),
+    difference: difference === null ? NONE : signedPoints(difference),
     best: best ? `${percent(best.mIoU)} at ${count(best.step)}` : NONE,
     steps: steps === null ? NONE : count(steps),
     images: trainingImages === null ? count(images) : `${count(trainingImages)} → ${count(images)}`,
@@ -73,8 +73,4 @@ export function notesOf({ rows, cost }: Table): string[] {
         ]
       : []),
   ];
-}
-
-function signed(points: number): string {
-  return `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)}`;
 }

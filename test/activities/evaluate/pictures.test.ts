@@ -46,13 +46,27 @@ describe('an image of any shape has its pictures', () => {
   });
 });
 
+test('the map of errors has the size of one of the overlay’s three pictures', async () => {
+  const { objects, write } = await pictures(840, 4);
+  await write();
+  const { data, info } = await sharp(objects.get(`${PREFIX}/overlays/a.errors.png`))
+    .ensureAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  expect([info.width, info.height]).toEqual([420, 2]);
+  // All labels are 0, all predictions are 3.
+  expect([...data.subarray(0, 4)]).toEqual([230, 57, 70, 255]);
+});
+
 test('a picture that cannot be made is left out with a warning, and what counts is written', async () => {
   // No JPEG is so wide.
   const { objects, write } = await pictures(66_000, 2);
   expect(await write()).toEqual([
     expect.stringMatching(/^s3:\/\/bucket\/runs\/eval-1\/show\/a\.jpg is left out: .+/),
   ]);
-  expect([...objects.keys()].sort()).toEqual([`${PREFIX}/overlays/a.webp`, `${PREFIX}/predictions/a.png`]);
+  expect([...objects.keys()].sort()).toEqual(
+    ['overlays/a.errors.png', 'overlays/a.webp', 'predictions/a.png'].map((name) => `${PREFIX}/${name}`),
+  );
 });
 
 test('a store that is away fails the shard, which is tried again', async () => {

@@ -25,6 +25,10 @@ const HEIGHT = 240;
 const MARGINS = { marginTop: 28, marginRight: 28, marginBottom: 44, marginLeft: 58 };
 /** More points than pixels show nothing more. */
 const MAX_POINTS = 1_000;
+/** Of values that the page's script shows. */
+const DIGITS = 5;
+
+type Chart = ReturnType<typeof Plot.plot>;
 
 /** A chart of values by step, as SVG that follows the page's colours. */
 export function Curve({ title, summary, unit, lines, reference, dots }: CurveProps) {
@@ -63,20 +67,51 @@ export function Curve({ title, summary, unit, lines, reference, dots }: CurvePro
     ],
   });
   return (
-    <figure class="card curve" role="img" aria-label={summary}>
+    <figure class="card curve" data-script="curve">
       <figcaption>
         <b>{title}</b>
-        {[...lines, ...(reference ? [{ name: reference.name, color: 'var(--phase-1)' }] : [])].map(
-          ({ name, color }) => (
-            <span key={name} class="key">
-              <i style={`background:${color}`} aria-hidden="true" /> {name}
-            </span>
-          ),
-        )}
+        {lines.map(({ name, color }) => (
+          <Key key={name} name={name} color={color} line />
+        ))}
+        {reference && <Key name={reference.name} color="var(--phase-1)" />}
+        <output />
       </figcaption>
-      <div aria-hidden="true" dangerouslySetInnerHTML={{ __html: chart.outerHTML }} />
+      <div
+        class="plot"
+        role="img"
+        aria-label={summary}
+        data-plot={JSON.stringify(pointsOf(data, lines, chart))}
+      >
+        <div aria-hidden="true" dangerouslySetInnerHTML={{ __html: chart.outerHTML }} />
+      </div>
+      <input type="range" class="probe" min="0" value="0" aria-label={`Step of ${title}`} hidden />
     </figure>
   );
+}
+
+function Key({ name, color, line }: { name: string; color: string; line?: true }) {
+  return (
+    <span class="key" {...(line ? { 'data-line': name } : {})}>
+      <i style={`background:${color}`} aria-hidden="true" /> {name}
+    </span>
+  );
+}
+
+/** What the page's script looks up: the points of each line, and where the axes lie in the drawing. */
+function pointsOf(data: (Line['points'][number] & { name: string })[], lines: Line[], chart: Chart) {
+  const axis = (name: 'x' | 'y') => {
+    const scale = chart.scale(name);
+    return { domain: scale?.domain ?? [0, 1], range: scale?.range ?? [0, 1] };
+  };
+  return {
+    ...{ x: axis('x'), y: axis('y') },
+    lines: lines.map(({ name }) => ({
+      name,
+      points: data
+        .filter((point) => point.name === name)
+        .map(({ step, value }) => [step, Number(value.toPrecision(DIGITS))]),
+    })),
+  };
 }
 
 /** An axis for values that are all the same: left to itself it would have one tick, with all of its digits. */

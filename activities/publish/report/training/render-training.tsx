@@ -21,7 +21,7 @@ export interface TrainingReportInput {
 /** @returns report.html of a training */
 export function renderTraining(input: TrainingReportInput): string {
   const { run, inputs } = input.results;
-  return htmlPage(`Training ${run.config.name} on ${inputs.dataset.name}`, <Page {...input} />);
+  return htmlPage(`Training ${run.config.name} on ${inputs.dataset.name}`, <Page {...input} />, ['curves']);
 }
 
 function Page({ results, records, reproduce }: TrainingReportInput) {

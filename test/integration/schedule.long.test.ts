@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { SchedulesSchema } from '../../cli/schedule/manage.ts';
 import { scheduledRequest } from '../../cli/schedule/scheduled-request.ts';
-import { command } from './commands.ts';
+import { command } from './command.ts';
 import { startTessera, type Tessera } from './tessera.ts';
 
 /* Runs that Temporal starts by itself. */
@@ -46,6 +46,13 @@ it('starts a run of a config that was read when it was made, each time under an 
   expect(await listed()).toMatchObject([
     { id: 'nightly', type: 'EvalMIoU', paused: false, last: { workflowId } },
   ]);
+});
+
+it('refuses what only a command that waits can do', async () => {
+  const words = ['run', 'tiny', ...inputs(), '--min-miou', '45'];
+  await expect(scheduledRequest('nightly', words)).rejects.toThrow(
+    '--min-miou: nobody waits for a scheduled run. Leave it out',
+  );
 });
 
 it('is paused, and deleted; what is not there or there already is said', async () => {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { type PlanReport, PlanReportSchema } from '../../core/plan/report.ts';
-import { command } from './commands.ts';
+import { command } from './command.ts';
 import { ROOT, startTessera, type Tessera } from './tessera.ts';
 
 /* What a plan says beside what a run does. */
