@@ -88,9 +88,10 @@ async function main(life: Life): Promise<void> {
   const watch = run ? watchOwnRun(worker, connection, settings.namespace, run) : null;
   await life.serve(worker, async () => {
     watch?.stop();
-    await tracing?.flush();
+    const flushed = tracing?.flush();
     // A GPU that has failed may never answer whoever frees its memory.
     if (lost === null) await evaluator[Symbol.asyncDispose]();
+    await flushed;
     await connection.close();
   });
   if (lost !== null) throw new WorkerLost(lost);
