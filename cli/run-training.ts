@@ -30,7 +30,7 @@ export function goingOn(
   const changed = recompute
     ? `--resume-from ${uri}${loadFrom ? ' instead of --load-from' : ''}`
     : `--workflow-id ${workflowId}`;
-  return `the last checkpoint is that of step ${step} (${uri}); the same command with ${changed} goes on from there`;
+  return `the last checkpoint is that of step ${step} (${uri}); the same command with ${changed} resumes from there`;
 }
 
 /** A training's evaluations, a line each. */

@@ -34,7 +34,7 @@ async function reproduceTable(input: TableInput): Promise<TableResult> {
       () => reproduceRows(run, progress),
       // Rows keep what they have, and nothing is published.
       () =>
-        `with ${progress.done()} rows done; what the others have done stays: the same workflow id goes on from there`,
+        `with ${progress.done()} rows done; what the others have done stays: the same workflow id resumes from there`,
     );
     progress.enter('publishing');
     const started = workflowInfo().startTime.getTime();

@@ -2,7 +2,7 @@ import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/confi
 import { stage } from './activities.ts';
 import { asRunFailure } from './failure.ts';
 
-/** Uploads a split of a dataset with its manifest; again is harmless. */
+/** Uploads a split of a dataset with its manifest; safe to repeat. */
 export async function StageDataset(input: StageDatasetInput): Promise<Staged> {
   try {
     return await stage.stageDataset(input);
@@ -11,7 +11,7 @@ export async function StageDataset(input: StageDatasetInput): Promise<Staged> {
   }
 }
 
-/** Uploads a checkpoint with its manifest; again is harmless. */
+/** Uploads a checkpoint with its manifest; safe to repeat. */
 export async function StageWeights(input: StageWeightsInput): Promise<Staged> {
   try {
     return await stage.stageWeights(input);

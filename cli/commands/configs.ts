@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 export function configsCommand(program: Command): void {
   program
     .command('configs')
-    .description('list the configs and what they reproduce, or print one as it resolves')
+    .description('list the configs and what they reproduce, or print one with all defaults')
     .argument('[name]')
     .option('--cfg-options <key=value...>', 'override fields')
     .action(async (name: string | undefined, options: { cfgOptions?: string[] }) => {

@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 export function leftoversCommand(program: Command): void {
   program
     .command('leftovers')
-    .description("list a cluster's Jobs whose run is over, and remove them")
+    .description('list Jobs whose run has ended, and remove them')
     .option('--remove', 'delete them, and their pods with them')
     .option('-n, --namespace <name>', "namespace of Tessera's workers; the current context's by default")
-    .option('--older-than <seconds>', 'spare younger Jobs: their run may be about to remove them', Number, 60)
+    .option('--older-than <seconds>', 'keep younger Jobs: their run may be about to remove them', Number, 60)
     .action(async (options) => (await import('../leftovers.ts')).leftovers(options));
 }

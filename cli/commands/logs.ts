@@ -5,11 +5,11 @@ export function logsCommand(program: Command): void {
   program
     .command('logs')
     .description(
-      "what a run's workers said, by time: of processes, of pods, and what S3 keeps of pods that are gone",
+      "print the logs of a run's workers, by time: processes, pods, and pods that are gone (kept in S3)",
     )
     .argument('<id>', 'workflow id, from `tessera ls`')
-    .option('--worker <name>', 'of one worker only: its name or number')
-    .option('-f, --follow', 'go on until the run ends')
-    .option('--json', 'print a JSON object a line')
+    .option('--worker <name>', 'only this worker: its name or number')
+    .option('-f, --follow', 'follow the logs until the run ends')
+    .option('--json', 'print one JSON object per line')
     .action(async (id: string, options: LogsOptions) => (await import('../runs/logs.ts')).logs(id, options));
 }

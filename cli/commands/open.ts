@@ -7,7 +7,7 @@ export function openCommand(program: Command): void {
     .description("open a run's page in the browser; without a display its address is printed")
     .argument('<run>', 'workflow id, s3:// address or folder')
     .option('--print', 'only print the address')
-    .option('--hours <count>', 'how long anybody may read it who has the address', '24')
+    .option('--hours <count>', 'how long the address is valid, for anybody who has it', '24')
     .action(async (run: string, options: OpenOptions) =>
       (await import('../results/open-page.ts')).openPage(run, options),
     );

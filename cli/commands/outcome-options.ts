@@ -5,7 +5,7 @@ export function withOutcomeOptions(command: Command): Command {
   return command
     .option('--min-miou <percent>', 'exit with code 10 if mIoU is lower', percentOf)
     .option('--json', 'print the result document')
-    .option('--quiet', 'no progress')
+    .option('--quiet', 'show no progress')
     .addOption(new Option('--no-wait', 'start the run, print its id, and return').conflicts('minMiou'));
 }
 

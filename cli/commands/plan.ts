@@ -17,10 +17,10 @@ export interface PlanOptions {
 export function planCommand(program: Command): void {
   program
     .command('plan')
-    .description('what a run would do, take and cost, before it is started; needs S3 only')
+    .description('estimate what a run does, takes and costs, without starting it; needs S3 only')
     .argument('<config>', 'a name from `tessera configs`, or a YAML file of this machine')
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone, or of everything')
-    .option('--head <s3-uri>', 'staged checkpoint that lies over it')
+    .option('--head <s3-uri>', 'staged checkpoint of the head; it wins where both have a tensor')
     .requiredOption('--dataset <s3-uri>', 'staged dataset')
     .option('--split <name>', 'split that is evaluated', 'validation')
     .option('--train', 'plan the training of the config’s head, not an evaluation')
@@ -30,7 +30,7 @@ export function planCommand(program: Command): void {
       'override fields of the config: run.workers=16 run.pricePerWorkerHour=3',
     )
     .option('--calibrate <results.json...>', 'take the speed from earlier runs: s3://…/results.json')
-    .option('--calibration <file>', 'YAML or JSON with speeds; with --calibrate, theirs are written to it')
+    .option('--calibration <file>', 'YAML or JSON file with speeds; --calibrate writes to it')
     .option('--gpu <name>', 'take the speed of this device, such as H200')
     .option('--json', 'print JSON')
     .action(async (config: string, options: PlanOptions) =>

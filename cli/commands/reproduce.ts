@@ -32,18 +32,18 @@ export function reproduceCommand(
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that is evaluated', 'validation')
-    .option('--allow-overlap', 'train although the evaluation has some of the same images')
+    .option('--allow-overlap', 'train even if the evaluation has some of the same images')
     .option(
       '--head <config=s3-uri...>',
       'staged head of a config: it is evaluated instead of trained',
       namedHead,
     )
     .option('--output <s3-uri>', 'the table goes to <output>/<workflow id>/ (default: s3://<bucket>/runs)')
-    .option('--workflow-id <id>', 'the same id goes on where it was (default: suite and time)')
+    .option('--workflow-id <id>', 'the same id resumes the run (default: suite and time)')
     .option('--cfg-options <key=value...>', "override fields of every row's config: run.workers=64")
-    .option('--concurrency <count>', 'rows at a time, each with its own workers', '1')
-    .option('--deadline <minutes>', 'cancel the whole after so long', '20160')
-    .option('--recompute', 'make the table again although the workflow id has one; rows that are done stay')
+    .option('--concurrency <count>', 'rows that run at once, each with its own workers', '1')
+    .option('--deadline <minutes>', 'cancel the table after this time', '20160')
+    .option('--recompute', 'make the table again even if the workflow id has one; finished rows are kept')
     .option('--label <key=value>', 'label of every row, its pods and its results; may be repeated', labelled)
     .action(act);
 }

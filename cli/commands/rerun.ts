@@ -4,7 +4,7 @@ import type { RerunOptions } from '../runs/rerun.ts';
 export function rerunCommand(program: Command): void {
   program
     .command('rerun')
-    .description('run an earlier run again, as it was or with one thing changed, and follow it')
+    .description('start an earlier run again, unchanged or with changed options, and follow it')
     .argument('<id>', 'workflow id of the earlier run, from `tessera ls`')
     .option('--cfg-options <key=value...>', 'change fields of the config: run.batch=4')
     .option('--workflow-id <id>', 'id of the new run (default: the earlier one and the time)')

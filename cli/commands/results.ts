@@ -7,7 +7,7 @@ export function resultsCommand(program: Command): void {
     .description('print what a run has published: mIoU, mAcc, aAcc; per class on request')
     .argument('<run>', 'workflow id, s3:// address or folder')
     .option('--json', 'print results.json')
-    .option('--csv', 'print a line of numbers below their names; with --per-class a line a class')
+    .option('--csv', 'print CSV: one line, or with --per-class one line per class')
     .option('--per-class', 'add the per-class table')
     .action(async (run: string, options: ResultsOptions) =>
       (await import('../results/show-results.ts')).showResults(run, options),

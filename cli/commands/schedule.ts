@@ -13,41 +13,41 @@ export interface ScheduleOptions {
 export function scheduleCommands(program: Command): void {
   const schedule = program
     .command('schedule')
-    .description("start a run again and again, by Temporal's schedules");
+    .description("start runs at fixed times, by Temporal's schedules");
 
   schedule
     .command('create')
     .description('start `run`, `train` or `reproduce` at these times; its config is read now')
-    .argument('<id>', 'of the schedule; its runs are called <id>-<time>')
+    .argument('<id>', 'id of the schedule; its runs are called <id>-<time>')
     .argument(
       '<command...>',
-      'after --: what is started, such as: run tiny --weights s3://… --dataset s3://…',
+      'after --: the command to start, such as: run tiny --weights s3://… --dataset s3://…',
     )
-    .requiredOption('--cron <expression...>', 'when: "0 3 * * *" is each night at three')
-    .option('--timezone <name>', 'of the expression, such as Europe/Berlin (default: UTC)')
+    .requiredOption('--cron <expression...>', 'start times: "0 3 * * *" is every night at three')
+    .option('--timezone <name>', 'time zone of the expression, such as Europe/Berlin (default: UTC)')
     .addOption(
-      new Option('--overlap <policy>', 'if the run before is still at work')
+      new Option('--overlap <policy>', 'what to do if the previous run is still running')
         .choices(OVERLAPS)
         .default('skip'),
     )
-    .option('--paused', 'nothing is started until `tessera schedule unpause`')
+    .option('--paused', 'start nothing until `tessera schedule unpause`')
     .action(async (id: string, words: string[], options: ScheduleOptions) =>
       (await import('../schedule/create.ts')).createSchedule(id, words, options),
     );
 
   schedule
     .command('ls')
-    .description('list schedules: what, when next, and what they started last')
+    .description('list schedules: what they start, when next, and what they started last')
     .option('--json', 'print JSON')
     .action(async (options: { json?: true }) =>
       (await import('../schedule/manage.ts')).listSchedules(options),
     );
 
   for (const [name, means] of [
-    ['trigger', 'start its run now'],
+    ['trigger', 'start the run now'],
     ['pause', 'start nothing until `unpause`'],
     ['unpause', 'start runs again'],
-    ['delete', 'remove it; a run at work stays'],
+    ['delete', 'remove the schedule; a running run continues'],
   ] as const)
     schedule
       .command(name)

@@ -12,15 +12,15 @@ export function stageCommands(program: Command): void {
       '<folder-or-zip>',
       "the dataset's root, or its zip: ADEChallengeData2016, ADEChallengeData2016.zip",
     )
-    .argument('<s3-uri>', 'where it goes')
+    .argument('<s3-uri>', 'destination')
     .option('--split <name>', 'which split: validation, training', 'validation')
     .option('--image-dir <path>', "the split's images, below the source, if not where the layout has them")
-    .option('--annotations <path>', 'its annotations, likewise')
-    .option('--no-annotations', 'it has none, and is to be predicted: a test set for a server')
-    .option('--split-file <path>', 'the list of its images, an id a line')
-    .option('--layout <config>', "config whose dataset section tells the dataset's layout", 'tiny')
+    .option('--annotations <path>', "the split's annotations, likewise")
+    .option('--no-annotations', 'the split has no annotations: a test set, to be predicted')
+    .option('--split-file <path>', "text file with the split's images, one id per line")
+    .option('--layout <config>', 'config whose dataset section gives the layout', 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
-    .option('--check', 'decode every image and annotation before the first one is sent')
+    .option('--check', 'decode every image and annotation before anything is sent')
     .action(async (source: string, destination: string, options: StageDatasetOptions) =>
       (await import('../stage.ts')).stageDatasetFrom(source, destination, options),
     );
@@ -29,9 +29,9 @@ export function stageCommands(program: Command): void {
     .command('weights')
     .argument(
       '<source>',
-      'a .pth file, an s3:// object, or an https:// URL (a lost download goes on where it was)',
+      'a .pth file, an s3:// object, or an https:// URL (an interrupted download resumes)',
     )
-    .argument('<s3-uri>', 'the object that it becomes')
+    .argument('<s3-uri>', 'destination object')
     .action(async (source: string, destination: string) =>
       (await import('../stage.ts')).stageWeightsFrom(source, destination),
     );

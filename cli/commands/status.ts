@@ -4,7 +4,7 @@ import type { StatusOptions } from '../runs/status.ts';
 export function statusCommand(program: Command): void {
   program
     .command('status')
-    .description('one picture of a run: phase, progress, ETA, mIoU so far, workers, failures, addresses')
+    .description('show a run: phase, progress, ETA, mIoU so far, workers, failures, addresses')
     .argument('<id>', 'workflow id, from `tessera ls`')
     .option('--json', 'print JSON')
     .action(async (id: string, options: StatusOptions) =>

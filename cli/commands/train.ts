@@ -35,15 +35,15 @@ export function trainCommand(
     .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that checkpoints are evaluated on', 'validation')
-    .option('--allow-overlap', 'train although the evaluation has some of the same images')
+    .option('--allow-overlap', 'train even if the evaluation has some of the same images')
     .option('--output <s3-uri>', 'results go to <output>/<workflow id>/ (default: s3://<bucket>/runs)')
-    .option('--workflow-id <id>', 'the same id goes on where it was (default: config name and time)')
+    .option('--workflow-id <id>', 'the same id resumes the run (default: config name and time)')
     .option('--cfg-options <key=value...>', 'override fields of the config, as mmseg does: train.steps=400')
-    .option('--resume-from <s3-uri>', "another run's checkpoint: weights, optimizer and step go on")
+    .option('--resume-from <s3-uri>', "another run's checkpoint: resumes its weights, optimizer and step")
     .option('--load-from <s3-uri>', 'a staged head: its weights only, from step 0 on')
-    .option('--no-resume', 'refuse to go on from a checkpoint of this workflow id')
-    .option('--deadline <minutes>', 'cancel the run after so long', '10080')
-    .option('--recompute', 'train again although the workflow id has results')
+    .option('--no-resume', 'refuse to resume from a checkpoint of this workflow id')
+    .option('--deadline <minutes>', 'cancel the run after this time', '10080')
+    .option('--recompute', 'train again even if the workflow id has results')
     .option('--label <key=value>', 'label of the run, its pods and its results; may be repeated', labelled);
   withOutcomeOptions(command).action(act);
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 export function whyCommand(program: Command): void {
   program
     .command('why')
-    .description('why a run failed and what to do about it, or what a running one waits for')
+    .description('explain why a run failed and what to do, or what a running one waits for')
     .argument('<id>', 'workflow id, from `tessera ls`')
     .option('--json', 'print JSON')
     .action(async (id: string, options: { json?: true }) =>

@@ -75,16 +75,16 @@ async function keptText(
   if (type === 'EvalMIoU') return 'its workers have ended, nothing was published';
   if (type === 'TrainHead') {
     if (!progress)
-      return `its checkpoints stay; tessera rerun ${id} --workflow-id ${id} goes on from the last one`;
+      return `its checkpoints stay; tessera rerun ${id} --workflow-id ${id} resumes from the last one`;
     const { checkpoint } = progress.training ?? {};
     return checkpoint
       ? `its checkpoint of step ${checkpoint.step} stays (${checkpoint.uri}); ` +
-          `tessera rerun ${id} --workflow-id ${id} goes on from there`
+          `tessera rerun ${id} --workflow-id ${id} resumes from there`
       : 'no checkpoint was written';
   }
   if (type === 'ReproduceTable') {
     const done = progress?.rows.filter((row) => row.state === 'done').length;
-    return `${done === undefined ? 'rows that are done stay' : `${done} of ${progress!.total} rows are done and stay`}; tessera rerun ${id} --workflow-id ${id} goes on from there`;
+    return `${done === undefined ? 'rows that are done stay' : `${done} of ${progress!.total} rows are done and stay`}; tessera rerun ${id} --workflow-id ${id} resumes from there`;
   }
   return 'what it has uploaded stays, and the same command uploads only the rest';
 }

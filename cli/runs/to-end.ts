@@ -41,7 +41,7 @@ export async function tableToEnd(
   const start = { type: 'ReproduceTable', workflowId, input };
   const result = await runWatched<TableResult>(session, start, screen, {
     cancelling: 'the row at work saves where it is, then its workers end',
-    cancelled: async () => `the same command with --workflow-id ${workflowId} goes on from there`,
+    cancelled: async () => `the same command with --workflow-id ${workflowId} resumes from there`,
   });
   console.log((await session.store.read(result.markdownUri)).toString());
   console.log(`table    ${result.tableUri}\npage     ${result.pageUri}`);

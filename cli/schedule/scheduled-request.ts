@@ -59,6 +59,6 @@ function refuseOutcome({ minMiou, json, quiet, wait }: OutcomeOptions): void {
   for (const [option, value] of Object.entries(given))
     if (value !== undefined)
       throw new BadInput(
-        `${option}: nobody waits for a scheduled run. Leave it out; run.notify in the config tells how the run ended`,
+        `${option}: nobody waits for a scheduled run. Leave it out; run.notify in the config reports how the run ended`,
       );
 }

@@ -12,7 +12,7 @@ export const REMEDIES: Record<FailureClass, string> = {
   OutOfMemory:
     'Give the workers more memory, or send smaller batches: tessera rerun <id> --cfg-options run.batch=1.',
   Unavailable:
-    'Nothing is wrong with the run. Check the service that the sentence names, then: tessera rerun <id>. A training goes on from its last checkpoint if it keeps its id.',
+    'Nothing is wrong with the run. Check the service that the sentence names, then: tessera rerun <id>. A training resumes from its last checkpoint if it keeps its id.',
   WorkerLost:
     'Look at what the worker said last: tessera logs <id>. A GPU that fails again and again belongs out of the cluster; then: tessera rerun <id>.',
   FleetLost:

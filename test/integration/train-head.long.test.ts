@@ -70,7 +70,7 @@ describe('TrainHead on real servers with local workers', () => {
     expect(await trainings.outcome('four')).toEqual(expected);
   });
 
-  it('keeps where it is when cancelled, and goes on from there when started again', async () => {
+  it('keeps where it is when cancelled, and resumes from there when started again', async () => {
     const { session, pids } = trainings.tessera;
     const handle = await trainings.start('cancelled', trainings.input());
     await untilTraining(handle, ({ step }) => step >= 7);
@@ -123,7 +123,7 @@ describe('TrainHead on real servers with local workers', () => {
     expect(stdout).toContain(`results  ${ROOT}/runs/upernet/results.json`);
   });
 
-  it('tells who interrupts a `--recompute` what goes on from there, and that gives the same bits', async () => {
+  it('tells who interrupts a `--recompute` what resumes from there, and that gives the same bits', async () => {
     const { client, store } = trainings.tessera.session;
     const { weights, dataset } = trainings.input();
     // So long that it doesn't end between a look at its progress and the signal.
@@ -136,7 +136,7 @@ describe('TrainHead on real servers with local workers', () => {
     await untilTraining(client.workflow.getHandle('anew'), ({ step }) => step >= 7);
     child.kill('SIGINT');
     expect(await exited).toBe('130');
-    const [, uri] = /; the same command with --resume-from (\S+) goes on from there/.exec(output())!;
+    const [, uri] = /; the same command with --resume-from (\S+) resumes from there/.exec(output())!;
     const { step } = await readCheckpoint(store, uri!);
     expect(step).toBeGreaterThanOrEqual(7);
 
