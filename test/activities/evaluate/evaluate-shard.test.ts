@@ -197,9 +197,13 @@ describe('a shard', () => {
     const { prefix } = (await shardTask(set)).run;
     const isNew = (uri: string) => !before.includes(uri) && !uri.startsWith(`${prefix}/shards/`);
     const written = [...set.objects.keys()].filter(isNew).sort();
-    expect(written).toEqual([1, 3].map((i) => `s3://bucket/runs/eval-1/overlays/image_${i}.webp`));
+    expect(written).toEqual(
+      [1, 3].flatMap((i) =>
+        ['errors.png', 'webp'].map((suffix) => `s3://bucket/runs/eval-1/overlays/image_${i}.${suffix}`),
+      ),
+    );
     // Image, truth and prediction of 30×75 beside each other, with gaps.
-    const { format, width, height } = await sharp(set.objects.get(written[0]!)!).metadata();
+    const { format, width, height } = await sharp(set.objects.get(written[1]!)!).metadata();
     expect([format, width, height]).toEqual(['webp', 3 * 30 + 2 * 6, 75]);
   });
 });
