@@ -14,6 +14,7 @@ import { fleetMetrics } from './metrics.ts';
 import { type Life, runProgram } from './program.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
 import { temporalSettings } from './temporal-settings.ts';
+import { openTracing } from './tracing.ts';
 import { workflowBundle } from './workflow-bundle.ts';
 
 /** The control worker: workflows, and the activities that need no GPU. One is enough, several are fine. */
@@ -23,6 +24,7 @@ async function main(life: Life): Promise<void> {
   let worker: Worker | null = null;
   const healthPort = portOf('TESSERA_HEALTH_PORT');
   if (healthPort) await serveHealth(healthPort, () => worker?.getState() ?? 'STARTING');
+  const tracing = await openTracing('tessera-control');
   const connection = await connect(settings);
   const s3 = await s3Client();
   const store = s3Store(s3);
@@ -36,7 +38,8 @@ async function main(life: Life): Promise<void> {
   worker = await createWorker(settings, {
     connection,
     taskQueue: process.env.TESSERA_TASK_QUEUE ?? 'tessera',
-    workflowBundle: await workflowBundle(),
+    workflowBundle: await workflowBundle(tracing ? 'traced' : 'plain'),
+    ...tracing?.workerOptions,
     activities: controlActivities({
       store,
       launcher: kind,
@@ -57,6 +60,7 @@ async function main(life: Life): Promise<void> {
   const endSweep = kubernetes && cluster ? kubernetes.sweepLeftovers(cluster, client) : () => {};
   await life.serve(worker, async () => {
     endSweep();
+    await tracing?.flush();
     await connection.close();
   });
 }

@@ -23,6 +23,7 @@ import { watchRun } from './run-watch.ts';
 import { logFetch, logShards, logTraining } from './shard-log.ts';
 import { installTelemetry, portOf } from './telemetry.ts';
 import { temporalSettings } from './temporal-settings.ts';
+import { openTracing } from './tracing.ts';
 
 /** Longer than that, and a look at the run counts as unanswered. */
 const LOOK_WITHIN_MS = 10_000;
@@ -44,6 +45,7 @@ async function main(life: Life): Promise<void> {
   if (cache.readOnly)
     console.log(`the cache ${cache.readOnly} can't be written to: what it lacks goes to ${cache.folder}`);
 
+  const tracing = await openTracing('tessera-worker');
   const connection = await connect(settings);
   console.log(`connected to Temporal at ${settings.connection.address}, namespace ${settings.namespace}`);
   const s3 = s3Store(await s3Client());
@@ -67,11 +69,13 @@ async function main(life: Life): Promise<void> {
     lost = message;
     if (worker?.getState() === 'RUNNING') worker.shutdown();
   };
-  const activities = gpuActivities(evaluator, training, metrics?.onTrainRecord);
+  const measured = gpuActivities(evaluator, training, metrics?.onTrainRecord);
+  const activities = tracing?.traced(measured) ?? measured;
   worker = await createWorker(settings, {
     connection,
     taskQueue,
     identity: name,
+    ...tracing?.workerOptions,
     activities: logTraining(logShards(endWhenLost(metrics?.counted(activities) ?? activities, onLost))),
     // One part at a time: a shard's images fill the batches, and a lost worker costs one shard.
     maxConcurrentActivityTaskExecutions: 1,
@@ -84,8 +88,10 @@ async function main(life: Life): Promise<void> {
   const watch = run ? watchOwnRun(worker, connection, settings.namespace, run) : null;
   await life.serve(worker, async () => {
     watch?.stop();
+    const flushed = tracing?.flush();
     // A GPU that has failed may never answer whoever frees its memory.
     if (lost === null) await evaluator[Symbol.asyncDispose]();
+    await flushed;
     await connection.close();
   });
   if (lost !== null) throw new WorkerLost(lost);

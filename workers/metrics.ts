@@ -138,6 +138,14 @@ export function gpuMetrics(meter: MetricMeter = Runtime.instance().metricMeter):
         await store.write(uri, body, options);
         traffic.add(body.length, { direction: 'write' });
       },
+      upload: async (uri, file, onProgress) => {
+        let sent = 0;
+        await store.upload(uri, file, (bytes) => {
+          sent = bytes;
+          onProgress?.(bytes);
+        });
+        traffic.add(sent, { direction: 'write' });
+      },
     }),
   };
 }

@@ -5,18 +5,22 @@ import path from 'node:path';
 import type { WorkflowBundle } from '@temporalio/worker';
 import { CODE, PACKAGE, stateFolder } from './environment.ts';
 
+/** `traced`: with OpenTelemetry in it, which makes spans of a workflow's activities. */
+type Kind = 'plain' | 'traced';
+
 /** An image and the npm package ship their own. */
-const SHIPPED = path.join(CODE, 'workflow-bundle.js');
+const shippedAs = (kind: Kind) =>
+  path.join(CODE, kind === 'plain' ? 'workflow-bundle.js' : 'workflow-bundle-traced.js');
 
 /** The workflows' bundle: made once for each state of the code, since making it takes seconds. */
-export async function workflowBundle(): Promise<WorkflowBundle> {
-  const shipped = await readFile(SHIPPED, 'utf8').catch(() => null);
+export async function workflowBundle(kind: Kind = 'plain'): Promise<WorkflowBundle> {
+  const shipped = await readFile(shippedAs(kind), 'utf8').catch(() => null);
   if (shipped) return { code: shipped };
-  const folder = path.join(stateFolder(), 'bundles');
+  const folder = path.join(stateFolder(), 'bundles', kind);
   const file = path.join(folder, `${await sourceDigest()}.js`);
   const cached = await readFile(file, 'utf8').catch(() => null);
   if (cached) return { code: cached };
-  const code = await makeBundle();
+  const code = await makeBundle(kind);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await writeFile(`${file}.${process.pid}`, code);
@@ -24,16 +28,20 @@ export async function workflowBundle(): Promise<WorkflowBundle> {
   return { code };
 }
 
-/** Bundles the workflows, for an image or a package: beside the compiled code. Called by infra/package/make-dist.mjs. @public */
+/** Bundles the workflows, in both kinds, for an image or a package: beside the compiled code. Called by infra/package/make-dist.mjs. @public */
 export async function shipBundle(): Promise<void> {
-  await writeFile(SHIPPED, await makeBundle());
+  for (const kind of ['plain', 'traced'] as const) await writeFile(shippedAs(kind), await makeBundle(kind));
 }
 
-async function makeBundle(): Promise<string> {
+/** Of the package that `tracing.ts` takes the other half of. */
+const WORKFLOW_INTERCEPTORS = '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors';
+
+async function makeBundle(kind: Kind): Promise<string> {
   const { bundleWorkflowCode } = await import('@temporalio/worker');
   const compiled = path.join(CODE, 'workflows', 'all.js');
   const { code } = await bundleWorkflowCode({
     workflowsPath: existsSync(compiled) ? compiled : path.join(CODE, 'workflows', 'all.ts'),
+    workflowInterceptorModules: kind === 'traced' ? [WORKFLOW_INTERCEPTORS] : [],
     logger: { log() {}, trace() {}, debug() {}, info() {}, warn() {}, error: console.error },
   });
   return code;

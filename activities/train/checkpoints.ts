@@ -12,7 +12,7 @@ import {
   removeSuperfluous,
   writeCheckpoint,
 } from '../../core/train/checkpoints.ts';
-import { type LogFile, writeLogFile } from '../../core/train/log-files.ts';
+import type { LogFile } from '../../core/train/log-files.ts';
 import { type DiskNeed, ensureRoom, withRoom } from '../disk-room.ts';
 import {
   type CheckpointMeta,
@@ -20,6 +20,7 @@ import {
   type WrittenFile,
   writeCheckpointFiles,
 } from './checkpoint-files.ts';
+import { writeLogFile } from './write-log-file.ts';
 import { removeAbandoned, writerName } from './writer-folders.ts';
 
 /** A store that is away for longer ends the attempt; the next one goes on from the last checkpoint. */

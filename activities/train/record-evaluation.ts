@@ -7,9 +7,10 @@ import {
   removeSuperfluous,
   writeCheckpoint,
 } from '../../core/train/checkpoints.ts';
-import { logFiles, writeLogFile } from '../../core/train/log-files.ts';
+import { logFiles } from '../../core/train/log-files.ts';
 import { epochAt } from '../../core/train/segments.ts';
 import { type Evaluation, evaluationLine, readLog } from '../../core/train/train-log.ts';
+import { writeLogFile } from './write-log-file.ts';
 
 /**
  * Writes an evaluation into the training's log and its checkpoint's pointer, so that it is known to whoever goes on,

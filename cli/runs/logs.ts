@@ -123,11 +123,7 @@ async function sourcesOf(
   looked.push(folder);
   const files = await fileSources(folder, runIds);
   if (files.length > 0) return files;
-  const pods = await inWords(looked, 'pods', async () => {
-    const cluster = openCluster();
-    looked.push(`pods of namespace ${cluster.namespace}`);
-    return podSources(cluster, runIds);
-  });
+  const pods = await inWords(looked, 'pods', () => podSources(openCluster(), runIds));
   const kept = await inWords(looked, 'S3', () => keptLogs(temporal, run));
   // What S3 kept of a pod that is still there, the pod has whole.
   return [...pods, ...kept.filter(({ worker }) => !pods.some((pod) => pod.worker === worker))];

@@ -4,7 +4,8 @@ import type { Size } from './test-size.ts';
 /** Between image, truth and prediction, which lie beside each other in an overlay. */
 export const OVERLAY_GAP_PX = 6;
 
-const WRONG = [230, 57, 70, 255] as const;
+/** The image shows through. */
+const WRONG = [230, 57, 70, 205] as const;
 /** What counts for nothing is darkened. */
 const UNLABELLED = [0, 0, 0, 150] as const;
 

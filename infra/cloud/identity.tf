@@ -12,7 +12,7 @@ locals {
   bucket  = aws_s3_bucket.tessera.arn
   objects = "${local.bucket}/*"
   # All that workers write of a run; results and pods' logs are the control worker's. shards/ is gone once results are there.
-  pictures    = [for name in ["overlays", "show", "predictions", "shards"] : "${local.bucket}/${var.output_prefix}/*/${name}/*"]
+  pictures    = [for name in ["overlays", "show", "predictions", "shards", "tensorboard"] : "${local.bucket}/${var.output_prefix}/*/${name}/*"]
   log         = "${local.bucket}/${var.output_prefix}/*/train.log.json"
   checkpoints = "${local.bucket}/${var.output_prefix}/*/checkpoints/*"
   read        = ["s3:GetObject", "s3:GetObjectVersion"]

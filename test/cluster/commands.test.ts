@@ -80,8 +80,8 @@ describe('the commands of a day, beside a cluster', () => {
     expect((await type(...again)).code).toBe(0);
     const compared = await type('compare', 'first', 'second');
     expect(compared).toMatchObject({ code: 0, stdout: expect.stringContaining('mIoU') });
-    expect((await type('get', 'second', 'second')).code).toBe(0);
-    expect(await readdir(path.join(folder, 'second'))).toContain('results.json');
+    expect((await type('get', 'second', 'copies')).code).toBe(0);
+    expect(await readdir(path.join(folder, 'copies'))).toContain('results.json');
     expect((await type('open', 'second', '--print')).stdout).toMatch(/^http.*report\.html/);
   });
 

@@ -102,5 +102,11 @@ it('the dashboard asks for metrics that are served, and for every one of Tessera
   expect([...asked].filter((name) => !served.has(name))).toEqual([]);
   const stem = (name: string) => name.replace(/_(sum|count|bucket)$/, '');
   const shown = new Set([...asked].map(stem));
-  expect([...served].filter((name) => name.startsWith('tessera_') && !shown.has(stem(name)))).toEqual([]);
+  const own = new Set([...served].filter((name) => name.startsWith('tessera_')).map(stem));
+  expect([...own].filter((name) => !shown.has(name))).toEqual([]);
+  const table = await readFile(new URL('../../docs/observability.md', import.meta.url), 'utf8');
+  const told = [...table.matchAll(/`(tessera_[a-z_]+)`/g)].map(([, name]) => name!);
+  expect(told.filter((name) => !onKubernetes.some((other) => stem(other) === name)).sort()).toEqual(
+    [...own].sort(),
+  );
 });

@@ -6,6 +6,7 @@ import { EXIT_CODES, exitCode } from '../../cli/exit-codes.ts';
 import { CopiedSchema, StartedSchema } from '../../core/config/command-output.ts';
 import { ComparisonSchema } from '../../core/config/comparison.ts';
 import { type Results, ResultsSchema } from '../../core/config/results.ts';
+import { IndexSchema } from '../../core/config/run-index.ts';
 import { makeFolder, temporaryFolder } from '../infra/observe.ts';
 import { type Ended, tesseraCommand } from './command.ts';
 import { damagedDataset, ROOT, startTessera, type Tessera, until } from './tessera.ts';
@@ -133,6 +134,41 @@ describe('tessera compare', () => {
     );
     expect(missing).toEqual(refused(/^✗ nothing: no such run/));
     expect(alone).toEqual(refused(/^✗ compare: name at least two runs/));
+  });
+});
+
+describe('tessera index', () => {
+  it('writes a page over all runs below a prefix, again and again, and prints where it is', async () => {
+    const prefix = `${ROOT}/runs`;
+    await tessera.session.store.write(`${prefix}/coco/results.json`, Buffer.from('[]'));
+    const text = await tesseraCommand(['index', `${prefix}/`]);
+    expect(text).toMatchObject({ code: 0, stdout: `${prefix}/index.html\n` });
+    expect(text.stderr).toContain(`! not listed: ${prefix}/coco/results.json: is not of Tessera`);
+    const json = await tesseraCommand(['index', prefix, '--json']);
+    const { runs } = IndexSchema.parse(JSON.parse(json.stdout));
+    expect(runs.map(({ resultsUri, incomplete }) => [resultsUri, incomplete !== null]).sort()).toEqual(
+      ['elsewhere', 'good', 'later', 'old', 'worse'].map((name) => [
+        `${prefix}/${name}/results.json`,
+        name === 'later',
+      ]),
+    );
+    expect(runs.find(({ workflowId }) => workflowId === 'worse')).toMatchObject({
+      mIoU: (await tessera.results('worse')).metrics.mIoU,
+      pageUri: `${prefix}/worse/report.html`,
+    });
+    expect(String(await tessera.session.store.read(`${prefix}/index.html`))).toContain(
+      'href="good/report.html"',
+    );
+  });
+
+  it('refuses what is no address, and a prefix without runs', async () => {
+    const [folder, empty] = (await Promise.all([
+      tesseraCommand(['index', './runs']),
+      tesseraCommand(['index', `${ROOT}/nothing`]),
+    ])) as [Ended, Ended];
+    expect(folder).toEqual(refused(/^✗ index: \.\/runs should be a bucket or a folder in it/));
+    expect(empty).toMatchObject({ code: 3, stdout: '' });
+    expect(empty.stderr).toMatch(/no run has published below it/);
   });
 });
 

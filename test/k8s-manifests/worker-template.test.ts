@@ -64,13 +64,15 @@ describe('the workers’ PodTemplate', () => {
 
 describe('both programs', () => {
   it.each([
-    ['control worker', control],
-    ['worker', worker],
-  ])('%s: configured alike, and probed where it listens', (_, container) => {
+    ['control worker', control, [{ secretRef: { name: 'tessera-receivers', optional: true } }]],
+    // Addresses of receivers may be secrets, and are none of its business.
+    ['worker', worker, []],
+  ])('%s: configured alike, and probed where it listens', (_, container, ownSecrets) => {
     expect(container.envFrom).toEqual([
       { configMapRef: { name: 'tessera-config' } },
       { secretRef: { name: 'tessera-s3', optional: true } },
       { secretRef: { name: 'tessera-temporal', optional: true } },
+      ...ownSecrets,
     ]);
     const env = environment(container);
     const ports = new Map(container.ports!.map(({ name, containerPort }) => [name, String(containerPort)]));

@@ -3,6 +3,7 @@ import { renderComparison } from '../../activities/publish/report/comparison/ren
 import { renderTraining } from '../../activities/publish/report/training/render-training.tsx';
 import { renderTable } from '../../activities/publish/table/render-table.tsx';
 import { compareRuns } from '../../core/metric/compare-runs.ts';
+import { publishInput } from '../activities/publish/publish-input.ts';
 import { comparedRuns } from './comparison.ts';
 import { publishedTable } from './published-table.ts';
 import { publishedReport } from './report-page.ts';
@@ -14,6 +15,7 @@ export const PAGES: Record<string, () => Promise<string>> = {
   evaluation: () => publishedReport(2),
   'partial evaluation': () =>
     publishedReport(1, {
+      coverage: { ...publishInput().coverage, images: 1200 },
       partial: {
         ...{ images: 1200, ofImages: 2000, shards: 39, ofShards: 64, reason: 'The budget of 5 USD is spent' },
         ranges: [{ first: 0, count: 1200 }],

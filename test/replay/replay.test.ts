@@ -17,6 +17,11 @@ describe('a run that was recorded earlier', () => {
     await Worker.runReplayHistory({ workflowBundle: await workflowBundle() }, history);
   });
 
+  it.each(histories)('goes on when traces have been turned on since: %s', async (file) => {
+    const history = JSON.parse(readFileSync(path.join(folder, file), 'utf8'));
+    await Worker.runReplayHistory({ workflowBundle: await workflowBundle('traced') }, history);
+  });
+
   it('is not replayed when the workflow would do something else', async () => {
     const history = JSON.parse(readFileSync(path.join(folder, 'recorded.json'), 'utf8'));
     const scheduled = history.events.find(

@@ -16,6 +16,20 @@ export function Reproduce({ commands, lead }: { commands: string[]; lead: string
   );
 }
 
+/** How to find out whether this run is better or worse than another one. Partial results can't be compared. */
+export function CompareWith({ results: { run, partial } }: { results: Results }) {
+  if (partial) return null;
+  return (
+    <Section
+      id="compare"
+      title="Compare"
+      lead="Better or worse than another run on the same images? Per class, with intervals, as a page of its own."
+    >
+      <pre class="card">npx tessera compare OTHER {run.workflowId} --html comparison.html</pre>
+    </Section>
+  );
+}
+
 /** The files of an evaluation. */
 export function Artifacts({ results: { artifacts } }: { results: Results }) {
   const files: [uri: string, what: string][] = [

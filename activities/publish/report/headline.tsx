@@ -71,7 +71,7 @@ export function Reference(props: {
       <b>{original}</b> in the original
       {difference !== null && (
         <>
-          : <b>{signedPoints(difference)}</b> points
+          : <b class="delta">{signedPoints(difference)}</b> points
         </>
       )}
       <br />
@@ -82,7 +82,7 @@ export function Reference(props: {
 
 function Coverage({ results: { coverage, inputs, partial } }: { results: Results }) {
   return (
-    <div class="coverage card">
+    <div class={partial ? 'coverage card partial' : 'coverage card'}>
       {partial && (
         <p>
           <b>

@@ -22,7 +22,7 @@ export function Overlays(props: { overlays: Overlay[]; results: Results; classes
     .map((row) => row.class);
   const rest = present.slice(LEGEND_SHOWN);
   return (
-    <Section id="overlays" title="Samples" lead="Each from left to right: image, truth, prediction.">
+    <Section id="overlays" title="Samples" lead={leadOf(props.overlays)}>
       <Viewer overlays={props.overlays} />
       <Legend indices={present.slice(0, LEGEND_SHOWN)} classes={props.classes} />
       {rest.length > 0 && (
@@ -51,6 +51,13 @@ export function Overlays(props: { overlays: Overlay[]; results: Results; classes
       </div>
     </Section>
   );
+}
+
+function leadOf(overlays: Overlay[]): string {
+  const pictures = 'Each from left to right: image, truth, prediction.';
+  return overlays.some(({ errors }) => errors)
+    ? `${pictures} Errors are red where the prediction is wrong, and dark where there is no label.`
+    : pictures;
 }
 
 function Legend({ indices, classes }: { indices: number[]; classes: DatasetClasses }) {

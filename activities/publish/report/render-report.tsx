@@ -1,7 +1,7 @@
 import type { DatasetClasses } from '../../../core/config/config.ts';
 import type { Results } from '../../../core/config/results.ts';
 import type { ConfusionMatrix } from '../../../core/metric/confusion-matrix.ts';
-import { Artifacts, Reproduce } from './aftermath.tsx';
+import { Artifacts, CompareWith, Reproduce } from './aftermath.tsx';
 import { ClassTable } from './class-table.tsx';
 import { Confusions } from './confusions.tsx';
 import { Headline } from './headline.tsx';
@@ -44,6 +44,7 @@ function Page({ results, classes, matrix, overlays, reproduce }: ReportInput) {
           environment: 'Environment',
           inputs: 'Inputs',
           ...(reproduce.length > 0 ? { reproduce: 'Run it again' } : {}),
+          ...(results.partial ? {} : { compare: 'Compare' }),
           artifacts: 'Files',
         }}
       />
@@ -54,6 +55,7 @@ function Page({ results, classes, matrix, overlays, reproduce }: ReportInput) {
       <Shards shards={results.shards} workers={results.workers} />
       <Provenance results={results} />
       <Reproduce commands={reproduce} lead="The same inputs give the same confusion matrix, byte for byte." />
+      <CompareWith results={results} />
       <Artifacts results={results} />
     </main>
   );

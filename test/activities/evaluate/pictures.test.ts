@@ -55,7 +55,7 @@ test('the map of errors has the size of one of the overlay’s three pictures', 
     .toBuffer({ resolveWithObject: true });
   expect([info.width, info.height]).toEqual([420, 2]);
   // All labels are 0, all predictions are 3.
-  expect([...data.subarray(0, 4)]).toEqual([230, 57, 70, 255]);
+  expect([...data.subarray(0, 4)]).toEqual([230, 57, 70, 205]);
 });
 
 test('a picture that cannot be made is left out with a warning, and what counts is written', async () => {

@@ -1,5 +1,6 @@
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
+import { BadInput } from '../../../core/config/failures.ts';
 import { eventFileUri } from '../../../core/tensorboard/event-files.ts';
 import { readLog } from '../../../core/train/train-log.ts';
 import { readEvents } from '../../read-events.ts';
@@ -53,6 +54,20 @@ test('TensorBoard reads a lost and resumed training’s steps, each once, with t
     expect(Math.abs(seconds - Date.now() / 1000)).toBeLessThan(60);
   }
   expect({ lr, name }).toEqual({ lr: 0.01, name: 'test' });
+});
+
+test('a training goes on where its event file may not be written, and says so', async () => {
+  const store = memoryStore();
+  const said = vi.spyOn(console, 'error').mockImplementation(() => {});
+  onTestFinished(() => said.mockRestore());
+  const write: typeof store.write = async (at, ...rest) => {
+    if (at === uri) throw new BadInput(`${at}: access denied`);
+    await store.write(at, ...rest);
+  };
+  const { checkpoint } = await segment({ ...store, write }, { run });
+  expect(checkpoint.step).toBe(20);
+  expect(await readLog(store, run.prefix)).toHaveLength(7);
+  expect(said).toHaveBeenCalledWith(`${uri} is left out: ${uri}: access denied`);
 });
 
 test('a training that isn’t asked for it writes no event file', async () => {

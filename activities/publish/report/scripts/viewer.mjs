@@ -42,7 +42,7 @@ async function show() {
   if (picture !== pictures[selects.sample.value]) return;
   const width = (picture.naturalWidth - 2 * Number(viewer.dataset.gap)) / 3;
   stage.style.aspectRatio = `${width} / ${picture.naturalHeight}`;
-  stage.style.setProperty('--ratio', width / picture.naturalHeight);
+  viewer.style.setProperty('--ratio', width / picture.naturalHeight);
   for (const pane of stage.querySelectorAll('.pane')) {
     const layer = selects[pane.dataset.side].value;
     pane.replaceChildren(
