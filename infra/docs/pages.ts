@@ -133,7 +133,8 @@ function environmentPage(): string {
   const intro =
     "Temporal is found by Temporal's own variables (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, " +
     "`TEMPORAL_TLS_…`, `TEMPORAL_CONFIG_FILE`), S3 by AWS's (`AWS_REGION`, `AWS_ENDPOINT_URL_S3`, `AWS_PROFILE`, keys), " +
-    'Kubernetes by `KUBECONFIG`. `NO_COLOR` switches colours off.';
+    'Kubernetes by `KUBECONFIG`. `OTEL_EXPORTER_OTLP_ENDPOINT` switches traces on ([observability](../observability.md)), ' +
+    '`NO_COLOR` switches colours off.';
   return page('Environment variables', intro, ...sections);
 }
 
