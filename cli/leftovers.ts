@@ -3,6 +3,7 @@ import { isRunOpen } from '../activities/is-run-open.ts';
 import { openCluster } from '../activities/launch/kubernetes/cluster.ts';
 import { removeJob } from '../activities/launch/kubernetes/kubernetes.ts';
 import { findLeftovers, type Leftover } from '../activities/launch/kubernetes/leftovers.ts';
+import type { Leftovers } from '../core/config/command-output.ts';
 import { BadInput } from '../core/config/failures.ts';
 import { openSession } from './session.ts';
 import { terminal } from './terminal.ts';
@@ -12,6 +13,7 @@ export async function leftovers(options: {
   remove?: boolean;
   namespace?: string;
   olderThan: number;
+  json?: true;
 }): Promise<void> {
   if (!process.env.TEMPORAL_ADDRESS && !process.env.TEMPORAL_CONFIG_FILE)
     throw new BadInput('leftovers asks Temporal which runs still live: set TEMPORAL_ADDRESS');
@@ -25,6 +27,15 @@ export async function leftovers(options: {
     olderThanSeconds: options.olderThan,
     isRunOpen: (run) => isRunOpen(client, run),
   });
+  if (options.json) {
+    if (options.remove) for (const { job } of found) await removeJob(cluster, job);
+    const list: Leftovers = found.map(({ job, workflowId, activePods, createdAt }) => ({
+      ...{ job, workflowId, activePods, createdAt: createdAt.toISOString() },
+      removed: options.remove ?? false,
+    }));
+    console.log(JSON.stringify(list, null, 2));
+    return;
+  }
   if (found.length === 0) {
     console.log(`nothing is left over in namespace ${cluster.namespace}`);
     return;

@@ -8,8 +8,9 @@ import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/confi
 import type { Store } from '../core/store.ts';
 import { timestamp } from './commands/run.ts';
 import { runToEnd } from './run-workflow.ts';
+import { barText } from './runs/status-text.ts';
 import { openSession } from './session.ts';
-import { terminal } from './terminal.ts';
+import { type LiveView, terminal } from './terminal.ts';
 
 /** The split that a config's layout says the place of. */
 const EVALUATED = 'validation';
@@ -22,6 +23,7 @@ export interface StageDatasetOptions {
   layout: string;
   name?: string;
   check?: boolean;
+  json?: true;
 }
 
 /** Stages a split of a dataset. */
@@ -38,12 +40,16 @@ export async function stageDatasetFrom(
     check: options.check ?? false,
     ...layoutOf(dataset, options.split, placeOf(options)),
   };
-  await run({ type: 'StageDataset', request });
+  await run({ type: 'StageDataset', request }, options);
 }
 
 /** Stages a checkpoint. */
-export async function stageWeightsFrom(source: string, destination: string): Promise<void> {
-  await run({ type: 'StageWeights', request: { source: absolute(source), destination } });
+export async function stageWeightsFrom(
+  source: string,
+  destination: string,
+  options: { json?: true },
+): Promise<void> {
+  await run({ type: 'StageWeights', request: { source: absolute(source), destination } }, options);
 }
 
 function placeOf({ imageDir, annotations, splitFile }: StageDatasetOptions): SplitPlace {
@@ -125,31 +131,39 @@ type StageInput =
  * Objects and URLs are fetched by the control worker, wherever it is; a file or folder of this machine is sent from
  * here, since a control worker in a cluster could not see it.
  */
-async function run(input: StageInput): Promise<void> {
+async function run(input: StageInput, { json }: { json?: true }): Promise<void> {
   const { type, request } = input;
   const screen = terminal();
   await using session = await openSession(screen);
   screen.step(`${type}: ${request.destination}`);
   const staged = isHere(request.source)
-    ? await stageFromHere(input, session.store, (percent) =>
-        screen.step(`${type}: ${request.destination}, ${percent} %`),
-      )
+    ? await stageFromHere(input, session.store, (share) => screen.live(staging(request.destination, share)))
     : await runToEnd<Staged>(session, type, `${type}-${timestamp(new Date())}`, request, screen);
   screen.done(
     `${staged.uri}: ${staged.uploadedFiles} of ${staged.totalFiles} files uploaded, ${staged.uploadedBytes} bytes`,
   );
   for (const sentence of staged.leftOut ?? []) screen.print(`! ${sentence}`);
-  console.log(staged.manifestUri);
+  console.log(json ? JSON.stringify(staged, null, 2) : staged.manifestUri);
 }
 
-function stageFromHere(
+function staging(destination: string, share: number): LiveView {
+  const percent = `${Math.floor(100 * share)} %`;
+  return {
+    phase: 'staging',
+    plain: `staging ${destination} · ${percent}`,
+    lines: (columns) => [`▸ staging ${destination}`, `  ${barText(share, Math.min(40, columns - 12))}`],
+  };
+}
+
+/** Sends a file or folder of this machine. @param say hears how far it is, as a share of the bytes */
+export function stageFromHere(
   { type, request }: StageInput,
   store: Store,
-  say: (percent: number) => void,
+  say: (share: number) => void = () => {},
 ): Promise<Staged> {
   const hooks = {
     signal: new AbortController().signal,
-    onProgress: (done: number, total: number) => say(Math.floor((100 * done) / total)),
+    onProgress: (done: number, total: number) => say(total > 0 ? done / total : 1),
   };
   return type === 'StageDataset' ? stageDataset(store, request, hooks) : stageWeights(store, request, hooks);
 }

@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
+import type { OutcomeOptions } from '../run-outcome.ts';
+import { withDocumentOptions } from './outcome-options.ts';
 import { labelled } from './run.ts';
 
-export interface TableOptions {
+export interface TableOptions extends OutcomeOptions {
   weights: string;
   dataset: string;
   evaluationSplit: string;
@@ -20,9 +22,9 @@ export interface TableOptions {
 export function reproduceCommand(
   program: Command,
   act = async (names: string[], options: TableOptions) =>
-    (await import('../run-table.ts')).runTable(names, options),
+    (await import('../run-outcome.ts')).runTable(names, options),
 ): void {
-  program
+  const command = program
     .command('reproduce')
     .description("train and evaluate several configs: one table of the original's numbers and ours")
     .argument(
@@ -44,8 +46,8 @@ export function reproduceCommand(
     .option('--concurrency <count>', 'rows that run at once, each with its own workers', '1')
     .option('--deadline <minutes>', 'cancel the table after this time', '20160')
     .option('--recompute', 'make the table again even if the workflow id has one; finished rows are kept')
-    .option('--label <key=value>', 'label of every row, its pods and its results; may be repeated', labelled)
-    .action(act);
+    .option('--label <key=value>', 'label of every row, its pods and its results; may be repeated', labelled);
+  withDocumentOptions(command).action(act);
 }
 
 function namedHead(text: string, heads: Record<string, string> = {}): Record<string, string> {

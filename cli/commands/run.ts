@@ -25,7 +25,7 @@ export interface RunOptions extends OutcomeOptions {
 export function runCommand(
   program: Command,
   act = async (config: string, options: RunOptions) =>
-    (await import('../run-outcome.ts')).evaluateTo(config, options),
+    (await import('../run-outcome.ts')).runConfig(config, options),
 ): void {
   const command = program
     .command('run')

@@ -21,6 +21,7 @@ export function stageCommands(program: Command): void {
     .option('--layout <config>', 'config whose dataset section gives the layout', 'tiny')
     .option('--name <name>', 'name of the dataset, for people')
     .option('--check', 'decode every image and annotation before anything is sent')
+    .option('--json', 'print JSON')
     .action(async (source: string, destination: string, options: StageDatasetOptions) =>
       (await import('../stage.ts')).stageDatasetFrom(source, destination, options),
     );
@@ -32,7 +33,8 @@ export function stageCommands(program: Command): void {
       'a .pth file, an s3:// object, or an https:// URL (an interrupted download resumes)',
     )
     .argument('<s3-uri>', 'destination object')
-    .action(async (source: string, destination: string) =>
-      (await import('../stage.ts')).stageWeightsFrom(source, destination),
+    .option('--json', 'print JSON')
+    .action(async (source: string, destination: string, options: { json?: true }) =>
+      (await import('../stage.ts')).stageWeightsFrom(source, destination, options),
     );
 }

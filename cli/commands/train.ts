@@ -23,7 +23,7 @@ export interface TrainOptions extends OutcomeOptions {
 export function trainCommand(
   program: Command,
   act = async (config: string, options: TrainOptions) =>
-    (await import('../run-outcome.ts')).trainTo(config, options),
+    (await import('../run-outcome.ts')).trainConfig(config, options),
 ): void {
   const command = program
     .command('train')

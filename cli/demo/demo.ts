@@ -1,13 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadConfig } from '../../activities/plan/load-config.ts';
-import type { Staged } from '../../core/config/stage.ts';
 import { joinUri } from '../../core/store.ts';
 import { stateFolder } from '../../workers/environment.ts';
 import { timestamp } from '../commands/run.ts';
-import { resultsText, runEval, runToEnd } from '../run-workflow.ts';
+import { resultsText, runEval } from '../run-workflow.ts';
 import { openSession, type Session } from '../session.ts';
-import { layoutOf } from '../stage.ts';
+import { layoutOf, stageFromHere } from '../stage.ts';
 import { type Terminal, terminal } from '../terminal.ts';
 import { makeDemo } from './make-demo.ts';
 
@@ -48,7 +47,7 @@ function fromHere(file: string): string {
   return relative.startsWith('..') ? file : relative;
 }
 
-/** Makes the demo's data, and stages it by the workflows that stage a user's. */
+/** Makes the demo's data, and stages it as a user's files of this machine are. */
 export async function stageDemo(session: Session, screen: Terminal): Promise<DemoInputs> {
   const files = await makeDemo(path.join(stateFolder(), 'demo'), (step) => screen.step(step));
   screen.done(
@@ -62,16 +61,16 @@ export async function stageDemo(session: Session, screen: Terminal): Promise<Dem
   };
   screen.step('staging to S3');
   const { dataset } = await loadConfig('tiny');
-  const stage = (type: string, name: string, input: object) =>
-    runToEnd<Staged>(session, type, `stage-demo-${name}`, input, screen);
-  const split = (name: string) =>
-    stage('StageDataset', name, {
-      ...{ source: files.ade, destination: inputs.dataset, name: 'mini ADE20K' },
-      ...layoutOf(dataset, name),
-    });
+  const weights = (source: string, destination: string) =>
+    stageFromHere({ type: 'StageWeights', request: { source, destination } }, session.store);
+  const split = (name: string) => {
+    const request = { source: files.ade, destination: inputs.dataset, name: 'mini ADE20K' };
+    const layout = layoutOf(dataset, name);
+    return stageFromHere({ type: 'StageDataset', request: { ...request, ...layout } }, session.store);
+  };
   const staged = await Promise.all([
-    stage('StageWeights', 'backbone', { source: files.backbone, destination: inputs.weights }),
-    stage('StageWeights', 'head', { source: files.head, destination: inputs.head }),
+    weights(files.backbone, inputs.weights),
+    weights(files.head, inputs.head),
     split('training'),
     split('validation'),
   ]);

@@ -4,14 +4,13 @@ import { RUN_KINDS } from '../../core/config/listing.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type TableInput, TableInputSchema } from '../../core/config/table.ts';
 import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
-import { openSession } from '../session.ts';
-import { terminal } from '../terminal.ts';
+import { evaluateTo, type OutcomeOptions, tableTo, trainTo } from '../run-outcome.ts';
 import { inputOf } from './history.ts';
 import { describeRun } from './read-run.ts';
 import { stateOf } from './run-row.ts';
-import { evaluationToEnd, tableToEnd, trainingToEnd } from './to-end.ts';
+import { openTemporal } from './temporal.ts';
 
-export interface RerunOptions {
+export interface RerunOptions extends OutcomeOptions {
   cfgOptions?: string[];
   workflowId?: string;
 }
@@ -21,36 +20,33 @@ export interface RerunOptions {
  *
  * @throws BadInput for an unknown id, a workflow of another kind, or an id that is taken
  */
-export async function rerun(
-  id: string,
-  { cfgOptions = [], workflowId: wanted }: RerunOptions,
-): Promise<void> {
-  const screen = terminal();
-  await using session = await openSession(screen);
-  const { client } = session;
-  const { runId, type, status, parentExecution } = await describeRun(
-    { client, namespace: client.options.namespace },
-    id,
-  );
-  if (!RUN_KINDS.some((kind) => kind === type))
-    throw new BadInput(`${id} is a ${type}; only runs of ${RUN_KINDS.join(', ')} can be run again`);
+export async function rerun(id: string, options: RerunOptions): Promise<void> {
+  const { cfgOptions: overrides = [], workflowId: wanted } = options;
+  const { type, earlier } = await readEarlier(id, wanted);
+  const workflowId = wanted ?? freshId(id, new Date());
+  const where = `the input of ${id}`;
+  if (type === 'TrainHead') {
+    const input: TrainInput = changed(parseAs(TrainInputSchema, earlier, where), { overrides });
+    return trainTo({ type, workflowId, input: () => input }, options);
+  }
+  if (type === 'ReproduceTable') {
+    const input: TableInput = changed(parseAs(TableInputSchema, earlier, where), { overrides });
+    return tableTo({ type, workflowId, input: () => input }, options);
+  }
+  const input: EvalInput = changed(parseAs(EvalInputSchema, earlier, where), { overrides });
+  return evaluateTo({ type, workflowId, input: () => input }, options);
+}
+
+async function readEarlier(id: string, wanted: string | undefined) {
+  await using temporal = await openTemporal();
+  const { runId, type, status, parentExecution } = await describeRun(temporal, id);
+  const kind = RUN_KINDS.find((name) => name === type);
+  if (!kind) throw new BadInput(`${id} is a ${type}; only runs of ${RUN_KINDS.join(', ')} can be run again`);
   if (parentExecution)
     throw new BadInput(`${id} is a part of ${parentExecution.workflowId}: run that one again`);
   if (wanted === id && stateOf(status.name) === 'running')
     throw new BadInput(`${id} is still running: give another --workflow-id, or tessera cancel ${id} first`);
-  const earlier = await inputOf(client, { workflowId: id, runId });
-  const workflowId = wanted ?? freshId(id, new Date());
-  const changes = { overrides: cfgOptions };
-  if (type === 'TrainHead') {
-    const input: TrainInput = changed(parseAs(TrainInputSchema, earlier, `the input of ${id}`), changes);
-    return await trainingToEnd(session, workflowId, input, screen);
-  }
-  if (type === 'ReproduceTable') {
-    const input: TableInput = changed(parseAs(TableInputSchema, earlier, `the input of ${id}`), changes);
-    return await tableToEnd(session, workflowId, input, screen);
-  }
-  const input: EvalInput = changed(parseAs(EvalInputSchema, earlier, `the input of ${id}`), changes);
-  return await evaluationToEnd(session, workflowId, input, screen);
+  return { type: kind, earlier: await inputOf(temporal.client, { workflowId: id, runId }) };
 }
 
 /** An input with overrides in place of those of the same keys, and after the others. */

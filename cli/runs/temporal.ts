@@ -21,6 +21,7 @@ export interface Temporal extends AsyncDisposable {
  */
 export async function openTemporal(): Promise<Temporal> {
   let uiUrl = process.env.TESSERA_TEMPORAL_UI || null;
+  let env = process.env;
   if (!process.env.TEMPORAL_ADDRESS && !process.env.TEMPORAL_CONFIG_FILE) {
     const record = await readStackRecord(stateFolder());
     if (!record || !isAlive(record.pid))
@@ -28,12 +29,11 @@ export async function openTemporal(): Promise<Temporal> {
         `no local stack is up (${path.join(stateFolder(), 'stack.json')}), and TEMPORAL_ADDRESS is not set: start one ` +
           'with `tessera stack` (earlier runs are still in it), or set TEMPORAL_ADDRESS',
       );
-    // A laptop's profile for another Temporal must not be mixed in.
-    for (const name of Object.keys(process.env)) if (name.startsWith('TEMPORAL_')) delete process.env[name];
-    process.env.TEMPORAL_ADDRESS = record.temporalAddress;
+    // A laptop's settings for another Temporal must not be mixed in.
+    env = { TEMPORAL_ADDRESS: record.temporalAddress };
     uiUrl = record.temporalUiUrl;
   }
-  const { namespace, connection: settings } = temporalSettings();
+  const { namespace, connection: settings } = temporalSettings(env);
   try {
     const connection = await Connection.connect({ ...settings, connectTimeout: '3s' });
     return {

@@ -31,6 +31,7 @@ export async function scheduledRequest(id: string, words: string[]): Promise<Req
     found.request = await trainRequest(config, named(options));
   });
   reproduceCommand(program, async (names, options) => {
+    refuseOutcome(options);
     found.request = await tableRequest(names, named(options));
   });
   for (const command of program.commands)

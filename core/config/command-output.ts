@@ -17,3 +17,25 @@ export const CopiedSchema = z.strictObject({
   sizeBytes: z.int().nonnegative(),
 });
 export type Copied = z.infer<typeof CopiedSchema>;
+
+/** `tessera configs`. */
+export const ConfigListSchema = z.array(
+  z.strictObject({
+    name: z.string(),
+    /** The row of the original's table that it is made for, and the mIoU there, in per cent. */
+    reproduces: z.strictObject({ row: z.string(), mIoU: z.number() }).nullable(),
+  }),
+);
+export type ConfigList = z.infer<typeof ConfigListSchema>;
+
+/** `tessera leftovers`. */
+export const LeftoversSchema = z.array(
+  z.strictObject({
+    job: z.string(),
+    workflowId: z.string(),
+    activePods: z.int().nonnegative(),
+    createdAt: z.iso.datetime(),
+    removed: z.boolean(),
+  }),
+);
+export type Leftovers = z.infer<typeof LeftoversSchema>;

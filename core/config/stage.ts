@@ -29,13 +29,16 @@ export const StageWeightsInputSchema = z.strictObject({
 });
 export type StageWeightsInput = z.input<typeof StageWeightsInputSchema>;
 
-export interface Staged {
-  uri: string;
-  manifestUri: string;
-  manifestSha256: string;
-  uploadedFiles: number;
-  uploadedBytes: number;
-  totalFiles: number;
+/** What staging did: `tessera stage --json`, and what its workflows return. */
+export const StagedSchema = z.strictObject({
+  uri: z.string(),
+  manifestUri: z.string(),
+  manifestSha256: z.string(),
+  /** Those that were not there yet. */
+  uploadedFiles: z.int().nonnegative(),
+  uploadedBytes: z.int().nonnegative(),
+  totalFiles: z.int().nonnegative(),
   /** Sentences about files of a dataset's folders that are not part of what was staged. */
-  leftOut?: string[];
-}
+  leftOut: z.array(z.string()).optional(),
+});
+export type Staged = z.infer<typeof StagedSchema>;

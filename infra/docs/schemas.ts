@@ -7,7 +7,12 @@ import { RunPictureSchema } from '../../cli/runs/run-picture.ts';
 import { RunListSchema } from '../../cli/runs/run-row.ts';
 import { WhySchema } from '../../cli/runs/why.ts';
 import { SchedulesSchema } from '../../cli/schedule/manage.ts';
-import { CopiedSchema, StartedSchema } from '../../core/config/command-output.ts';
+import {
+  ConfigListSchema,
+  CopiedSchema,
+  LeftoversSchema,
+  StartedSchema,
+} from '../../core/config/command-output.ts';
 import { ComparisonSchema } from '../../core/config/comparison.ts';
 import { ConfigSchema, DatasetClassesSchema } from '../../core/config/config.ts';
 import { EvalInputSchema } from '../../core/config/eval.ts';
@@ -16,7 +21,7 @@ import { DatasetManifestSchema, WeightsManifestSchema } from '../../core/config/
 import { NoticeSchema } from '../../core/config/notify.ts';
 import { ResultsSchema } from '../../core/config/results.ts';
 import { IndexSchema } from '../../core/config/run-index.ts';
-import { StageDatasetInputSchema, StageWeightsInputSchema } from '../../core/config/stage.ts';
+import { StageDatasetInputSchema, StagedSchema, StageWeightsInputSchema } from '../../core/config/stage.ts';
 import { TableInputSchema, TableSchema } from '../../core/config/table.ts';
 import { TrainResultsSchema } from '../../core/config/train-results.ts';
 import { TrainInputSchema } from '../../core/config/train-run.ts';
@@ -127,7 +132,11 @@ export const SCHEMA_PAGES: SchemaPage[] = [
       { title: 'tessera why', intro: '', schema: WhySchema },
       { title: 'tessera logs', intro: 'One object for each line.', schema: LogLineSchema },
       { title: 'tessera cancel', intro: '', schema: CancelledSchema },
-      { title: 'tessera run --no-wait', intro: 'Also `tessera train --no-wait`.', schema: StartedSchema },
+      {
+        title: 'tessera run --no-wait',
+        intro: 'Also `train`, `reproduce` and `rerun` with `--no-wait`.',
+        schema: StartedSchema,
+      },
       { title: 'tessera get', intro: '', schema: CopiedSchema },
       { title: 'tessera plan', intro: '', schema: PlanReportSchema },
       {
@@ -139,6 +148,9 @@ export const SCHEMA_PAGES: SchemaPage[] = [
       { title: 'tessera index', intro: '', schema: IndexSchema },
       { title: 'tessera schedule ls', intro: '', schema: SchedulesSchema },
       { title: 'tessera doctor', intro: '', schema: DoctorSchema },
+      { title: 'tessera stage', intro: '', schema: StagedSchema },
+      { title: 'tessera configs', intro: 'With a name: the config itself.', schema: ConfigListSchema },
+      { title: 'tessera leftovers', intro: '', schema: LeftoversSchema },
       { title: 'Notice', intro: 'What `run.notify` posts when a run ends.', schema: NoticeSchema },
       {
         title: 'Memo of a run',

@@ -1,0 +1,22 @@
+import { stringify } from 'yaml';
+import { listConfigs, loadConfig } from '../activities/plan/load-config.ts';
+import type { ConfigList } from '../core/config/command-output.ts';
+import type { ConfigsOptions } from './commands/configs.ts';
+import { chosenConfig } from './inputs/chosen-config.ts';
+
+/** Prints the configs that come with Tessera. */
+export async function listOfConfigs({ json }: ConfigsOptions): Promise<void> {
+  const names = await listConfigs();
+  const list: ConfigList = await Promise.all(
+    names.map(async (name) => ({ name, reproduces: (await loadConfig(name)).reproduces ?? null })),
+  );
+  if (json) return console.log(JSON.stringify(list, null, 2));
+  for (const { name, reproduces } of list)
+    console.log(`${name}${reproduces ? `  (${reproduces.row}: ${reproduces.mIoU} mIoU)` : ''}`);
+}
+
+/** Prints a config as a run would have it: with its base, its defaults and the overrides. */
+export async function resolvedConfig(name: string, { cfgOptions, json }: ConfigsOptions): Promise<void> {
+  const { resolved } = await chosenConfig(name, cfgOptions ?? []);
+  console.log(json ? JSON.stringify(resolved, null, 2) : stringify(resolved).trimEnd());
+}
