@@ -20,7 +20,7 @@ export function runTraining(
   });
 }
 
-/** What goes on from a cancelled training's last checkpoint. */
+/** What resumes from a cancelled training's last checkpoint. */
 export function goingOn(
   workflowId: string,
   { recompute, loadFrom }: Pick<TrainInput, 'recompute' | 'loadFrom'>,

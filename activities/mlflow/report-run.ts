@@ -20,7 +20,7 @@ const MAX_PARAM = 500;
 const MAX_TAG = 4_000;
 
 /**
- * Brings a run at an MLflow server to what is known of it now. Again is harmless: what is there already is found and left.
+ * Brings a run at an MLflow server to what is known of it now. Safe to repeat: what is there is left as it is.
  *
  * @throws BadInput if the server refuses, Unavailable if it may take it later
  */

@@ -23,7 +23,7 @@ import {
 import { writeLogFile } from './write-log-file.ts';
 import { removeAbandoned, writerName } from './writer-folders.ts';
 
-/** A store that is away for longer ends the attempt; the next one goes on from the last checkpoint. */
+/** A store that is away for longer ends the attempt; the next one resumes from the last checkpoint. */
 const PATIENCE_MS = 5 * 60_000;
 
 export interface CheckpointsOptions {

@@ -14,7 +14,7 @@ import { writeLogFile } from './write-log-file.ts';
 
 /**
  * Writes an evaluation into the training's log and its checkpoint's pointer, so that it is known to whoever goes on,
- * and removes the checkpoints that are no longer the best. Again is harmless. The log comes last: what it doesn't have
+ * and removes the checkpoints that are no longer the best. Safe to repeat. The log comes last: what it doesn't have
  * is evaluated again, while a pointer without its evaluation might be removed although it is the best.
  *
  * @throws NotFound if evaluation or checkpoint aren't there

@@ -127,7 +127,7 @@ interface Segment<Batch> {
   dataSeconds: number;
 }
 
-/** Where the segment begins, and the checkpoint that it goes on from, if it does. */
+/** Where the segment begins, and the checkpoint that it resumes from, if it does. */
 async function firstState<Batch>(
   { store, initialState }: SegmentContext<Batch>,
   run: TrainRun,

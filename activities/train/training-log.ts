@@ -36,7 +36,7 @@ export interface TrainingLog {
   files(): LogFile[];
 }
 
-/** The log of the run so far, up to the checkpoint that it goes on from. */
+/** The log of the run so far, up to the checkpoint that it resumes from. */
 export async function openTrainingLog(
   store: Store,
   run: TrainRun,

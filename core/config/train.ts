@@ -58,7 +58,7 @@ export const TrainSchema = z.strictObject({
 });
 export type TrainConfig = z.infer<typeof TrainSchema>;
 
-/** A trained head as it is after `step` steps: all that goes on from there, and nothing else. */
+/** A trained head as it is after `step` steps: all that resuming from there needs, and nothing else. */
 export interface HeadState {
   step: number;
   /** Parameters and running statistics by their names in a checkpoint, such as `decode_head.conv_seg.weight`. */
