@@ -19,7 +19,7 @@ vi.setConfig({ testTimeout: 30_000 });
 /** A clone with the real bootstrap and a command that holds a stack; `programs` stand first on its PATH. */
 function clone({ npmPackages = 'linked', programs = {} }: CloneOptions) {
   const root = temporaryFolder();
-  for (const part of ['infra/local', 'infra/cuda-check'])
+  for (const part of ['core', 'infra/local', 'infra/cuda-check'])
     cpSync(join(ROOT, part), join(root, part), { recursive: true });
   writeFileSync(join(root, 'package.json'), '{ "type": "module" }');
   mkdirSync(join(root, 'cli'));
