@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeFolder, ROOT } from './observe.ts';
@@ -44,16 +44,12 @@ describe('the npm package, in an empty folder', () => {
   });
 
   it('has types that a strict TypeScript project checks against', () => {
-    const use = `
-      import { connect, start } from 'tessera-vision';
-      await using tessera = await connect();
-      const run = await start(tessera, 'EvalMIoU', {
-        config: 'tiny', weights: 's3://b/w.pth', dataset: 's3://b/d', output: 's3://b/runs',
-      });
-      const { mIoU }: { mIoU: number | null } = await run.result();
+    // The documentation's own program, and one mistake.
+    const guide = readFileSync(join(ROOT, 'docs/how-to/typescript.md'), 'utf8');
+    const [, program] = /```ts\n(.*?)```/s.exec(guide)!;
+    const use = `${program}
       // @ts-expect-error a workflow that isn't there
       await start(tessera, 'EvalMiou', {});
-      console.log(mIoU);
     `;
     mkdirSync(join(folder, 'use'), { recursive: true });
     writeFileSync(join(folder, 'use/use.ts'), use);
