@@ -1,3 +1,4 @@
+import { isClone } from '../workers/environment.ts';
 import { tesseraProgram } from './program.ts';
 
 const program = tesseraProgram();
@@ -9,7 +10,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 
 // Benchmarks and what else is for Tessera's own developers: out of sight, and not in the npm package.
 try {
-  if (process.argv[2] === 'dev') (await import('./dev.ts')).devCommands(program);
+  if (process.argv[2] === 'dev' && isClone) (await import('./dev.ts')).devCommands(program);
   await program.parseAsync();
 } catch (error) {
   (await import('./end-with.ts')).endWith(error);

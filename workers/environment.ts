@@ -11,7 +11,7 @@ export const CODE = fileURLToPath(new URL('..', import.meta.url));
 export const PACKAGE = rootOf(CODE);
 
 /** npm leaves package-lock.json out of what it packs. */
-const isClone = existsSync(path.join(PACKAGE, 'package-lock.json'));
+export const isClone = existsSync(path.join(PACKAGE, 'package-lock.json'));
 
 /** Folder of everything that Tessera keeps on a machine: cache, logs, the local stack's state. */
 export function stateFolder(): string {

@@ -38,6 +38,10 @@ describe('the npm package, in an empty folder', () => {
     ]);
   });
 
+  it("has nothing of its developers' own", () => {
+    expect(() => tessera('dev', 'bench')).toThrow("unknown command 'dev'");
+  });
+
   it('is compiled: it has no compiler', () => {
     expect(readdirSync(join(folder, 'node_modules'))).not.toContain('tsx');
     expect(readdirSync(join(folder, 'node_modules'))).not.toContain('esbuild');
