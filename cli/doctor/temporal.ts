@@ -35,7 +35,7 @@ async function checkNamespace(connection: Connection, namespace: string): Promis
   const place = await found('Temporal', 'namespace', async () => {
     const { config } = await connection.workflowService.describeNamespace({ namespace });
     const days = Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) / 86_400;
-    return `${namespace}, keeps finished runs for ${days.toFixed(days < 1 ? 1 : 0)} days`;
+    return `${namespace}, keeps finished runs for ${days.toFixed(days < 1 ? 1 : 0)} ${days === 1 ? 'day' : 'days'}`;
   });
   if (place.state === 'failed') return [place];
   const rights = await found('Temporal', 'list runs', async () => {
