@@ -88,7 +88,7 @@ describe('TrainHead on a cluster', () => {
     expect(results.failures.map((failure) => failure.class)).toEqual(['WorkerLost']);
     expect(results.failures[0]!.message).toContain(`${victim}: deleted`);
     const logs = await tessera.logs('on-pods');
-    const served = [...logs.values()].flatMap((text) => text.match(/^features for .*/gm) ?? []);
+    const served = [...logs.values()].flatMap((text) => text.match(/features for .*/gm) ?? []);
     expect(served.join('\n')).toMatch(/^features for train-.* begun: at 10\.88\.[12]\.\d+:7300$/m);
   });
 });
