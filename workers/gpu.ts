@@ -66,8 +66,10 @@ async function main(life: Life): Promise<void> {
   const training = trainingWork({ ...context, scratchFolder: path.join(scratchFolder(), 'checkpoints') });
   let lost: string | null = null;
   const onLost = (message: string) => {
+    // Once it is told to stop, what it has under way fails as lost, too: then its threads end in order.
+    if (worker?.getState() !== 'RUNNING') return;
     lost = message;
-    if (worker?.getState() === 'RUNNING') worker.shutdown();
+    worker.shutdown();
   };
   const measured = gpuActivities(evaluator, training, metrics?.onTrainRecord);
   const activities = tracing?.traced(measured) ?? measured;
