@@ -1,6 +1,6 @@
 import { BadInput, Unavailable } from '../core/config/failures.ts';
 
-/* Whom a run's config asks to tell something. No message holds an address: it may be a secret. */
+/* Receivers that a run's config names. No message holds an address: it may be a secret. */
 
 /** A receiver that takes longer is asked again. */
 const ANSWER_WITHIN_MS = 10_000;

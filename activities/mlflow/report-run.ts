@@ -57,7 +57,7 @@ async function openRun(server: MlflowServer, run: TrackedRun, log: LogLine[]): P
   );
 }
 
-/** A training that resumes goes on in the run that it has; without a log yet it has none. */
+/** A training that resumes keeps its run; without a log it has none yet. */
 function identityOf({ runId, prefix }: TrackedRun, log: LogLine[]): string {
   const started = log[0]?.started_at;
   const identity = typeof started === 'string' ? `${prefix} ${started}` : runId;

@@ -9,7 +9,7 @@ const FIELD = 'run.notify';
 /**
  * Posts a run's end to whom its config names.
  *
- * @throws BadInput if nobody can be told (a refusal, a variable that isn't set), Unavailable if it may succeed later.
+ * @throws BadInput if the notice can't be delivered (a refusal, a variable that isn't set), Unavailable if it may succeed later.
  *   No message holds the address: it may be a secret
  */
 export async function notify({ asked, notice }: RunEnd, env: NodeJS.ProcessEnv): Promise<void> {

@@ -3,7 +3,7 @@ import type { Store } from '../../core/store.ts';
 import type { LogFile } from '../../core/train/log-files.ts';
 
 /**
- * Writes one of the files of a training's log. A training goes on without one that nothing reads again, such as one that
+ * Writes one of the files of a training's log. A training continues without one that nothing reads again, such as one that
  * rights of an earlier version don't cover.
  *
  * @throws as `Store.write`; Unavailable alone for such a file

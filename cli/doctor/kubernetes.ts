@@ -30,7 +30,7 @@ export async function checkKubernetes(): Promise<Finding[]> {
   const config = new KubeConfig();
   config.loadFromDefault();
   const server = await found('Kubernetes', 'cluster', async () => {
-    const { gitVersion } = await ask('tell its version', config.makeApiClient(VersionApi).getCode());
+    const { gitVersion } = await ask('report its version', config.makeApiClient(VersionApi).getCode());
     return `${config.getCurrentCluster()?.server}, ${gitVersion}, namespace ${cluster.namespace}`;
   });
   if (server.state === 'failed') return [server];
