@@ -1,4 +1,3 @@
-import { CommanderError } from 'commander';
 import { TypedFailure } from '../core/config/failures.ts';
 import { type ExitName, exitCode } from './exit-codes.ts';
 import { explain, isTemporalAway, unexpected } from './explain.ts';
@@ -6,11 +5,6 @@ import { Cancelled, GateNotMet } from './outcomes.ts';
 
 /** Says why the command ends, and sets its exit code. */
 export function endWith(error: unknown): void {
-  // Commander has said it already; help and version are no errors.
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : exitCode('Usage');
-    return;
-  }
   const explained = explain(error);
   console.error(`✗ ${explained ?? unexpected(error)}`);
   process.exitCode = exitCode(nameOf(error, explained !== null));

@@ -1,4 +1,6 @@
+import { CommanderError } from 'commander';
 import { isClone } from '../workers/environment.ts';
+import { exitCode } from './exit-codes.ts';
 import { tesseraProgram } from './program.ts';
 
 const program = tesseraProgram();
@@ -13,5 +15,7 @@ try {
   if (process.argv[2] === 'dev' && isClone) (await import('./dev.ts')).devCommands(program);
   await program.parseAsync();
 } catch (error) {
-  (await import('./end-with.ts')).endWith(error);
+  // Commander has said it already; help and version are no errors. Nothing more is loaded for them.
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCode('Usage');
+  else (await import('./end-with.ts')).endWith(error);
 }
