@@ -277,7 +277,9 @@ describe('tessera run', () => {
   });
 
   it('ends with code 130 by Ctrl-C', async () => {
-    const ended = run('stopped', ['--cfg-options', 'run.shards=12', 'run.batch=1'], {
+    // So slow that it is under way when the signal comes.
+    const slow = ['run.shards=12', 'run.batch=1', 'model.test.stridePx=28'];
+    const ended = run('stopped', ['--cfg-options', ...slow], {
       onStart: (child) => {
         const handle = tessera.session.client.workflow.getHandle('stopped');
         until(handle, ({ shards }) => shards.done > 0).then(() => child.kill('SIGINT'));
