@@ -16,7 +16,7 @@ export interface CompareOptions {
   seed: string;
 }
 
-/** More take minutes and tell no more. */
+/** More take minutes and change nothing. */
 const MAX_RESAMPLES = 100_000;
 /** Of a pipe. */
 const USUAL_COLUMNS = 100;

@@ -4,6 +4,7 @@ import { RUN_KINDS } from '../../core/config/listing.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type TableInput, TableInputSchema } from '../../core/config/table.ts';
 import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
+import { timestamp } from '../commands/run.ts';
 import { evaluateTo, type OutcomeOptions, tableTo, trainTo } from '../run-outcome.ts';
 import { inputOf } from './history.ts';
 import { describeRun } from './read-run.ts';
@@ -61,9 +62,5 @@ export function changed<I extends { overrides: string[] }>(
 
 /** The earlier id with the time in place of its own: `tiny-20261124-215003`. */
 export function freshId(id: string, now: Date): string {
-  const time = now
-    .toISOString()
-    .replace(/\D/g, '')
-    .replace(/^(\d{8})(\d{6}).*/, '$1-$2');
-  return `${id.replace(/-\d{8}-\d{6}$/, '')}-${time}`;
+  return `${id.replace(/-\d{8}-\d{6}$/, '')}-${timestamp(now)}`;
 }
