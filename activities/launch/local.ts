@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FleetSpec, WorkerState } from '../../core/config/fleet.ts';
+import { exitCause } from '../../core/config/worker-exit.ts';
 import { withoutTimes } from '../../core/log-lines.ts';
 import type { Launcher } from './launcher.ts';
 
@@ -65,13 +66,12 @@ export function localLauncher({ logFolder, env = process.env, start: startProces
       },
     });
     const worker: LocalWorker = { name, log, process: child, createdAtMs: Date.now(), slot, gone: null };
-    child.exited.then(async ({ code, signal }) => {
-      const message = signal ? `killed by ${signal}` : `exit code ${code}`;
+    child.exited.then(async (exit) => {
       worker.gone = {
         name,
         createdAtMs: worker.createdAtMs,
         state: 'gone',
-        cause: { kind: 'crashed', message },
+        cause: exitCause(exit),
         lastLines: await lastLines(log),
       };
     });
