@@ -8,7 +8,7 @@ import { BadData } from '../../core/config/failures.ts';
 import type { ByteRange, Store } from '../../core/store.ts';
 import { isVerified, markVerified, removeMarked } from '../cache-mark.ts';
 import { type DiskNeed, withRoom } from '../disk-room.ts';
-import { DigestThread, digestSegments } from './digest-thread.ts';
+import { DigestThread, digestSegments } from './digest.ts';
 import { download, journalOf } from './download.ts';
 import type { ObjectPin } from './ranged-read.ts';
 
