@@ -11,8 +11,8 @@ import {
   type TrainRun,
   type TrainStart,
 } from '../../core/config/train-run.ts';
+import { backboneSpecs } from '../../core/model/backbone.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
-import { backboneSpecs } from '../../core/model/tensor-specs.ts';
 import type { Store } from '../../core/store.ts';
 import {
   type Checkpoint,

@@ -184,8 +184,14 @@ export function checkPositionEmbedding(golden: GoldenFolder): Row[] {
     .map(({ file, tolerance }) => {
       const side = Number(/pos_embed_(\d+)x/.exec(file)![1]);
       const round = file.includes('bf16') ? roundToBfloat16 : (value: number) => value;
-      const grid = { side: Math.sqrt(tokens - 1), newSide: side, channels, round };
-      const actual = resizePositionEmbedding((data as Float32Array).map(round), grid);
+      const actual = resizePositionEmbedding((data as Float32Array).map(round), {
+        side: Math.sqrt(tokens - 1),
+        grid: { rows: side, columns: side },
+        channels,
+        antialias: false,
+        sideOffset: 0,
+        round,
+      });
       return compareArrays(
         file,
         actual,

@@ -9,9 +9,9 @@ import { openTorchFile, readTensor, toFloat32 } from '../../core/checkpoint/torc
 import type { Config } from '../../core/config/config.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type HeadState, type TrainConfig, TrainSchema } from '../../core/config/train.ts';
+import { gridSide } from '../../core/model/backbone.ts';
 import { featureOf, IMAGES } from '../../core/model/features-graph.ts';
 import { headSpecs, parameterSpecs } from '../../core/model/head.ts';
-import { gridSide } from '../../core/model/tensor-spec.ts';
 import { gradientOutput, LABELS, tapInput, trainingGraph } from '../../core/model/training-graph.ts';
 import { headAtStart } from '../../core/train/initial-head.ts';
 import { compareNumber, type Row } from './compare.ts';
@@ -138,7 +138,7 @@ async function firstStep(
   const options = { device: golden.device, threads: 1 };
   const session = await openSession(trainingGraph({ model, train, run: options }, stages), options);
   const state = await initialState(golden.path(run.checkpoint), config);
-  const grid = gridSide(run.crop, model.backbone.patchSizePx);
+  const grid = gridSide({ ...model.backbone, imageSizePx: run.crop });
   const outputs = await runSession(
     session,
     {

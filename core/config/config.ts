@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { FAMILIES } from '../model/families/all.ts';
 import { NotifySchema } from './notify.ts';
 import { ReportSchema } from './report.ts';
 import { TrainSchema } from './train.ts';
@@ -10,27 +11,11 @@ import { TrainSchema } from './train.ts';
  */
 const positive = z.int().positive();
 
-const backbone = z.strictObject({
-  type: z.literal('InternViT'),
-  /** Side of the images of pre-training: the checkpoint's position embedding is (pretrainSizePx / patchSizePx)². */
-  pretrainSizePx: positive,
-  /** Side of the square crops that the backbone sees. */
-  imageSizePx: positive,
-  patchSizePx: positive,
-  /** Channels of the backbone. */
-  embedDim: positive,
-  /** Blocks. */
-  depth: positive,
-  /** Attention heads of a block. */
-  heads: positive,
-  /** Hidden channels of a block's MLP, by `embedDim`. */
-  mlpRatio: z.number().positive(),
-  qkNormalization: z.boolean().default(true),
-  qkvBias: z.literal(false).default(false),
-  normEps: z.number().positive().default(1e-6),
-  /** Blocks whose output the head sees, 0-based. Blocks after the last one are neither loaded nor run. */
-  taps: z.array(z.int().nonnegative()).min(1),
-});
+const backbone = z.discriminatedUnion('type', [
+  FAMILIES.InternViT.schema,
+  FAMILIES.DINOv2.schema,
+  FAMILIES.DINOv3.schema,
+]);
 
 const linearHead = z.strictObject({
   /** BatchNorm (running statistics), then a 1×1 convolution: the original's FCNHead with num_convs 0. */

@@ -1,18 +1,12 @@
 import type { Config } from '../config/config.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
+import { gridSide, tokensPerImage, vitOf } from './backbone.ts';
 import { featurePyramid } from './feature-pyramid.ts';
 import { logitsSide } from './head.ts';
-import {
-  type BackboneContext,
-  embedding,
-  tapFeature,
-  tokensPerImage,
-  transformerBlock,
-} from './intern-vit.ts';
 import { linearHead } from './linear-head.ts';
 import { CROPS, LOGITS, normalize, type SegmenterOptions } from './segmenter-graph.ts';
-import { gridSide } from './tensor-spec.ts';
 import { upernetHead } from './upernet-head.ts';
+import { embedding, tapFeature, transformerBlock, type VitContext } from './vit-graph.ts';
 
 /**
  * One piece of the segmenter: a model of its own. Its inputs are earlier pieces' outputs, by name; all are float32
@@ -41,9 +35,11 @@ export function* backboneSteps({
 }: StepOptions): Generator<GraphStep, void, undefined> {
   const { backbone } = config.model;
   const shape = [batch * tokensPerImage(backbone), backbone.embedDim];
-  const context = (name: string): BackboneContext => ({
-    ...{ graph: new GraphBuilder(name), weights, backbone, batch, dtype: 'float32' },
-  });
+  const vit = vitOf(backbone);
+  const context = (name: string): VitContext => {
+    const graph = new GraphBuilder(name);
+    return { graph, weights, vit, batch, dtype: 'float32' };
+  };
   const size = backbone.imageSizePx;
   const first = context('embedding');
   const crops = first.graph.input(CROPS, 'uint8', [batch, size, size, 3]);
@@ -91,7 +87,7 @@ export function* headSteps({ config, weights, batch }: StepOptions): Generator<G
   }
   const pyramid = new GraphBuilder('pyramid');
   const features = taps.map((tap) => pyramid.input(tap, 'float32', tapShape(model, batch)));
-  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const grid = gridSide(backbone);
   const sides = [4 * grid, 2 * grid, grid, Math.floor(grid / 2)];
   const shapes = sides.map((side) => [batch, backbone.embedDim, side, side]);
   const levels = featurePyramid(pyramid, weights, features);
@@ -102,6 +98,6 @@ export function* headSteps({ config, weights, batch }: StepOptions): Generator<G
 }
 
 function tapShape({ backbone }: Model, batch: number): number[] {
-  const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const side = gridSide(backbone);
   return [batch, backbone.embedDim, side, side];
 }

@@ -1,10 +1,9 @@
 import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
+import { backboneSpecs, gridSide, tokensPerImage, vitOf } from './backbone.ts';
 import { evaluatedModel, headSpecs, levelSides, parameterSpecs } from './head.ts';
-import { tokensPerImage } from './intern-vit.ts';
-import { gridSide, type TensorSpec } from './tensor-spec.ts';
-import { backboneSpecs } from './tensor-specs.ts';
+import type { TensorSpec } from './tensor-spec.ts';
 
 /*
  * What a config takes of a GPU, in bytes: weights, which are counted, and values, for which a few of the largest stand.
@@ -74,10 +73,11 @@ function elements(specs: TensorSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
-/** Before and behind a block's Gelu: two hidden layers, beside the block's input, its norm and its sum. */
+/** The block's input, its norm and its sum, beside the hidden layers: two around a Gelu, four around SwiGLU's products. */
 function cropOfBlock({ backbone }: Model, { precision }: Run): number {
-  const { embedDim, mlpRatio } = backbone;
-  return SPREAD * ITEM_BYTES[precision] * tokensPerImage(backbone) * embedDim * (2 * mlpRatio + 3);
+  const { embedDim, ffn } = vitOf(backbone);
+  const layers = { gelu: 2, swiglu: 4 }[ffn.type];
+  return SPREAD * ITEM_BYTES[precision] * tokensPerImage(backbone) * (3 * embedDim + layers * ffn.hidden);
 }
 
 function cropOfHead(model: Model, what: keyof typeof MAPS): number {
@@ -86,6 +86,6 @@ function cropOfHead(model: Model, what: keyof typeof MAPS): number {
     const [finest, ...coarser] = levelSides(model) as [number, ...number[]];
     return MAPS[what] * 4 * (1 + coarser.length) * head.channels * finest ** 2;
   }
-  const tap = 4 * backbone.embedDim * gridSide(backbone.imageSizePx, backbone.patchSizePx) ** 2;
+  const tap = 4 * backbone.embedDim * gridSide(backbone) ** 2;
   return what === 'training' ? TAPS_OF_STEP * tap : tap;
 }

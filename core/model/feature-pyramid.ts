@@ -2,7 +2,7 @@ import type { BackboneConfig } from '../config/config.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import { maxPool } from '../onnx/max-pool.ts';
 import type { TensorSpec } from './tensor-spec.ts';
-import type { WeightLoader } from './weights.ts';
+import type { TensorLoader } from './weights.ts';
 
 /** Epsilon of the original's channels-first LayerNorm. */
 const LAYER_NORM_EPS = 1e-6;
@@ -24,7 +24,7 @@ export function featurePyramidSpecs({ embedDim: c }: BackboneConfig): TensorSpec
  * @returns `[B, C, 4h, 4w]`, `[B, C, 2h, 2w]`, `[B, C, h, w]`, `[B, C, h/2, w/2]`
  * @see InternVL `InternViT6B` with with_fpn=True: up1 to up4
  */
-export function featurePyramid(graph: GraphBuilder, weights: WeightLoader, taps: Value[]): Value[] {
+export function featurePyramid(graph: GraphBuilder, weights: TensorLoader, taps: Value[]): Value[] {
   const load = (key: string) => weights(graph, `backbone.${key}`, 'float32');
   const up = (x: Value, key: string, name?: string) =>
     graph.node(

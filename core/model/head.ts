@@ -1,11 +1,12 @@
 import type { Config } from '../config/config.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
+import { gridSide } from './backbone.ts';
 import { featurePyramid, featurePyramidSpecs } from './feature-pyramid.ts';
 import type { TrainingPart } from './layers.ts';
 import { linearHead, linearSpecs } from './linear-head.ts';
-import { gridSide, type TensorSpec } from './tensor-spec.ts';
+import type { TensorSpec } from './tensor-spec.ts';
 import { auxiliaryHead, auxiliarySpecs, upernetHead, upernetSpecs } from './upernet-head.ts';
-import type { WeightLoader } from './weights.ts';
+import type { TensorLoader } from './weights.ts';
 
 type Model = Config['model'];
 
@@ -16,6 +17,11 @@ export function headSpecs({ backbone, head, auxiliaryHead: auxiliary }: Model): 
       ? linearSpecs(head)
       : [...featurePyramidSpecs(backbone), ...upernetSpecs(head, backbone.embedDim)];
   return auxiliary ? [...main, ...auxiliarySpecs(auxiliary, backbone.embedDim)] : main;
+}
+
+/** Name here of a head's tensor in a checkpoint; null for one that belongs to no head. */
+export function headName(key: string): string | null {
+  return /^(decode_head|auxiliary_head)\./.test(key) ? key : null;
 }
 
 /** The model that an evaluation runs, needs weights for, and fetches: an auxiliary head is for training only. */
@@ -39,7 +45,7 @@ export function runningSpecs(model: Model): TensorSpec[] {
 
 /** Side of a crop's logits: the patch grid's, or four times that for UperNet's finest level. */
 export function logitsSide({ backbone, head }: Model): number {
-  const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const side = gridSide(backbone);
   return head.type === 'linear' ? side : 4 * side;
 }
 
@@ -53,7 +59,7 @@ export function logitsSide({ backbone, head }: Model): number {
  */
 export function buildHead(
   graph: GraphBuilder,
-  weights: WeightLoader,
+  weights: TensorLoader,
   model: Model,
   batch: number,
   taps: Value[],
@@ -72,6 +78,6 @@ export function buildHead(
 
 /** Sides of the feature pyramid's levels, from fine to coarse. */
 export function levelSides({ backbone }: Pick<Model, 'backbone'>): number[] {
-  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const grid = gridSide(backbone);
   return [4 * grid, 2 * grid, grid, Math.floor(grid / 2)];
 }

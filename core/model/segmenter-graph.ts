@@ -1,8 +1,9 @@
 import type { Config, Precision } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
 import { type Dim, GraphBuilder, type Value } from '../onnx/graph.ts';
+import { vitOf } from './backbone.ts';
 import { buildHead, logitsSide } from './head.ts';
-import { internVit } from './intern-vit.ts';
+import { vitFeatures } from './vit-graph.ts';
 import type { WeightLoader } from './weights.ts';
 
 /** Names of the segmenter's input and output. */
@@ -39,7 +40,7 @@ export function segmenterGraph({
   const crops = graph.input(CROPS, 'uint8', [batch, size, size, 3]);
   const image = normalize(graph, crops, config.pipeline);
   const dtype: DType = precision;
-  const taps = internVit({ graph, weights, backbone, batch, dtype }, image);
+  const taps = vitFeatures({ graph, weights, vit: vitOf(backbone), batch, dtype }, image);
   const { logits } = buildHead(graph, weights, config.model, batch, taps);
   const side = logitsSide(config.model);
   graph.output(logits, 'float32', [batch, head.classes, side, side]);
