@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import { roundToBfloat16 } from '../../../core/model/bfloat16.ts';
 import { resizePositionEmbedding } from '../../../core/model/position-embedding.ts';
+import { npyNumbers, readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 
 const FOLDER = join(goldenFolder(), 'model/pos_embed');
