@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { FAMILIES } from '../model/families/all.ts';
+import { HEADS } from '../model/heads/all.ts';
+import { auxiliarySchema } from '../model/heads/auxiliary.ts';
 import { NotifySchema } from './notify.ts';
 import { ReportSchema } from './report.ts';
 import { TrainSchema } from './train.ts';
@@ -16,27 +18,6 @@ const backbone = z.discriminatedUnion('type', [
   FAMILIES.DINOv2.schema,
   FAMILIES.DINOv3.schema,
 ]);
-
-const linearHead = z.strictObject({
-  /** BatchNorm (running statistics), then a 1×1 convolution: the original's FCNHead with num_convs 0. */
-  type: z.literal('linear'),
-  channels: positive,
-  classes: positive,
-  batchNormEps: z.number().positive().default(1e-5),
-});
-
-const upernetHead = z.strictObject({
-  /** The original's UPerHead on four taps, raised to four sizes by the backbone's own feature pyramid. */
-  type: z.literal('upernet'),
-  channels: positive,
-  /** Sides of the pooled maps of the pyramid pooling module. */
-  poolScales: z.array(positive).min(1),
-  classes: positive,
-  batchNormEps: z.number().positive().default(1e-5),
-});
-
-/** For training only: the original's FCNHead with one 3×3 convolution, on one level of the pyramid. */
-const auxiliaryHead = z.strictObject({ channels: positive, level: z.int().min(0).max(3), classes: positive });
 
 const test = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('slide'), cropPx: positive, stridePx: positive }),
@@ -165,8 +146,8 @@ export const ConfigSchema = z.strictObject({
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
   model: z.strictObject({
     backbone,
-    head: z.discriminatedUnion('type', [linearHead, upernetHead]),
-    auxiliaryHead: auxiliaryHead.optional(),
+    head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
+    auxiliaryHead: auxiliarySchema.optional(),
     test,
   }),
   dataset,
@@ -186,10 +167,6 @@ export const ConfigSchema = z.strictObject({
 
 export type Config = z.infer<typeof ConfigSchema>;
 export type BackboneConfig = Config['model']['backbone'];
-export type HeadConfig = Config['model']['head'];
-export type AuxiliaryHeadConfig = NonNullable<Config['model']['auxiliaryHead']>;
-export type LinearHeadConfig = Extract<HeadConfig, { type: 'linear' }>;
-export type UperNetHeadConfig = Extract<HeadConfig, { type: 'upernet' }>;
 export type DatasetConfig = Config['dataset'];
 export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];

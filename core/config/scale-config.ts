@@ -1,3 +1,4 @@
+import { headType } from '../model/head.ts';
 import type { Config } from './config.ts';
 
 /** Sides and widths of a config that is scaled down. */
@@ -25,7 +26,10 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
     model: {
       ...config.model,
       backbone: { ...backbone, imageSizePx, embedDim, heads },
-      head: { ...head, channels: head.type === 'linear' ? embedDim : headChannels },
+      head: {
+        ...head,
+        channels: headType(head).isAsWideAsTaps ? embedDim * backbone.taps.length : headChannels,
+      },
       ...(auxiliaryHead && { auxiliaryHead: { ...auxiliaryHead, channels: headChannels } }),
       test: test.mode === 'slide' ? { ...test, cropPx: imageSizePx, stridePx: px(test.stridePx) } : test,
     },

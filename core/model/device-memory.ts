@@ -1,8 +1,8 @@
 import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
-import { backboneSpecs, gridSide, tokensPerImage, vitOf } from './backbone.ts';
-import { evaluatedModel, headSpecs, levelSides, parameterSpecs } from './head.ts';
+import { backboneSpecs, tokensPerImage, vitOf } from './backbone.ts';
+import { evaluatedModel, headSpecs, headType, parameterSpecs, tapShape } from './head.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 
 /*
@@ -17,10 +17,6 @@ const BESIDE = 2e9;
 const ARENA = 1.8e9;
 /** Of the largest values that are alive at once, by what blocks that double and gaps between values add. */
 const SPREAD = 1.8;
-/** Times the joined map of UperNet's levels: in a test, and with all that a gradient needs. */
-const MAPS = { evaluation: 4, training: 8.5 };
-/** Times a tap, of a linear head's step: itself, normalised, its gradient, and another one on the way. */
-const TAPS_OF_STEP = 6;
 
 type Model = Config['model'];
 type Run = Pick<Config['run'], 'batch' | 'precision'>;
@@ -80,12 +76,6 @@ function cropOfBlock({ backbone }: Model, { precision }: Run): number {
   return SPREAD * ITEM_BYTES[precision] * tokensPerImage(backbone) * (3 * embedDim + layers * ffn.hidden);
 }
 
-function cropOfHead(model: Model, what: keyof typeof MAPS): number {
-  const { backbone, head } = model;
-  if (head.type === 'upernet') {
-    const [finest, ...coarser] = levelSides(model) as [number, ...number[]];
-    return MAPS[what] * 4 * (1 + coarser.length) * head.channels * finest ** 2;
-  }
-  const tap = 4 * backbone.embedDim * gridSide(backbone) ** 2;
-  return what === 'training' ? TAPS_OF_STEP * tap : tap;
+function cropOfHead(model: Model, phase: 'evaluation' | 'training'): number {
+  return 4 * headType(model.head).numbersAlive(model.head, tapShape(model), phase);
 }

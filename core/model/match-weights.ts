@@ -81,11 +81,11 @@ function asFound(spec: TensorSpec, found: { has(name: string): boolean }): Tenso
 }
 
 /** For each checkpoint, the model's name of a tensor by the one that it has there. */
-function namesOf(files: TorchFile[], { backbone }: Config['model']): Map<TorchFile, (key: string) => string> {
+function namesOf(files: TorchFile[], model: Config['model']): Map<TorchFile, (key: string) => string> {
   return new Map(
     files.map((file) => {
-      const naming = namingOf(backbone, file.tensors.keys());
-      return [file, (key) => headName(key) ?? backboneName(naming, key)];
+      const naming = namingOf(model.backbone, file.tensors.keys());
+      return [file, (key) => headName(model, key) ?? backboneName(naming, key)];
     }),
   );
 }
