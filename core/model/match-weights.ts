@@ -1,5 +1,5 @@
+import type { CheckpointIndex, IndexedTensor } from '../checkpoint/checkpoint-index.ts';
 import { knownForm } from '../checkpoint/known-forms.ts';
-import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
 import { gridSide, type TensorSpec } from './tensor-spec.ts';
@@ -8,8 +8,8 @@ import { POSITION_EMBEDDING, tensorSpecs } from './tensor-specs.ts';
 /** A tensor of the model and the checkpoint that holds it. */
 export interface WeightSource {
   spec: TensorSpec;
-  file: TorchFile;
-  tensor: TorchTensor;
+  file: CheckpointIndex;
+  tensor: IndexedTensor;
 }
 
 export interface MatchedWeights {
@@ -32,11 +32,11 @@ const SEGMENTOR_PREFIXES = ['backbone.', 'decode_head.', 'auxiliary_head.'];
  *   a missing key is an error: random weights in its place would give a number that means nothing
  */
 export function matchWeights(
-  files: TorchFile[],
+  files: CheckpointIndex[],
   model: Config['model'],
   specs: TensorSpec[] = tensorSpecs(model),
 ): MatchedWeights {
-  const found = new Map<string, { file: TorchFile; tensor: TorchTensor }>();
+  const found = new Map<string, { file: CheckpointIndex; tensor: IndexedTensor }>();
   for (const file of files)
     for (const tensor of file.tensors.values()) found.set(segmentorKey(tensor.name), { file, tensor });
 
@@ -66,7 +66,7 @@ export function matchWeights(
 /** Keys that a message shows of a checkpoint none of whose names fits. */
 const SHOWN_KEYS = 5;
 
-function noneFits(files: TorchFile[]): string {
+function noneFits(files: CheckpointIndex[]): string {
   const keys = files.flatMap((file) => [...file.tensors.keys()]);
   const form = knownForm(
     keys,
@@ -76,7 +76,7 @@ function noneFits(files: TorchFile[]): string {
   return `there are ${keys.slice(0, SHOWN_KEYS).join(', ')}${more}. ${form ?? 'Is this the right checkpoint?'}`;
 }
 
-function whyMissing(files: TorchFile[], missing: TensorSpec[]): string {
+function whyMissing(files: CheckpointIndex[], missing: TensorSpec[]): string {
   for (const file of files)
     for (const [key, what] of file.unreadable)
       if (missing.some(({ name }) => name === segmentorKey(key)))

@@ -1,4 +1,5 @@
-import { readTensor, type TorchFile, toFloat32 } from '../checkpoint/torch-file.ts';
+import type { CheckpointIndex } from '../checkpoint/checkpoint-index.ts';
+import { readTensor, toFloat32 } from '../checkpoint/tensor-data.ts';
 import type { Config } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
@@ -9,9 +10,9 @@ import { resizePositionEmbedding } from './position-embedding.ts';
 import { gridSide } from './tensor-spec.ts';
 import { POSITION_EMBEDDING } from './tensor-specs.ts';
 
-/** A checkpoint at hand: its contents' table, its bytes, and its place beside the model file. */
+/** A checkpoint at hand: its index, its bytes, and its place beside the model file. */
 export interface CheckpointFile {
-  torch: TorchFile;
+  index: CheckpointIndex;
   read: ReadAt;
   /** Path relative to the folder of the model file, for external data. */
   location: string;
@@ -32,7 +33,7 @@ export async function openWeights(
   checkpoints: CheckpointFile[],
   model: Config['model'],
 ): Promise<WeightLoader> {
-  const checkpointOf = ({ file }: WeightSource) => checkpoints.find((c) => c.torch === file)!;
+  const checkpointOf = ({ file }: WeightSource) => checkpoints.find((c) => c.index === file)!;
   const inline = new Map<string, Uint8Array>();
   for (const [name, source] of matched.sources) {
     if (source.tensor.contiguous && name !== POSITION_EMBEDDING) continue;
