@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { type CheckpointIndex, indexForManifest } from '../../core/checkpoint/checkpoint-index.ts';
 import { tensorDigests } from '../../core/checkpoint/tensor-digests.ts';
-import { openTorchFile, type TorchFile } from '../../core/checkpoint/torch-file.ts';
+import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { type WeightsManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
@@ -36,13 +37,15 @@ export async function stageWeights(
     uploadedBytes: uploadedFiles * manifest.file.sizeBytes,
     totalFiles: 1,
   });
-  if (isWhole && found.record !== null && isDeepStrictEqual(earlier.source, found.record))
+  // A manifest of an earlier version says too little of the tensors: it is made anew.
+  const isIndex = earlier?.topLevelKeys !== undefined;
+  if (isWhole && isIndex && found.record !== null && isDeepStrictEqual(earlier.source, found.record))
     return finish(earlier, 0);
 
   const nextStep = progressSteps(hooks, found.sizeBytes, found.isDownloaded ? 3 : 2);
   await using weights = await found.open(found.isDownloaded ? nextStep() : () => {});
-  const { tensors } = await lookInto(weights);
-  const ofTensors = tensorDigests([...tensors.values()], () => createHash('sha256'));
+  const index = await lookInto(weights);
+  const ofTensors = tensorDigests([...index.tensors.values()], () => createHash('sha256'));
   const sha256 = await digestOf(weights, ofTensors.update, nextStep(), hooks.signal);
   const tensorSha256 = ofTensors.digests();
   const isThere = source === destination || (isWhole && earlier.file.sha256 === sha256);
@@ -58,21 +61,14 @@ export async function stageWeights(
       sha256,
     },
     ...(origin ? { source: origin } : {}),
-    tensors: [...tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
-      name,
-      dtype,
-      shape,
-      offset,
-      length,
-      sha256: tensorSha256.get(name)!,
-    })),
+    ...indexForManifest(index, (name) => tensorSha256.get(name)),
   };
   const staged = await finish(manifest, isThere ? 0 : 1);
   await weights.discard();
   return staged;
 }
 
-async function lookInto(weights: OpenWeights): Promise<TorchFile> {
+async function lookInto(weights: OpenWeights): Promise<CheckpointIndex> {
   try {
     return await openTorchFile(weights.name, weights.sizeBytes, weights.readAt);
   } catch (error) {

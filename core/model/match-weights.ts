@@ -1,10 +1,10 @@
+import type { CheckpointIndex, IndexedTensor } from '../checkpoint/checkpoint-index.ts';
 import { knownForm } from '../checkpoint/known-forms.ts';
-import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
-import { backboneName, blockOf, namingOf, vitOf } from './backbone.ts';
-import { headName } from './head.ts';
+import { blockOf, namingOf, vitOf } from './backbone.ts';
 import { modelSpecs } from './model-specs.ts';
+import { tensorNames } from './tensor-names.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import type { NamingName } from './vit.ts';
 import { POSITION_EMBEDDING } from './vit-tensors.ts';
@@ -12,8 +12,8 @@ import { POSITION_EMBEDDING } from './vit-tensors.ts';
 /** A tensor of the model and the checkpoint that holds it. */
 export interface WeightSource {
   spec: TensorSpec;
-  file: TorchFile;
-  tensor: TorchTensor;
+  file: CheckpointIndex;
+  tensor: IndexedTensor;
 }
 
 export interface MatchedWeights {
@@ -36,12 +36,12 @@ export interface MatchedWeights {
  *   a missing key is an error: random weights in its place would give a number that means nothing
  */
 export function matchWeights(
-  files: TorchFile[],
+  files: CheckpointIndex[],
   model: Config['model'],
   specs: TensorSpec[] = modelSpecs(model),
 ): MatchedWeights {
-  const found = new Map<string, { file: TorchFile; tensor: TorchTensor }>();
-  const names = namesOf(files, model);
+  const found = new Map<string, { file: CheckpointIndex; tensor: IndexedTensor }>();
+  const names = new Map(files.map((file) => [file, tensorNames(file.tensors.keys(), model)]));
   for (const file of files)
     for (const tensor of file.tensors.values()) found.set(names.get(file)!(tensor.name), { file, tensor });
 
@@ -80,20 +80,10 @@ function asFound(spec: TensorSpec, found: { has(name: string): boolean }): Tenso
   return spec.parts?.some(({ name }) => found.has(name)) ? spec.parts : [spec];
 }
 
-/** For each checkpoint, the model's name of a tensor by the one that it has there. */
-function namesOf(files: TorchFile[], model: Config['model']): Map<TorchFile, (key: string) => string> {
-  return new Map(
-    files.map((file) => {
-      const naming = namingOf(model.backbone, file.tensors.keys());
-      return [file, (key) => headName(model, key) ?? backboneName(naming, key)];
-    }),
-  );
-}
-
 /** Keys that a message shows of a checkpoint none of whose names fits. */
 const SHOWN_KEYS = 5;
 
-function noneFits(files: TorchFile[]): string {
+function noneFits(files: CheckpointIndex[]): string {
   const keys = files.flatMap((file) => [...file.tensors.keys()]);
   const form = knownForm(
     keys,
@@ -104,9 +94,9 @@ function noneFits(files: TorchFile[]): string {
 }
 
 function whyMissing(
-  files: TorchFile[],
+  files: CheckpointIndex[],
   missing: TensorSpec[],
-  names: Map<TorchFile, (key: string) => string>,
+  names: Map<CheckpointIndex, (key: string) => string>,
 ): string {
   for (const file of files)
     for (const [key, what] of file.unreadable)

@@ -1,4 +1,5 @@
-import { readTensor, type TorchFile, toFloat32 } from '../checkpoint/torch-file.ts';
+import type { CheckpointIndex } from '../checkpoint/checkpoint-index.ts';
+import { readTensor, toFloat32 } from '../checkpoint/tensor-data.ts';
 import type { Config } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
@@ -10,9 +11,9 @@ import { resizePositionEmbedding } from './position-embedding.ts';
 import type { Grid, NamingName, Vit } from './vit.ts';
 import { POSITION_EMBEDDING, ROPE_PERIODS } from './vit-tensors.ts';
 
-/** A checkpoint at hand: its contents' table, its bytes, and its place beside the model file. */
+/** A checkpoint at hand: its index, its bytes, and its place beside the model file. */
 export interface CheckpointFile {
-  torch: TorchFile;
+  index: CheckpointIndex;
   read: ReadAt;
   /** Path relative to the folder of the model file, for external data. */
   location: string;
@@ -50,7 +51,7 @@ export async function openWeights(
   grid: Grid = { rows: gridSide(backbone), columns: gridSide(backbone) },
 ): Promise<WeightLoader> {
   const vit = vitOf(backbone);
-  const checkpointOf = ({ file }: WeightSource) => checkpoints.find((c) => c.torch === file)!;
+  const checkpointOf = ({ file }: WeightSource) => checkpoints.find((c) => c.index === file)!;
   const inline = new Map<string, Uint8Array>();
   const computed = new Map<string, { data: Float32Array; shape: number[] }>();
   for (const [name, source] of matched.sources) {
