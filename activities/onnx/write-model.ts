@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CheckpointIndex } from '../../core/checkpoint/checkpoint-index.ts';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
 import type { Config } from '../../core/config/config.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
@@ -79,7 +79,7 @@ export async function openOnDisk(
 ): Promise<CheckpointFile> {
   const read = fileReader(file);
   return {
-    index: index ?? (await openTorchFile(name, (await stat(file)).size, read)),
+    index: index ?? (await openCheckpoint(name, (await stat(file)).size, read)),
     read,
     location: path.relative(root, file),
   };

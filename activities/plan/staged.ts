@@ -1,5 +1,5 @@
 import { type CheckpointIndex, indexOfManifest } from '../../core/checkpoint/checkpoint-index.ts';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData, BadInput } from '../../core/config/failures.ts';
 import {
@@ -36,7 +36,7 @@ export async function stagedWeights(store: Store, uri: string): Promise<FoundWei
     // A manifest of an earlier version says too little: the file's own tables are read, some hundred requests.
     index:
       indexOfManifest(uri, manifest) ??
-      (await openTorchFile(uri, sizeBytes, (offset, length) => store.read(uri, { offset, length }))),
+      (await openCheckpoint(uri, sizeBytes, (offset, length) => store.read(uri, { offset, length }))),
   };
 }
 

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type CheckpointIndex, indexForManifest } from '../../core/checkpoint/checkpoint-index.ts';
 import { tensorDigests } from '../../core/checkpoint/tensor-digests.ts';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { type WeightsManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
@@ -17,7 +16,7 @@ import { findWeights, type OnBytes, type OpenWeights, type WeightsMeans } from '
  * beside it. It comes from a file, an object or a URL. The same source twice uploads nothing, and what a store or
  * a server calls unchanged isn't even read.
  *
- * @throws BadInput if there is no such source, BadData if it is no (whole, harmless) torch checkpoint, Unavailable
+ * @throws BadInput if there is no such source, BadData if it is no (whole, harmless) checkpoint, Unavailable
  */
 export async function stageWeights(
   store: Store,
@@ -70,7 +69,7 @@ export async function stageWeights(
 
 async function lookInto(weights: OpenWeights): Promise<CheckpointIndex> {
   try {
-    return await openTorchFile(weights.name, weights.sizeBytes, weights.readAt);
+    return await weights.index();
   } catch (error) {
     // Going on with this download would end here again.
     if (error instanceof BadData) await weights.discard();

@@ -4,7 +4,8 @@ import {
   type IndexedTensor,
   indexOfManifest,
 } from '../../core/checkpoint/checkpoint-index.ts';
-import { openTorchFile, readTensor, toFloat32 } from '../../core/checkpoint/torch-file.ts';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
+import { readTensor, toFloat32 } from '../../core/checkpoint/tensor-data.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
@@ -71,7 +72,7 @@ async function readTensors(
   if (manifest.file.sha256 !== sha256)
     throw new BadData(`${uri}: its manifest is another file's than the one that was planned with`);
   const digests = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor.sha256]));
-  const file = indexOfManifest(uri, manifest) ?? (await openTorchFile(uri, sizeBytes, readAt));
+  const file = indexOfManifest(uri, manifest) ?? (await openCheckpoint(uri, sizeBytes, readAt));
   const tensors = new Map<string, HeadTensor>();
   for (const [name, tensor] of match(file)) {
     const bytes = await readTensor(file, tensor, readAt);

@@ -46,7 +46,8 @@ export function toFloat32(bytes: Uint8Array, dtype: DType): Float32Array {
   const count = bytes.length / ITEM_BYTES[dtype];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (dtype === 'float32') {
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    // Not slice(): a Buffer's shares the memory.
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     return new Float32Array(aligned.buffer, aligned.byteOffset, count);
   }
   const floats = new Float32Array(count);
