@@ -29,6 +29,8 @@ const resize = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('short-side'), shortSidePx: positive, multiplePx: positive }),
   /** Exactly (widthPx, heightPx), ratio not kept: Resize(keep_ratio=False). */
   z.strictObject({ type: z.literal('exact'), widthPx: positive, heightPx: positive }),
+  /** Short side to `shortSidePx` by Pillow's antialiased bilinear resize: DINOv3's own. */
+  z.strictObject({ type: z.literal('pillow'), shortSidePx: positive }),
   /** The largest size that fits (longPx, shortPx), then up to a multiple: Resize(keep_ratio) + ResizeToMultiple. */
   z.strictObject({ type: z.literal('fit'), longPx: positive, shortPx: positive, multiplePx: positive }),
 ]);
@@ -155,6 +157,8 @@ export const ConfigSchema = z.strictObject({
     resize,
     mean: perChannel,
     std: perChannel,
+    /** `opencv`: times 1 / std, in float64 rounded once, as mmcv; `torch`: divided by std in float32. */
+    normalization: z.enum(['opencv', 'torch']).default('opencv'),
     /** Test-time augmentation: probabilities are averaged over all ratios, mirrored and not. */
     augmentation: z
       .strictObject({ ratios: z.array(z.number().positive()).min(1), flip: z.boolean() })

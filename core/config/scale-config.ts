@@ -1,5 +1,5 @@
 import { headType } from '../model/head.ts';
-import type { Config } from './config.ts';
+import type { Config, ResizeConfig } from './config.ts';
 
 /** Sides and widths of a config that is scaled down. */
 export interface Scale {
@@ -20,7 +20,6 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
   const { backbone, head, auxiliaryHead, test } = config.model;
   const { train } = config;
   const px = (value: number) => Math.round((value * imageSizePx) / backbone.imageSizePx);
-  const { resize } = config.pipeline;
   return {
     ...config,
     model: {
@@ -35,12 +34,7 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
     },
     pipeline: {
       ...config.pipeline,
-      resize:
-        resize.type === 'short-side'
-          ? { ...resize, shortSidePx: px(resize.shortSidePx) }
-          : resize.type === 'fit'
-            ? { ...resize, longPx: px(resize.longPx), shortPx: px(resize.shortPx) }
-            : { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) },
+      resize: scaleResize(config.pipeline.resize, px),
     },
     run: { ...config.run, device: 'cpu', precision: 'float32', threads: 1 },
     ...(train && {
@@ -54,4 +48,16 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
       },
     }),
   };
+}
+
+function scaleResize(resize: ResizeConfig, px: (value: number) => number): ResizeConfig {
+  switch (resize.type) {
+    case 'short-side':
+    case 'pillow':
+      return { ...resize, shortSidePx: px(resize.shortSidePx) };
+    case 'fit':
+      return { ...resize, longPx: px(resize.longPx), shortPx: px(resize.shortPx) };
+    case 'exact':
+      return { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) };
+  }
 }

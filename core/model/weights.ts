@@ -30,12 +30,21 @@ export interface WeightLoader extends TensorLoader {
   floats(name: string): Float32Array;
 }
 
-/** A loader out of its three functions. */
+/** A loader out of its three functions. A tensor that is used twice, such as the last norm of several taps, is put in once. */
 export function weightLoader(
   load: TensorLoader,
   { has, floats }: Pick<WeightLoader, 'has' | 'floats'>,
 ): WeightLoader {
-  return Object.assign(load, { has, floats });
+  const put = new WeakMap<GraphBuilder, Map<string, Value>>();
+  const loadOnce: TensorLoader = (graph, name, dtype, shape) => {
+    const values = put.get(graph) ?? new Map<string, Value>();
+    put.set(graph, values);
+    const key = `${name} ${dtype}`;
+    const value = values.get(key) ?? load(graph, name, dtype, shape);
+    values.set(key, value);
+    return value;
+  };
+  return Object.assign(loadOnce, { has, floats });
 }
 
 /**

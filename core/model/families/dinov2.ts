@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Vit } from '../vit.ts';
 import type { Family } from './family.ts';
-import { commonFields, hiddenChannels, pretrainSizePx, viTFields } from './fields.ts';
+import { commonFields, commonFromJson, hiddenChannels, pretrainSizePx, viTFields } from './fields.ts';
 
 const schema = z.strictObject({
   type: z.literal('DINOv2'),
@@ -45,10 +45,24 @@ export const dinoV2: Family<typeof schema> = {
       },
     };
   },
+  modelTypes: ['dinov2', 'dinov2_with_registers'],
+  fromConfigJson: (json) => {
+    const hidden = Math.trunc(Number(json.hidden_size) * Number(json.mlp_ratio ?? 4));
+    // `hidden_act` says gelu of the giant model, too.
+    const isGated = json.use_swiglu_ffn === true;
+    return {
+      type: 'DINOv2',
+      ...commonFromJson(json),
+      pretrainSizePx: json.image_size,
+      ffn: isGated ? 'swiglu' : 'gelu',
+      hiddenChannels: isGated ? Math.ceil(Math.trunc((hidden * 2) / 3) / 8) * 8 : hidden,
+      registers: json.model_type === 'dinov2_with_registers' ? (json.num_register_tokens ?? 4) : 0,
+    };
+  },
   namings: () => [
     {
       name: 'huggingface',
-      sign: /^embeddings\.position_embeddings$/,
+      sign: /^(embeddings|encoder|layernorm)\./,
       renames: [
         [/^embeddings\.cls_token$/, 'cls_token'],
         [/^embeddings\.register_tokens$/, 'register_tokens'],

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Vit } from '../vit.ts';
 import type { Family } from './family.ts';
-import { commonFields, hiddenChannels, viTFields } from './fields.ts';
+import { commonFields, commonFromJson, hiddenChannels, viTFields } from './fields.ts';
 
 const schema = z.strictObject({
   type: z.literal('DINOv3'),
@@ -36,10 +36,20 @@ export const dinoV3: Family<typeof schema> = {
     ffn: { type: config.ffn, hidden: config.hiddenChannels },
     position: { type: 'rotary', theta: config.ropeTheta },
   }),
+  modelTypes: ['dinov3_vit'],
+  fromConfigJson: (json) => ({
+    type: 'DINOv3',
+    ...commonFromJson(json),
+    ffn: json.use_gated_mlp === true ? 'swiglu' : 'gelu',
+    hiddenChannels: json.intermediate_size,
+    qvBias: json.query_bias,
+    registers: json.num_register_tokens,
+    ropeTheta: json.rope_theta,
+  }),
   namings: ({ ffn }) => [
     {
       name: 'huggingface',
-      sign: /^layer\.\d+\./,
+      sign: /^(embeddings|layer)\./,
       renames: [
         [/^embeddings\.(cls_token|register_tokens)$/, '$1'],
         [/^embeddings\.patch_embeddings\./, 'patch_embed.proj.'],

@@ -30,3 +30,14 @@ type Common = Pick<Vit, keyof typeof viTFields>;
 export function commonFields({ imageSizePx, patchSizePx, embedDim, depth, heads, taps }: Common): Common {
   return { imageSizePx, patchSizePx, embedDim, depth, heads, taps };
 }
+
+/** The fields of a config.json that all families have. */
+export function commonFromJson(json: Record<string, unknown>) {
+  return {
+    patchSizePx: json.patch_size,
+    embedDim: json.hidden_size,
+    depth: json.num_hidden_layers,
+    heads: json.num_attention_heads,
+    normEps: json.layer_norm_eps,
+  };
+}

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Vit } from '../vit.ts';
 import type { Family } from './family.ts';
-import { commonFields, pretrainSizePx, viTFields } from './fields.ts';
+import { commonFields, commonFromJson, pretrainSizePx, viTFields } from './fields.ts';
 
 const schema = z.strictObject({
   type: z.literal('InternViT'),
@@ -42,10 +42,21 @@ export const internViT: Family<typeof schema> = {
       },
     },
   }),
+  modelTypes: ['intern_vit_6b'],
+  fromConfigJson: (json) => ({
+    type: 'InternViT',
+    ...commonFromJson(json),
+    pretrainSizePx: json.image_size,
+    mlpRatio: Number(json.intermediate_size) / Number(json.hidden_size),
+    // The 6B's leaves these out; its code's defaults hold.
+    norm: json.norm_type === 'layer_norm' ? 'layer' : 'rms',
+    qkNormalization: json.qk_normalization,
+    qkvBias: json.qkv_bias,
+  }),
   namings: () => [
     {
       name: 'huggingface',
-      sign: /^embeddings\.class_embedding$/,
+      sign: /^(embeddings\.|encoder\.layers\.)/,
       renames: [
         [/^embeddings\.class_embedding$/, 'cls_token'],
         [/^embeddings\.position_embedding$/, 'pos_embed'],
