@@ -146,6 +146,8 @@ export const ConfigSchema = z.strictObject({
   name: z.string().min(1),
   /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
+  /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, too. */
+  published: z.strictObject({ weights: z.string(), head: z.string().optional() }).optional(),
   model: z.strictObject({
     backbone,
     head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
