@@ -1,6 +1,6 @@
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
+import { gridSide } from '../../core/model/backbone.ts';
 import { parameterSpecs, runningSpecs } from '../../core/model/head.ts';
-import { gridSide } from '../../core/model/tensor-spec.ts';
 import {
   correctOutput,
   gradientOutput,
@@ -97,8 +97,8 @@ async function step(
 
 function feeds({ tensors, features, labels, kept }: HeadStep): Record<string, Tensor> {
   const { batch } = train;
-  const { imageSizePx: size, patchSizePx, embedDim } = model.backbone;
-  const grid = gridSide(size, patchSizePx);
+  const { imageSizePx: size, embedDim } = model.backbone;
+  const grid = gridSide(model.backbone);
   return {
     [LABELS]: tensor(labels, [batch, size, size]),
     ...Object.fromEntries(

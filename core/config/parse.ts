@@ -1,10 +1,9 @@
 import type { z } from 'zod';
+import { vitOf } from '../model/backbone.ts';
+import { headType } from '../model/head.ts';
 import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precision } from './config.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { BadInput } from './failures.ts';
-
-/** Blocks that each head looks at. */
-const TAPS = { linear: 1, upernet: 4 };
 
 /**
  * Checks a config: its form by the schema, then what fields say about one another.
@@ -16,6 +15,7 @@ export function parseConfig(value: unknown, where: string): Config {
   const config = parseAs(ConfigSchema, withPrecision(value), where);
   const { backbone, head, test } = config.model;
   const { classes } = config.dataset;
+  const { taps: headTaps, isAsWideAsTaps } = headType(head);
   const problems = [
     ...backbone.taps
       .filter((tap) => tap >= backbone.depth)
@@ -23,15 +23,20 @@ export function parseConfig(value: unknown, where: string): Config {
         (tap) =>
           `model.backbone.taps has ${tap}, but the backbone has ${backbone.depth} blocks (0 to ${backbone.depth - 1})`,
       ),
-    backbone.taps.length !== TAPS[head.type] &&
-      `model.backbone.taps has ${backbone.taps.length} blocks, but a head of type ${head.type} takes ${TAPS[head.type]}`,
+    headTaps !== null &&
+      backbone.taps.length !== headTaps &&
+      `model.backbone.taps has ${backbone.taps.length} blocks, but a head of type ${head.type} takes ${headTaps}`,
     backbone.embedDim % backbone.heads !== 0 &&
       `model.backbone.heads is ${backbone.heads}, which does not divide embedDim ${backbone.embedDim}`,
-    backbone.imageSizePx % backbone.patchSizePx !== 0 &&
+    vitOf(backbone).position.type === 'rotary' &&
+      (backbone.embedDim / backbone.heads) % 4 !== 0 &&
+      `model.backbone.heads is ${backbone.heads}: each has ${backbone.embedDim / backbone.heads} channels, but a rotary embedding takes a multiple of 4`,
+    vitOf(backbone).partialPatch === 'ignore' &&
+      backbone.imageSizePx % backbone.patchSizePx !== 0 &&
       `model.backbone.imageSizePx is ${backbone.imageSizePx}, which is no multiple of patchSizePx ${backbone.patchSizePx}`,
-    head.type === 'linear' &&
-      head.channels !== backbone.embedDim &&
-      `model.head.channels is ${head.channels}, but the backbone gives ${backbone.embedDim}`,
+    isAsWideAsTaps &&
+      head.channels !== backbone.embedDim * backbone.taps.length &&
+      `model.head.channels is ${head.channels}, but the backbone's taps give ${backbone.embedDim * backbone.taps.length}`,
     head.classes > 255 && `model.head.classes is ${head.classes}, but labels are bytes: at most 255`,
     typeof classes !== 'string' &&
       listed(classes).length !== head.classes &&
@@ -74,13 +79,10 @@ function trainProblems({ model, train }: Config): (string | false)[] {
       `train.augmentation.shortPx is ${shortPx}, more than train.augmentation.longPx ${longPx}`,
     Math.trunc(shortPx * ratioRange[0]) < 1 &&
       `train.augmentation.ratioRange begins at ${ratioRange[0]}, which makes less than a pixel of shortPx ${shortPx}`,
-    head.type === 'upernet' &&
-      head.poolScales.includes(1) &&
-      train.batch < 2 &&
-      'train.batch is 1, but UperNet pools to one pixel (model.head.poolScales has 1), whose BatchNorm needs 2 crops or more',
-    head.type === 'linear' &&
+    ...headType(head).trainingProblems(head, train),
+    headType(head).neck === null &&
       auxiliary !== undefined &&
-      'model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type linear has not',
+      `model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type ${head.type} has not`,
     auxiliary !== undefined &&
       auxiliary.classes !== head.classes &&
       `model.auxiliaryHead.classes is ${auxiliary.classes}, but model.head.classes is ${head.classes}`,

@@ -50,7 +50,9 @@ export async function benchInProcess(options: InProcessOptions): Promise<BenchRe
     store,
     worker: 'bench',
     cacheFolder: options.cacheFolder,
-    fetch: (object, { signal }) => fetchToCache(store, options.cacheFolder, object, { signal }),
+    fetch: async (object, { signal }) => ({
+      file: await fetchToCache(store, options.cacheFolder, object, { signal }),
+    }),
     startSeconds: 0,
     onTimings: (latest) => {
       timings = latest;

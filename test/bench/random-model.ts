@@ -8,7 +8,7 @@ import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { type TensorToWrite, writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
-import { tensorSpecs } from '../../core/model/tensor-specs.ts';
+import { modelSpecs } from '../../core/model/model-specs.ts';
 
 /** A file is made in memory, and twice as much is needed for it. */
 const MAX_BYTES = 2 ** 31;
@@ -24,7 +24,7 @@ export async function randomModel(
   folder: string,
   model: Config['model'],
 ): Promise<{ backbone: string; head: string }> {
-  const bytes = tensorSpecs(model).reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
+  const bytes = modelSpecs(model).reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   if (bytes > MAX_BYTES)
     throw new BadInput(
       `the model has ${(bytes / 1e9).toFixed(1)} GB of weights; random ones are made up to ` +
@@ -44,7 +44,7 @@ export async function randomModel(
 
 function randomHead(model: Config['model']): TensorToWrite[] {
   const random = createRandom(SEED);
-  return tensorSpecs(model)
+  return modelSpecs(model)
     .filter(({ name }) => name.startsWith('decode_head.'))
     .map(({ name, shape }) => {
       const isVariance = name.endsWith('running_var');

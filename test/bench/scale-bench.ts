@@ -18,7 +18,7 @@ import type { ShardResult, ShardTask } from '../../core/config/eval.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
 import { emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
-import { tensorSpecs } from '../../core/model/tensor-specs.ts';
+import { modelSpecs } from '../../core/model/model-specs.ts';
 import type { Store } from '../../core/store.ts';
 import { type Stack, stackEnv } from '../../infra/local/stack.ts';
 import { workflowBundle } from '../../workers/workflow-bundle.ts';
@@ -130,7 +130,7 @@ export async function benchScale(options: ScaleOptions): Promise<ScaleBench> {
 /** Weights of the tiny model: the plan reads their table of contents, and nobody runs them. */
 async function stageModel(store: Store, folder: string, bucket: string) {
   const { model } = await loadConfig('tiny');
-  const tensors = tensorSpecs(model).map(({ name, shape }): TensorToWrite => {
+  const tensors = modelSpecs(model).map(({ name, shape }): TensorToWrite => {
     const data = new Uint8Array(4 * shape.reduce((product, dim) => product * dim, 1));
     return { name, dtype: 'float32', shape, data };
   });

@@ -4,9 +4,10 @@ import { createRandom } from '../../cli/demo/scene-random.ts';
 import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
 import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../core/config/config.ts';
+import { publishedSpecs } from '../../core/model/backbone.ts';
 import { roundToBfloat16 } from '../../core/model/bfloat16.ts';
+import { modelSpecs } from '../../core/model/model-specs.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
-import { POSITION_EMBEDDING, tensorSpecs } from '../../core/model/tensor-specs.ts';
 
 /** Random numbers that every tensor takes its own from: drawing billions would take minutes. */
 const POOL_ELEMENTS = 1 << 20;
@@ -17,27 +18,17 @@ type Pools = Map<string, Uint8Array>;
 
 /** A pre-trained backbone as its authors give it out: every block, bfloat16, the grid of pre-training. */
 export function backboneState(model: Model): TorchState {
-  const { backbone } = model;
-  const tokens = (backbone.pretrainSizePx / backbone.patchSizePx) ** 2 + 1;
-  const whole: Model = {
-    ...model,
-    backbone: { ...backbone, taps: [backbone.depth - 1] },
-    head: { type: 'linear', channels: 1, classes: 1, batchNormEps: 1 },
-  };
   const pools: Pools = new Map();
-  const tensors = tensorSpecs(whole)
-    .filter(({ name }) => name.startsWith('backbone.'))
-    .map(({ name, shape }) => {
-      const stored = name === POSITION_EMBEDDING ? [1, tokens, backbone.embedDim] : shape;
-      return randomTensor({ name: name.slice('backbone.'.length), shape: stored }, 'bfloat16', pools);
-    });
+  const tensors = publishedSpecs(model.backbone).map(({ name, shape }) =>
+    randomTensor({ name: name.slice('backbone.'.length), shape }, 'bfloat16', pools),
+  );
   return { tensors, wrap: 'module' };
 }
 
 /** What training makes on a frozen backbone, float32: the head, and UperNet's feature pyramid. */
 export function headState(model: Model): TorchState {
   const pools: Pools = new Map();
-  const tensors = tensorSpecs(model)
+  const tensors = modelSpecs(model)
     .filter(({ name }) => !name.startsWith('backbone.') || name.startsWith('backbone.up'))
     .map((spec) => randomTensor(spec, 'float32', pools));
   return { tensors, wrap: 'state_dict' };

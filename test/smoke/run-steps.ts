@@ -1,10 +1,8 @@
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InferenceSession, type Tensor } from '../../activities/onnx/runtime.ts';
 import { runSession } from '../../activities/onnx/session.ts';
-import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
-import { fileReader } from '../../activities/read-at.ts';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import { type CheckpointOnDisk, openOnDisk } from '../../activities/onnx/write-model.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { GraphStep } from '../../core/model/block-graphs.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
@@ -37,13 +35,9 @@ export async function openStepWeights(
   model: Config['model'],
 ): Promise<WeightLoader> {
   const opened: CheckpointFile[] = [];
-  for (const { name, file } of checkpoints) {
-    const read = fileReader(file);
-    const torch = await openTorchFile(name, (await stat(file)).size, read);
-    opened.push({ torch, read, location: path.relative(folder, file) });
-  }
-  const files = opened.map(({ torch }) => torch);
-  return openWeights(matchWeights(files, model), opened, model);
+  for (const checkpoint of checkpoints) opened.push(await openOnDisk(checkpoint, folder));
+  const indices = opened.map(({ index }) => index);
+  return openWeights(matchWeights(indices, model), opened, model);
 }
 
 /**

@@ -5,6 +5,7 @@ import { fetchWeights } from '../../activities/deliver/fetch-weights.ts';
 import { neededPart } from '../../activities/deliver/needed-part.ts';
 import type { Tensor } from '../../activities/onnx/runtime.ts';
 import { tensor } from '../../activities/onnx/session.ts';
+import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { writeMiniAde } from '../../cli/demo/mini-ade.ts';
 import type { Session } from '../../cli/session.ts';
 import type { Config } from '../../core/config/config.ts';
@@ -98,22 +99,26 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
     });
     const cache = path.join(folder, 'cache');
     const cached = await phase('fetch to the cache', async () => {
-      const value: { name: string; file: string }[] = [];
+      const value: CheckpointOnDisk[] = [];
       let fetched = 0;
       const start = performance.now();
       for (const [i, { object, manifest }] of staged.entries()) {
         const only = neededPart(manifest, linear.model);
         const parts = only?.ranges ?? [{ offset: 0, length: object.sizeBytes }];
         fetched += parts.reduce((sum, { length }) => sum + length, 0);
-        const file = await fetchWeights(session.store, cache, object, linear.model, {
+        const fetchedFile = await fetchWeights(session.store, cache, object, linear.model, {
           onProgress: (done, total) => onStep(`fetch ${i + 1}: ${gb(done)} of ${gb(total)}`),
         });
-        value.push({ name: object.uri, file });
+        value.push({ name: object.uri, ...fetchedFile });
       }
       const speed = fetched / 2 ** 20 / ((performance.now() - start) / 1000);
       return { value, notes: `${gb(fetched)} of ${gb(bytes)}, verified, ${speed.toFixed(0)} MiB/s` };
     });
-    const [backbone, linearHead, upernetHead] = cached as [Checkpoint, Checkpoint, Checkpoint];
+    const [backbone, linearHead, upernetHead] = cached as [
+      CheckpointOnDisk,
+      CheckpointOnDisk,
+      CheckpointOnDisk,
+    ];
     const run = async (steps: Parameters<typeof runSteps>[1], values: Map<string, Tensor>) => {
       const times: StepTime[] = [];
       const step = (time: StepTime) => {
@@ -146,11 +151,6 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
     for (const remove of removals) await remove();
   }
   return { peakBytes: peak, residentPeakBytes: residentPeakBytes() };
-}
-
-interface Checkpoint {
-  name: string;
-  file: string;
 }
 
 /** UperNet whose last tap is the linear head's, so that one pass through the backbone serves both. */

@@ -43,7 +43,9 @@ export async function evaluateSet(
         worker: `bench-${i}`,
         cacheFolder,
         startSeconds: 0,
-        fetch: (object, { signal }) => fetchToCache(store, cacheFolder, object, { signal }),
+        fetch: async (object, { signal }) => ({
+          file: await fetchToCache(store, cacheFolder, object, { signal }),
+        }),
         onPrediction: (id, labels) => predictions.set(id, labels.slice()),
       }),
   );

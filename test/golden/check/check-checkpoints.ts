@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import { openTorchFile, readTensor } from '../../../core/checkpoint/torch-file.ts';
+import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
+import { readTensor } from '../../../core/checkpoint/tensor-data.ts';
 import { TypedFailure } from '../../../core/config/failures.ts';
 import { parseAs } from '../../../core/config/parse.ts';
 import { compareValues, type Row, verdict } from './compare.ts';
@@ -38,7 +39,7 @@ async function checkFile(golden: GoldenFolder, file: string, expected: Tensors):
   const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
   const isLegacy = bytes[0] !== 0x50; // 'P' of a zip's 'PK'
   try {
-    const torch = await openTorchFile(file, bytes.length, read);
+    const torch = await openCheckpoint(file, bytes.length, read);
     const actual: Tensors = {};
     for (const [name, tensor] of torch.tensors) {
       const data = await readTensor(torch, tensor, read);

@@ -4,7 +4,8 @@ import path from 'node:path';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { Stitcher } from '../../../activities/evaluate/stitcher.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
-import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
+import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
+import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { roundToBfloat16 } from '../../../core/model/bfloat16.ts';
@@ -153,7 +154,7 @@ async function stitch(config: Config, { dims, data }: Outputs[string]) {
 async function roundCheckpoint(file: string): Promise<Uint8Array> {
   const bytes = readFileSync(file);
   const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
-  const torch = await openTorchFile(file, bytes.length, read);
+  const torch = await openCheckpoint(file, bytes.length, read);
   const tensors = [];
   for (const tensor of torch.tensors.values()) {
     const floats = toFloat32(await readTensor(torch, tensor, read), tensor.dtype);
@@ -184,8 +185,14 @@ export function checkPositionEmbedding(golden: GoldenFolder): Row[] {
     .map(({ file, tolerance }) => {
       const side = Number(/pos_embed_(\d+)x/.exec(file)![1]);
       const round = file.includes('bf16') ? roundToBfloat16 : (value: number) => value;
-      const grid = { side: Math.sqrt(tokens - 1), newSide: side, channels, round };
-      const actual = resizePositionEmbedding((data as Float32Array).map(round), grid);
+      const actual = resizePositionEmbedding((data as Float32Array).map(round), {
+        side: Math.sqrt(tokens - 1),
+        grid: { rows: side, columns: side },
+        channels,
+        antialias: false,
+        sideOffset: 0,
+        round,
+      });
       return compareArrays(
         file,
         actual,

@@ -5,13 +5,14 @@ import { z } from 'zod';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { prepareFeatures } from '../../../activities/train/features/prepare-features.ts';
 import { HeadTrainer } from '../../../activities/train/head-trainer.ts';
-import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
+import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
+import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { parseAs } from '../../../core/config/parse.ts';
 import { type HeadState, type TrainConfig, TrainSchema } from '../../../core/config/train.ts';
+import { gridSide } from '../../../core/model/backbone.ts';
 import { featureOf, IMAGES } from '../../../core/model/features-graph.ts';
 import { headSpecs, parameterSpecs } from '../../../core/model/head.ts';
-import { gridSide } from '../../../core/model/tensor-spec.ts';
 import { gradientOutput, LABELS, tapInput, trainingGraph } from '../../../core/model/training-graph.ts';
 import { headAtStart } from '../../../core/train/initial-head.ts';
 import { compareNumber, type Row } from './compare.ts';
@@ -138,7 +139,7 @@ async function firstStep(
   const options = { device: golden.device, threads: 1 };
   const session = await openSession(trainingGraph({ model, train, run: options }, stages), options);
   const state = await initialState(golden.path(run.checkpoint), config);
-  const grid = gridSide(run.crop, model.backbone.patchSizePx);
+  const grid = gridSide({ ...model.backbone, imageSizePx: run.crop });
   const outputs = await runSession(
     session,
     {
@@ -175,7 +176,7 @@ function collect(into: Map<string, ArrayLike<number>>, step: number, { tensors, 
 async function initialState(file: string, { model }: TrainingConfig): Promise<HeadState> {
   const bytes = readFileSync(file);
   const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
-  const torch = await openTorchFile(file, bytes.length, read);
+  const torch = await openCheckpoint(file, bytes.length, read);
   const tensors: HeadState['tensors'] = new Map();
   for (const { name, shape } of headSpecs(model)) {
     const stored = torch.tensors.get(name)!;

@@ -49,7 +49,7 @@ export async function evaluateRun(golden: GoldenFolder, run: PipelineRun): Promi
     worker: 'golden',
     cacheFolder: folder,
     startSeconds: 0,
-    fetch: async (staged) => fileOf(staged),
+    fetch: async (staged) => ({ file: fileOf(staged) }),
     onPrediction: (id, labels) => predictions.set(id, labels),
   });
   const dataset = { ...object, name: 'golden', split: 'validation', images: manifest.images.length };

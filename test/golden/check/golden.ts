@@ -1,6 +1,8 @@
 import path from 'node:path';
 import Table from 'cli-table3';
 import type { Device } from '../../../core/config/config.ts';
+import { openBackboneGolden } from './backbones/manifest.ts';
+import { backboneSections } from './backbones/sections.ts';
 import { checkCheckpoints } from './check-checkpoints.ts';
 import { checkModel, checkPositionEmbedding } from './check-model.ts';
 import { checkPipeline } from './check-pipeline.ts';
@@ -8,7 +10,7 @@ import { checkDecoding, checkPreprocessing } from './check-preprocessing.ts';
 import { checkTraining } from './check-training.ts';
 import { checkAugmentation, checkSchedules } from './check-training-data.ts';
 import type { Row } from './compare.ts';
-import { type HeadTrainingRun, openGolden } from './manifest.ts';
+import { type GoldenFolder, type HeadTrainingRun, openGolden } from './manifest.ts';
 import { NotImplemented } from './mmcv-config.ts';
 
 /**
@@ -21,30 +23,9 @@ export async function compareGolden(
   folder: string,
   { print, device }: { print: (title: string, rows: Row[]) => void; device?: Device },
 ): Promise<Row[]> {
-  const golden = openGolden(path.resolve(folder), device);
-  const { runs } = golden.manifest;
-  const sections: [string, () => Promise<Row[]>][] = [
-    ['checkpoints', () => checkCheckpoints(golden)],
-    ['preprocessing: decoding and annotations', () => checkDecoding(golden)],
-    ...runs.preprocessing.map((run): [string, () => Promise<Row[]>] => [
-      `preprocessing: ${run.name}`,
-      () => checkPreprocessing(golden, run),
-    ]),
-    ['model: position embedding', async () => checkPositionEmbedding(golden)],
-    ...runs.model.map((run): [string, () => Promise<Row[]>] => [
-      `model: ${run.name}`,
-      () => checkModel(golden, run),
-    ]),
-    ...runs.pipeline.map((run): [string, () => Promise<Row[]>] => [
-      `pipeline: ${run.name}`,
-      () => checkPipeline(golden, run),
-    ]),
-    ...runs.training.map((run): [string, () => Promise<Row[]>] => [
-      `training: ${run.name}`,
-      () => ('cases' in run ? checkAugmentation(golden) : checkTraining(golden, run as HeadTrainingRun)),
-    ]),
-    ['training: learning rates and groups', async () => checkSchedules(golden)],
-  ];
+  const root = path.resolve(folder);
+  const backbones = openBackboneGolden(root, device ?? 'cpu');
+  const sections = backbones ? backboneSections(backbones) : segmenterSections(openGolden(root, device));
   const rows: Row[] = [];
   for (const [title, check] of sections) {
     const section = await check().catch((error): Row[] => {
@@ -58,6 +39,30 @@ export async function compareGolden(
     rows.push(...section);
   }
   return rows;
+}
+
+type Section = [string, () => Promise<Row[]>];
+
+/** Of a folder of the original segmentation folder's numbers. */
+function segmenterSections(golden: GoldenFolder): Section[] {
+  const { runs } = golden.manifest;
+  return [
+    ['checkpoints', () => checkCheckpoints(golden)],
+    ['preprocessing: decoding and annotations', () => checkDecoding(golden)],
+    ...runs.preprocessing.map(
+      (run): Section => [`preprocessing: ${run.name}`, () => checkPreprocessing(golden, run)],
+    ),
+    ['model: position embedding', async () => checkPositionEmbedding(golden)],
+    ...runs.model.map((run): Section => [`model: ${run.name}`, () => checkModel(golden, run)]),
+    ...runs.pipeline.map((run): Section => [`pipeline: ${run.name}`, () => checkPipeline(golden, run)]),
+    ...runs.training.map(
+      (run): Section => [
+        `training: ${run.name}`,
+        () => ('cases' in run ? checkAugmentation(golden) : checkTraining(golden, run as HeadTrainingRun)),
+      ],
+    ),
+    ['training: learning rates and groups', async () => checkSchedules(golden)],
+  ];
 }
 
 /** A section as text: what, largest error, tolerance, verdict. */

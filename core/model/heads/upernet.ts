@@ -1,13 +1,58 @@
-import type { AuxiliaryHeadConfig, UperNetHeadConfig } from '../config/config.ts';
-import type { Value } from '../onnx/graph.ts';
-import { classify, convModule, convModuleSpecs, type HeadContext, resizeTo } from './layers.ts';
-import type { TensorSpec } from './tensor-spec.ts';
+import { z } from 'zod';
+import type { Value } from '../../onnx/graph.ts';
+import { classify, convModule, convModuleSpecs, type HeadContext, resizeTo } from '../layers.ts';
+import type { TensorSpec } from '../tensor-spec.ts';
+import { featurePyramid } from './feature-pyramid.ts';
+import type { HeadType, TapShape } from './head-type.ts';
 
 const LATERALS = [0, 1, 2];
+/** Times the joined map of the levels: in a test, and with all that a gradient needs. */
+const MAPS = { evaluation: 4, training: 8.5 };
 
-export function upernetSpecs(
-  { channels: c, classes, poolScales }: UperNetHeadConfig,
-  embedDim: number,
+const schema = z.strictObject({
+  /** The original's UPerHead on four taps, raised to four sizes by the backbone's own feature pyramid. */
+  type: z.literal('upernet'),
+  channels: z.int().positive(),
+  /** Sides of the pooled maps of the pyramid pooling module. */
+  poolScales: z.array(z.int().positive()).min(1),
+  classes: z.int().positive(),
+  batchNormEps: z.number().positive().default(1e-5),
+});
+type UperNetConfig = z.infer<typeof schema>;
+
+/** UperNet on a feature pyramid. @see mmseg 0.30 `UPerHead` */
+export const upernet: HeadType<typeof schema> = {
+  schema,
+  renames: [],
+  taps: 4,
+  isAsWideAsTaps: false,
+  trainingProblems: ({ poolScales }, { batch }) =>
+    poolScales.includes(1) && batch < 2
+      ? [
+          'train.batch is 1, but UperNet pools to one pixel (model.head.poolScales has 1), whose BatchNorm needs 2 crops or more',
+        ]
+      : [],
+  neck: featurePyramid,
+  specs: upernetSpecs,
+  logitsSide: (grid) => 4 * grid,
+  graph: (ctx, head, { batch, grid }, levels) =>
+    upernetGraph(ctx, head, batch, levels, featurePyramid.sides(grid)),
+  applications: ({ poolScales }, name, grid) => {
+    const sides = featurePyramid.sides(grid);
+    const [, part, index] = /^decode_head\.(\w+?)(?:\.(\d))?\./.exec(name)!;
+    if (part === 'psp_modules') return poolScales[Number(index)]! ** 2;
+    if (part === 'bottleneck') return sides[3]! ** 2;
+    return sides[Number(index ?? 0)]! ** 2;
+  },
+  numbersAlive: ({ channels }, { grid }, phase) => {
+    const sides = featurePyramid.sides(grid);
+    return MAPS[phase] * sides.length * channels * sides[0]! ** 2;
+  },
+};
+
+function upernetSpecs(
+  { channels: c, classes, poolScales }: UperNetConfig,
+  { embedDim }: TapShape,
 ): TensorSpec[] {
   const at = 'decode_head';
   return [
@@ -28,16 +73,16 @@ export function upernetSpecs(
  * @returns logits `[B, classes, h, w]` float32 at the finest level
  * @see mmseg 0.30 `UPerHead`, `PPM`
  */
-export function upernetHead(
+function upernetGraph(
   ctx: HeadContext,
-  head: UperNetHeadConfig,
+  head: UperNetConfig,
   batch: number,
   levels: Value[],
   sides: number[],
 ): Value {
   const { graph } = ctx;
   const at = 'decode_head';
-  const shape = (level: number) => [batch, head.channels, sides[level]!, sides[level]!];
+  const sizeOf = (level: number) => [batch, head.channels, sides[level]!, sides[level]!];
 
   const coarsest = levels[3]!;
   const pooled = head.poolScales.map((scale, i) => {
@@ -45,7 +90,7 @@ export function upernetHead(
     return resizeTo(
       graph,
       convModule(ctx, bins, `${at}.psp_modules.${i}.1`, 1, `head_ppm${scale}`),
-      shape(3),
+      sizeOf(3),
     );
   });
   const context = graph.node('Concat', [coarsest, ...pooled], { axis: 1 });
@@ -57,13 +102,13 @@ export function upernetHead(
   for (let level = 3; level > 0; level--)
     laterals[level - 1] = graph.node('Add', [
       laterals[level - 1]!,
-      resizeTo(graph, laterals[level]!, shape(level - 1)),
+      resizeTo(graph, laterals[level]!, sizeOf(level - 1)),
     ]);
   const outputs = LATERALS.map((i) =>
     convModule(ctx, laterals[i]!, `${at}.fpn_convs.${i}`, 3, `head_fpn${i}`),
   );
   outputs.push(laterals[3]!);
-  const fine = outputs.map((output, level) => (level === 0 ? output : resizeTo(graph, output, shape(0))));
+  const fine = outputs.map((output, level) => (level === 0 ? output : resizeTo(graph, output, sizeOf(0))));
   const joined = graph.node('Concat', fine, { axis: 1 });
   return classify(
     ctx,
@@ -93,18 +138,4 @@ function adaptivePool({ graph }: HeadContext, x: Value, side: number, bins: numb
   const left = graph.constant(`pool${bins}_rows`, 'float32', [bins, side], rows);
   const right = graph.constant(`pool${bins}_columns`, 'float32', [side, bins], columns);
   return graph.node('MatMul', [left, graph.node('MatMul', [x, right])]);
-}
-
-export function auxiliarySpecs({ channels, classes }: AuxiliaryHeadConfig, embedDim: number): TensorSpec[] {
-  const at = 'auxiliary_head';
-  return [
-    ...convModuleSpecs(`${at}.convs.0`, embedDim, channels, 3),
-    { name: `${at}.conv_seg.weight`, shape: [classes, channels, 1, 1] },
-    { name: `${at}.conv_seg.bias`, shape: [classes] },
-  ];
-}
-
-/** The auxiliary head: for training only. @see mmseg 0.30 `FCNHead` with num_convs=1 */
-export function auxiliaryHead(ctx: HeadContext, feature: Value): Value {
-  return classify(ctx, convModule(ctx, feature, 'auxiliary_head.convs.0', 3), 'auxiliary_head', 'aux_logits');
 }
