@@ -69,11 +69,18 @@ function elements(specs: TensorSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
-/** The block's input, its norm and its sum, beside the hidden layers: two around a Gelu, four around SwiGLU's products. */
+/**
+ * The larger of a block's two halves. Feed-forward: the block's input, its norm and its sum, beside the hidden layers: two
+ * around a Gelu, four around SwiGLU's products. Attention: input, norm, query, key and value, and with a rotary
+ * embedding four values in float32.
+ */
 function cropOfBlock({ backbone }: Model, { precision }: Run): number {
-  const { embedDim, ffn } = vitOf(backbone);
+  const { embedDim, ffn, position } = vitOf(backbone);
   const layers = { gelu: 2, swiglu: 4 }[ffn.type];
-  return SPREAD * ITEM_BYTES[precision] * tokensPerImage(backbone) * (3 * embedDim + layers * ffn.hidden);
+  const feedForward = ITEM_BYTES[precision] * (3 * embedDim + layers * ffn.hidden);
+  const rotated = position.type === 'rotary' ? 4 * ITEM_BYTES.float32 * embedDim : 0;
+  const attention = ITEM_BYTES[precision] * 5 * embedDim + rotated;
+  return SPREAD * tokensPerImage(backbone) * Math.max(feedForward, attention);
 }
 
 function cropOfHead(model: Model, phase: 'evaluation' | 'training'): number {
