@@ -1,8 +1,8 @@
-import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { vitOf } from '../model/backbone.ts';
 import { headType } from '../model/head.ts';
 import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precision } from './config.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { BadInput } from './failures.ts';
 
 /**
@@ -153,10 +153,8 @@ function nearestMember({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIss
 
 /** One sentence about a key that a schema doesn't have. */
 export function unknownKey(path: string[], known: string[]): string {
-  const key = path.at(-1)!;
-  const near =
-    known.length > 0 ? `; did you mean ${[...path.slice(0, -1), closest(key, known)].join('.')}?` : '';
-  return `unknown key ${path.join('.')}${near}`;
+  const siblings = known.map((name) => [...path.slice(0, -1), name].join('.'));
+  return `unknown key ${path.join('.')}${didYouMean(path.join('.'), siblings)}`;
 }
 
 /** The keys that a schema has at a path; of a union, those of all its members. */

@@ -1,7 +1,7 @@
 // Compiles the TypeScript of a clone, file by file, so that no process loads a compiler at its start.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { withLock } from './lock.mjs';
 
@@ -68,9 +68,7 @@ export async function buildTo(root, folder, files) {
   });
   for (const file of files.filter((name) => ASSETS.test(name))) {
     await mkdir(dirname(join(draft, file)), { recursive: true });
-    const text = isLoader(root, file);
-    if (text) await writeFile(join(draft, file), text);
-    else await cp(join(root, file), join(draft, file));
+    await cp(join(root, file), join(draft, file));
   }
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
@@ -80,15 +78,6 @@ export async function buildTo(root, folder, files) {
 function keepImport({ path, kind }) {
   if (kind === 'entry-point') return undefined;
   return { path: path.startsWith('.') ? path.replace(/\.tsx?$/, '.js') : path, external: true };
-}
-
-/** A thread's loader teaches it TypeScript; of compiled code it has nothing to teach. */
-function isLoader(root, file) {
-  if (!file.endsWith('.mjs')) return undefined;
-  const text = readFileSync(join(root, file), 'utf8');
-  return text.includes("'tsx/esm/api'")
-    ? `${/await import\(.*/.exec(text)[0].replace('.ts', '.js')}\n`
-    : undefined;
 }
 
 /**

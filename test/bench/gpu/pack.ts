@@ -20,7 +20,7 @@ import { fetchProvider } from '../../../infra/cuda-check/provider.mjs';
 import { PACKAGE, stateFolder } from '../../../workers/environment.ts';
 
 const MAIN = path.join(PACKAGE, 'test/bench/gpu/main.ts');
-/** Threads start these, and loaders nothing names. */
+/** The benchmark, and the programs of threads, which nothing imports. */
 const ENTRIES = [
   MAIN,
   ...[
