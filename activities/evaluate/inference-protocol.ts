@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../../core/config/config.ts';
+import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
 import type { ThreadFailure } from '../onnx/thread-failure.ts';
@@ -62,7 +63,7 @@ export type WindowsStitched = number;
 /** From the stitcher's thread to whoever opened both. */
 export type FromStitcher =
   | Ready
-  | { type: 'labels'; id: string; labels: Uint8Array; phases: InferencePhases }
+  | { type: 'labels'; id: string; labels: Labels; phases: InferencePhases }
   | ThreadFailure;
 
 /** Seconds that the two threads have spent since their start. */
