@@ -87,7 +87,7 @@ export function randomCheckpoint(model: Config['model'], seed = 1): Buffer {
   return Buffer.from(writeTorchFile({ tensors: randomTensors(model, seed) }));
 }
 
-export function sha256(bytes: Uint8Array): string {
+export function sha256(bytes: Uint8Array | Uint16Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 

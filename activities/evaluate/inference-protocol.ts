@@ -1,5 +1,6 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { Config } from '../../core/config/config.ts';
+import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
 import type { Span } from './overlap.ts';
@@ -72,7 +73,7 @@ export type WindowsStitched = number;
 /** From the stitcher to whoever opened both threads. */
 export interface Labelled {
   id: string;
-  labels: Uint8Array;
+  labels: Labels;
   phases: InferencePhases;
 }
 

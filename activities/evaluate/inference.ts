@@ -1,5 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
 import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
+import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
 import { Thread } from '../thread.ts';
@@ -13,7 +14,7 @@ import type {
 } from './inference-protocol.ts';
 
 interface Waiting {
-  resolve(labels: Uint8Array): void;
+  resolve(labels: Labels): void;
   reject(error: Error): void;
 }
 
@@ -79,9 +80,9 @@ export class Inference implements AsyncDisposable {
    * @param id unique among the images in flight
    * @param views the network's inputs, each `[H, W, 3]`; their bytes are moved to the thread
    * @param original size of the label map
-   * @returns label map `[H, W]` uint8
+   * @returns label map `[H, W]`
    */
-  segment(id: string, views: View[], original: Size): Promise<Uint8Array> {
+  segment(id: string, views: View[], original: Size): Promise<Labels> {
     if (this.#failure) return Promise.reject(this.#failure);
     const moved = views.map(({ image: { width, height, data }, isFlipped }) => ({
       image: { width, height, data: ownBytes(data) },

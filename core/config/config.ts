@@ -38,6 +38,13 @@ const resize = z.discriminatedUnion('type', [
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 
 const byte = z.int().min(0).max(255);
+/** A value in an annotation's file: of 8 or 16 bits. */
+const labelId = z.int().min(0).max(65_535);
+/** For each class the value, or the values, that mean it. */
+const labelIds = z.array(z.union([labelId, z.array(labelId).min(1)])).min(1);
+/** Values that mean no class. */
+const ignoredIds = z.union([z.literal('others'), z.array(labelId)]);
+
 const datasetClass = z.strictObject({ name: z.string(), color: z.tuple([byte, byte, byte]) });
 
 export const DatasetClassesSchema = z
@@ -45,12 +52,23 @@ export const DatasetClassesSchema = z
     name: z.string(),
     classes: z.array(datasetClass).min(1),
     /** What the dataset's server wants in a label map for each class (`--format-only`); class + 1, if absent. */
-    submissionIds: z.array(byte).optional(),
+    submissionIds: z.array(labelId).optional(),
+    /** The owner's label ids, where they are not the classes: for each class the value or values in its files. */
+    labelIds: labelIds.optional(),
+    /** Of the owner's label ids those that mean no class; `others`: all that no class has. */
+    ignoredIds: ignoredIds.optional(),
   })
   .refine(({ classes, submissionIds }) => !submissionIds || submissionIds.length === classes.length, {
     error: 'expected one for each class',
     path: ['submissionIds'],
+  })
+  .refine(({ classes, labelIds }) => !labelIds || labelIds.length === classes.length, {
+    error: 'expected one for each class',
+    path: ['labelIds'],
   });
+
+export const ANNOTATION_FORMATS = ['labels', 'ade20k-full'] as const;
+export type AnnotationFormat = (typeof ANNOTATION_FORMATS)[number];
 
 const pathBelow = z
   .string()
@@ -71,6 +89,11 @@ export const DatasetLayoutSchema = z.strictObject({
   annotationSuffix: suffix,
   /** A text file with one id a line: only these images are taken. */
   splitFile: pathBelow.optional(),
+  /**
+   * `labels`, the default: PNGs of one channel (8 or 16 bits, or a palette) whose values are labels. `ade20k-full`: the *_seg.png of the
+   * full ADE20K, whose values are ⌊red / 10⌋ × 256 + green.
+   */
+  annotationFormat: z.enum(ANNOTATION_FORMATS).optional(),
 });
 
 const dataset = z
@@ -85,11 +108,18 @@ const dataset = z
     ...DatasetLayoutSchema.shape,
     /** Label 0 means "other" and is ignored; 1…n become 0…n−1. */
     reduceZeroLabel: z.boolean(),
-    /** Label that is not counted. */
-    ignoreIndex: byte.default(255),
+    /** Value in the annotations that is not counted. Of more than 255 classes it is usually 65535. */
+    ignoreIndex: labelId.default(255),
+    /**
+     * Value or values in the annotations for each class; `official`: the owner's label ids, as configs/datasets has them.
+     * Absent: a value is the class itself, with reduceZeroLabel class + 1.
+     */
+    labelIds: z.union([z.literal('official'), labelIds]).optional(),
+    /** With labelIds: values that are not counted, beside ignoreIndex; `others`: all that no class has. */
+    ignoredIds: ignoredIds.optional(),
   })
-  .refine(({ reduceZeroLabel, ignoreIndex }) => !reduceZeroLabel || ignoreIndex === 255, {
-    error: 'expected 255 with reduceZeroLabel, which makes 255 of what is ignored',
+  .refine(({ reduceZeroLabel, ignoreIndex }) => !reduceZeroLabel || [255, 65_535].includes(ignoreIndex), {
+    error: 'expected 255 with reduceZeroLabel (65535 of 16-bit files), which makes it of what is ignored',
     path: ['ignoreIndex'],
   });
 

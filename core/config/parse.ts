@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import { isWide } from '../image/label-map.ts';
+import { MAX_CLASSES } from '../metric/confusion-matrix.ts';
 import { vitOf } from '../model/backbone.ts';
 import { headType } from '../model/head.ts';
 import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precision } from './config.ts';
@@ -37,7 +39,8 @@ export function parseConfig(value: unknown, where: string): Config {
     isAsWideAsTaps &&
       head.channels !== backbone.embedDim * backbone.taps.length &&
       `model.head.channels is ${head.channels}, but the backbone's taps give ${backbone.embedDim * backbone.taps.length}`,
-    head.classes > 255 && `model.head.classes is ${head.classes}, but labels are bytes: at most 255`,
+    head.classes > MAX_CLASSES && `model.head.classes is ${head.classes}; at most ${MAX_CLASSES} are counted`,
+    ...labelProblems(config),
     typeof classes !== 'string' &&
       listed(classes).length !== head.classes &&
       `dataset.classes lists ${listed(classes).length}, but model.head.classes is ${head.classes}`,
@@ -57,6 +60,30 @@ export function parseConfig(value: unknown, where: string): Config {
   ].filter((problem) => problem !== false);
   if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
   return config;
+}
+
+/** What the fields about an annotation's values say about one another. */
+export function labelProblems({ dataset, model }: Pick<Config, 'dataset' | 'model'>): string[] {
+  const { labelIds, ignoredIds, ignoreIndex, reduceZeroLabel } = dataset;
+  const { classes } = model.head;
+  if (labelIds === undefined) {
+    const isClass = !reduceZeroLabel && ignoreIndex < classes && isWide(classes);
+    return [
+      ignoredIds !== undefined && 'dataset.ignoredIds goes with dataset.labelIds, which is absent',
+      isClass && `dataset.ignoreIndex is ${ignoreIndex}, which is one of ${classes} classes; expected 65535`,
+    ].filter((problem) => problem !== false);
+  }
+  const ids = labelIds === 'official' ? [] : labelIds.flat();
+  const others = new Set(Array.isArray(ignoredIds) ? ignoredIds : []);
+  const twice = ids.find((id, i) => ids.indexOf(id) !== i || others.has(id));
+  return [
+    labelIds !== 'official' &&
+      labelIds.length !== classes &&
+      `dataset.labelIds has ${labelIds.length} entries, but model.head.classes is ${classes}`,
+    reduceZeroLabel &&
+      'dataset.reduceZeroLabel is true, but dataset.labelIds says what each value means: set it to false',
+    twice !== undefined && `dataset.labelIds has ${twice} twice, or dataset.ignoredIds has it as well`,
+  ].filter((problem) => problem !== false);
 }
 
 function listed(classes: Exclude<DatasetConfig['classes'], string>) {

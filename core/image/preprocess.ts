@@ -1,5 +1,5 @@
 import type { ResizeConfig } from '../config/config.ts';
-import { mirrorRows } from './label-map.ts';
+import { IGNORED_LABEL, type Labels, mirrorRows, WIDE_IGNORED_LABEL } from './label-map.ts';
 import { type RgbImage, resizeBilinear } from './resize.ts';
 import { resizeWithPillow } from './resize-pillow.ts';
 import { testSizes } from './test-size.ts';
@@ -25,11 +25,13 @@ export function flipHorizontally({ width, height, data }: RgbImage): RgbImage {
 /**
  * Turns an annotation's values into labels, in place.
  *
- * @see mmseg 0.30 `LoadAnnotations(reduce_zero_label=True)`: 0 → 255, 1…254 → 0…253, 255 stays
+ * @see mmseg 0.30 `LoadAnnotations(reduce_zero_label=True)`: 0 → 255, 1…254 → 0…253, 255 stays; of 16 bits, which it doesn't
+ *   read, likewise with 65535
  */
-export function reduceZeroLabel(labels: Uint8Array): void {
+export function reduceZeroLabel(labels: Labels): void {
+  const ignored = labels instanceof Uint8Array ? IGNORED_LABEL : WIDE_IGNORED_LABEL;
   for (let i = 0; i < labels.length; i++) {
     const value = labels[i]!;
-    labels[i] = value === 0 || value === 255 ? 255 : value - 1;
+    labels[i] = value === 0 || value === ignored ? ignored : value - 1;
   }
 }

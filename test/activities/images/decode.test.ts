@@ -155,7 +155,7 @@ describe('an annotation is BadData by its name', () => {
   };
 
   test.each([
-    ['of 16 bits', encoded(1, 16), /grey of 16 bits, expected one channel of at most 8 bits/],
+    ['in colours of 16 bits', encoded(3, 16), /RGB of 16 bits, expected one channel/],
     ['in colour', encoded(3, 8), /RGB of 8 bits, expected one channel/],
     ['with an alpha channel', encoded(2, 8), /grey with alpha of 8 bits, expected one channel/],
     ['that is cut off', annotationOf(40, 40).subarray(0, -30), /not a readable annotation: it is cut off/],

@@ -57,6 +57,21 @@ describe('a plan', () => {
     });
   });
 
+  test('is refused for more than 255 classes, whose labels need 16 bits', async () => {
+    const set = await trainingSet();
+    const config = trainable();
+    const classes = Array.from({ length: 300 }, (_, i) => ({ name: `${i}`, color: [0, 0, 0] }));
+    config.model.head.classes = 300;
+    config.dataset = {
+      ...config.dataset,
+      classes: { name: 'many', classes },
+      ignoreIndex: 65_535,
+    } as typeof config.dataset;
+    await expect(planned(set, { ...set.request, config }, 'train-1')).rejects.toThrow(
+      'has 300 classes; a training takes at most 255, more are only evaluated',
+    );
+  });
+
   test('is refused where the step has no room on the named GPUs, though an evaluation would', async () => {
     const set = await trainingSet();
     const overrides = ['run.device=cuda', 'run.deviceMemoryGb=4.5'];

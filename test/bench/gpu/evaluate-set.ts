@@ -5,6 +5,7 @@ import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
 import { planEval } from '../../../activities/plan/plan-eval.ts';
 import type { Config } from '../../../core/config/config.ts';
+import type { Labels } from '../../../core/image/label-map.ts';
 import { addMatrix, emptyMatrix } from '../../../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../../core/metric/metrics.ts';
@@ -15,7 +16,7 @@ export interface EvaluatedSet {
   mIoU: number;
   /** From the first shard's start, its model loaded, to the last one's end. */
   imagesPerSecond: number;
-  predictions: Map<string, Uint8Array>;
+  predictions: Map<string, Labels>;
 }
 
 /** Evaluates the first images of a set by a worker's own code, in as many workers at once, without servers. */
@@ -34,7 +35,7 @@ export async function evaluateSet(
   const { run } = plan;
   const count = Math.min(images, run.dataset.images);
   const cacheFolder = await mkdtemp(path.join(folder, 'cache-'));
-  const predictions = new Map<string, Uint8Array>();
+  const predictions = new Map<string, Labels>();
   const evaluators = Array.from(
     { length: workers },
     (_, i) =>

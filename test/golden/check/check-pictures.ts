@@ -5,6 +5,7 @@ import { labelPng } from '../../../activities/evaluate/pictures.ts';
 import { decodeAnnotation } from '../../../activities/images/decode.ts';
 import { loadClasses } from '../../../activities/plan/load-config.ts';
 import { submissionIdsOf } from '../../../core/config/config.ts';
+import { inBytes } from '../../../core/image/label-map.ts';
 import { paint } from '../../../core/image/paint.ts';
 import { type Row, verdict } from './compare.ts';
 import { evaluateRun, ROOT } from './evaluate-run.ts';
@@ -65,5 +66,7 @@ async function comparePicture(
 
 async function nearTie(golden: GoldenFolder, run: PipelineRun, id: string): Promise<Uint8Array | null> {
   const file = run.expected.near_tie?.replace('{id}', id) ?? '';
-  return golden.has(file) ? (await decodeAnnotation(readFileSync(golden.path(file)), file)).data : null;
+  return golden.has(file)
+    ? inBytes(await decodeAnnotation(readFileSync(golden.path(file)), file), file).data
+    : null;
 }

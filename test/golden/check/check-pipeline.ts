@@ -7,6 +7,7 @@ import { Stitcher } from '../../../activities/evaluate/stitcher.ts';
 import { decodeAnnotation } from '../../../activities/images/decode.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { parseAs } from '../../../core/config/parse.ts';
+import type { Labels } from '../../../core/image/label-map.ts';
 import { viewKinds } from '../../../core/image/views.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../../core/metric/metrics.ts';
@@ -43,7 +44,7 @@ export async function checkPipeline(golden: GoldenFolder, run: PipelineRun): Pro
 async function comparePredictions(
   golden: GoldenFolder,
   run: PipelineRun,
-  predictions: Map<string, Uint8Array>,
+  predictions: Map<string, Labels>,
 ): Promise<Row> {
   let wrong = 0;
   let ties = 0;

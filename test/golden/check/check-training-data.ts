@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { decodeAnnotation, decodeImage } from '../../../activities/images/decode.ts';
 import { parseAs } from '../../../core/config/parse.ts';
-import { cropLabels, flipLabels, resizeNearest } from '../../../core/image/label-map.ts';
+import { cropLabels, flipLabels, inBytes, resizeNearest } from '../../../core/image/label-map.ts';
 import { normalize, padImage, padLabels } from '../../../core/image/normalize.ts';
 import { flipHorizontally, reduceZeroLabel } from '../../../core/image/preprocess.ts';
 import { resizeBilinear, resizeWindow } from '../../../core/image/resize.ts';
@@ -106,7 +106,8 @@ async function checkCase(golden: GoldenFolder, aCase: Case, recipe: Recipe): Pro
     rows.push(verdict(`${aCase.image} ${stage}`, same, same ? '0' : 'differs', 'equal bytes'));
   };
   const image = await decodeImage(readFileSync(golden.path(aCase.image)), aCase.image);
-  const labels = await decodeAnnotation(readFileSync(golden.path(aCase.annotation)), aCase.annotation);
+  const annotation = await decodeAnnotation(readFileSync(golden.path(aCase.annotation)), aCase.annotation);
+  const labels = inBytes(annotation, aCase.annotation);
   if (recipe.reduceZeroLabel) reduceZeroLabel(labels.data);
   const bgr = (at: LabelledImage) => toBgr(at.image);
   check('LoadImageFromFile', toBgr(image));

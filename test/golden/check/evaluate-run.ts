@@ -9,6 +9,7 @@ import type { Config } from '../../../core/config/config.ts';
 import type { StagedObject } from '../../../core/config/eval.ts';
 import { type DatasetManifest, DatasetManifestSchema } from '../../../core/config/manifests.ts';
 import { parseAs } from '../../../core/config/parse.ts';
+import type { Labels } from '../../../core/image/label-map.ts';
 import { AUG_TEST } from '../../../core/image/views.ts';
 import type { Store } from '../../../core/store.ts';
 import type { GoldenFolder, PipelineRun } from './manifest.ts';
@@ -24,7 +25,7 @@ export interface EvaluatedRun extends Disposable {
   /** Holds the checkpoints. */
   folder: string;
   checkpoints: { name: string; file: string }[];
-  predictions: Map<string, Uint8Array>;
+  predictions: Map<string, Labels>;
   /** Encoded. */
   matrix: string;
 }
@@ -43,7 +44,7 @@ export async function evaluateRun(golden: GoldenFolder, run: PipelineRun): Promi
   const head = cached(folder, golden.path(run.checkpoint));
   const store = memoryStore();
   const { manifest, object } = await stage(store, golden.path(run.data_root), config, run.images);
-  const predictions = new Map<string, Uint8Array>();
+  const predictions = new Map<string, Labels>();
   await using evaluator = new ShardEvaluator({
     store,
     worker: 'golden',

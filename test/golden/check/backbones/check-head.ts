@@ -95,7 +95,7 @@ async function compareHead(golden: BackboneGolden, one: HeadCase, model: Model, 
   compare(scores, expect.scores);
   await using toLabels = await Stitcher.open(model, views.length, options, 'labels');
   const labels = await toLabels.labels({ id: one.name, original, views: views.map(({ view }) => view) });
-  rows.push(compareLabels(golden, labels, scores, classes, expect.pred, golden.numbers(expect.scores.file)));
+  rows.push(compareLabels(golden, labels, classes, expect.pred, golden.numbers(expect.scores.file)));
   return rows;
 }
 
@@ -170,8 +170,7 @@ function softmax(logits: Float32Array, classes: number): Float32Array {
 /** Labels are equal wherever the two best of the expected scores differ by the margin or more. */
 function compareLabels(
   golden: BackboneGolden,
-  labels: Uint8Array,
-  _scores: Float32Array,
+  labels: ArrayLike<number>,
   classes: number,
   { file, margin = 0 }: Expectation,
   expectedScores: Float64Array,
