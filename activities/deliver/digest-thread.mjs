@@ -14,8 +14,9 @@ const { file, segments, front } = workerData;
 const block = Buffer.allocUnsafe(BLOCK_BYTES);
 const fd = openSync(file, 'r');
 const digests = [];
-for (const { offset, length } of segments) {
+for (const { offset, length, prefix } of segments) {
   const hash = createHash('sha256');
+  if (prefix) hash.update(prefix);
   const end = offset + length;
   for (let at = offset; at < end; ) {
     const reach = Math.min(end, waitFor(at));

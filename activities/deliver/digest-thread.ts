@@ -1,6 +1,11 @@
 import { Worker } from 'node:worker_threads';
 import type { ByteRange } from '../../core/store.ts';
 
+/** A range of a file, and what its digest has before it. */
+export interface HashedRange extends ByteRange {
+  prefix?: Uint8Array;
+}
+
 /**
  * SHA-256 of segments of a file, on a thread of its own that follows the file's writer: at 1.5 to 2 GB/s a digest
  * takes as long as a fast download, and beside it costs no time.
@@ -12,7 +17,7 @@ export class DigestThread implements AsyncDisposable {
   readonly digests: Promise<string[]>;
 
   /** @param segments in the order of the file */
-  constructor(file: string, segments: ByteRange[]) {
+  constructor(file: string, segments: HashedRange[]) {
     const workerData = { file, segments, front: this.#front };
     this.#thread = new Worker(new URL('./digest-thread.mjs', import.meta.url), { workerData });
     this.digests = new Promise((resolve, reject) => {
@@ -35,7 +40,7 @@ export class DigestThread implements AsyncDisposable {
 }
 
 /** SHA-256 of segments of a file that is there. */
-export async function digestSegments(file: string, segments: ByteRange[]): Promise<string[]> {
+export async function digestSegments(file: string, segments: HashedRange[]): Promise<string[]> {
   await using thread = new DigestThread(file, segments);
   thread.advance(Number.MAX_SAFE_INTEGER);
   return await thread.digests;
