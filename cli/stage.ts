@@ -19,6 +19,7 @@ export interface StageDatasetOptions {
   split: string;
   imageDir?: string;
   annotations?: string | boolean;
+  annotationsFrom?: string;
   splitFile?: string;
   layout: string;
   name?: string;
@@ -35,6 +36,7 @@ export async function stageDatasetFrom(
   const { dataset } = await loadConfig(options.layout);
   const request = {
     source: absolute(source),
+    ...(options.annotationsFrom === undefined ? {} : { annotationSource: absolute(options.annotationsFrom) }),
     destination,
     name: options.name ?? path.basename(absolute(source), '.zip'),
     check: options.check ?? false,
@@ -79,7 +81,7 @@ export function layoutOf(
   split: string,
   place: SplitPlace = {},
 ): Omit<StageDatasetInput, 'source' | 'destination' | 'name'> {
-  const { imageSuffix, annotationSuffix } = dataset;
+  const { imageSuffix, annotationSuffix, annotationFormat } = dataset;
   const isEvaluated = split === EVALUATED || splitsOf(dataset).includes(split);
   const folder = (given: string | undefined, evaluated: string, option: string) => {
     if (given !== undefined || isEvaluated) return given ?? evaluated;
@@ -105,6 +107,7 @@ export function layoutOf(
       : { annotationDir: folder(place.annotations, dataset.annotationDir, '--annotations') }),
     imageSuffix,
     annotationSuffix,
+    annotationFormat,
     splitFile,
   };
 }

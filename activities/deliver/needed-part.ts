@@ -1,4 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
+import { blockOf } from '../../core/model/backbone.ts';
+import { tensorNames } from '../../core/model/tensor-names.ts';
 import type { ByteRange } from '../../core/store.ts';
 import type { PartialObject } from './object-cache.ts';
 
@@ -21,13 +23,18 @@ interface Described {
  */
 export function neededPart(
   { file, tensors }: Described,
-  { backbone }: Config['model'],
+  model: Config['model'],
   digests: 'required' | 'where known' = 'required',
 ): PartialObject | null {
-  const last = Math.max(...backbone.taps);
-  const isNeeded = ({ name }: { name: string }) =>
-    !name.startsWith('auxiliary_head.') &&
-    Number(/^(?:backbone\.)?blocks\.(\d+)\./.exec(name)?.[1] ?? 0) <= last;
+  const last = Math.max(...model.backbone.taps);
+  const nameOf = tensorNames(
+    tensors.map(({ name }) => name),
+    model,
+  );
+  const isNeeded = (tensor: { name: string }) => {
+    const name = nameOf(tensor.name);
+    return !name.startsWith('auxiliary_head.') && (blockOf(name) ?? 0) <= last;
+  };
   const needed = tensors.filter(isNeeded).toSorted((a, b) => a.offset - b.offset);
   const holes = tensors
     .filter((tensor) => !isNeeded(tensor) && tensor.length >= MIN_HOLE_BYTES)

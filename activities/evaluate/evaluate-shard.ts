@@ -9,13 +9,15 @@ import type {
 import { asTyped, TypedFailure } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
 import { MAX_PIXELS } from '../../core/image/files/image-header.ts';
+import type { Labels } from '../../core/image/label-map.ts';
+import { ignoredLabelOf } from '../../core/image/to-labels.ts';
 import {
   type ConfusionMatrix,
   countPixels,
   emptyMatrix,
   type ImageCounts,
 } from '../../core/metric/confusion-matrix.ts';
-import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
+import { encodeShardMatrix } from '../../core/metric/matrix-codec.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
 import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
@@ -38,7 +40,7 @@ export interface EvaluateContext {
   /** Seconds from the process's start until it could take a shard. */
   startSeconds: number;
   /** Sees each label map, `[H, W]`, before it is counted. */
-  onPrediction?(id: string, labels: Uint8Array): void;
+  onPrediction?(id: string, labels: Labels): void;
   /** Hears where the time of each shard went, in more detail than results tell. */
   onTimings?(timings: ShardTimings): void;
 }
@@ -160,7 +162,7 @@ export class ShardEvaluator implements AsyncDisposable {
     const idle = (waited + performance.now() - loaded) / 1000 - computeSeconds(spent);
     return {
       shard: task.range.shard,
-      matrix: encodeMatrix(tally.matrix),
+      matrix: encodeShardMatrix(tally.matrix, task.range.count),
       images: tally.evidence,
       ...(kept.imageMatrices ? { imageMatrices: kept.imageMatrices } : {}),
       ...(warnings.length > 0 ? { warnings: warnings.slice(0, MAX_WARNINGS) } : {}),
@@ -221,11 +223,11 @@ export class ShardEvaluator implements AsyncDisposable {
     await Promise.all(counted);
   }
 
-  async #count(task: ShardTask, image: LoadedImage, predictions: Uint8Array, tally: Tally): Promise<void> {
+  async #count(task: ShardTask, image: LoadedImage, predictions: Labels, tally: Tally): Promise<void> {
     const start = performance.now();
     this.#context.onPrediction?.(image.id, predictions);
-    const { ignoreIndex } = task.run.config.dataset;
-    const counted = countPixels(tally.matrix, image.labels, predictions, ignoreIndex);
+    const ignored = ignoredLabelOf(task.run.config);
+    const counted = countPixels(tally.matrix, image.labels, predictions, ignored);
     const { labelledPixels } = counted;
     tally.images.set(image.id, counted);
     const predictionSha256 = createHash('sha256').update(predictions).digest('hex');

@@ -1,5 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
+import type { Labels } from '../../core/image/label-map.ts';
 import { underlay } from '../../core/image/paint.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
@@ -18,8 +19,8 @@ export interface LoadedImage {
   views: View[];
   /** What `show` paints over, in the original's size; null if nothing is to be shown. */
   underlay: RgbImage | null;
-  /** Labels after reduce_zero_label, `[H, W]`. */
-  labels: Uint8Array;
+  /** A class or `ignoredLabelOf` for each pixel, `[H, W]`. */
+  labels: Labels;
   seconds: { fetch: number; decode: number; preprocess: number };
 }
 

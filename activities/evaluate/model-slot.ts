@@ -1,7 +1,7 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
 import { evaluationMemory } from '../../core/model/device-memory.ts';
-import { removeMarked } from '../deliver/cache-mark.ts';
+import { removeMarked } from '../cache-mark.ts';
 import { checkGpu } from '../onnx/gpu.ts';
 import type { CheckpointOnDisk } from '../onnx/write-model.ts';
 import { Inference } from './inference.ts';

@@ -3,6 +3,7 @@ import sharp from 'sharp';
 import type { DatasetClasses } from '../../core/config/config.ts';
 import type { ShardTask } from '../../core/config/eval.ts';
 import { errorMap, OVERLAY_GAP_PX } from '../../core/image/error-map.ts';
+import type { Labels } from '../../core/image/label-map.ts';
 import { paint } from '../../core/image/paint.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
@@ -23,7 +24,7 @@ export async function writePictures(
   store: Store,
   { run, overlays, classes, labelIds }: ShardTask,
   image: LoadedImage,
-  prediction: Uint8Array,
+  prediction: Labels,
 ): Promise<string[]> {
   const { show, predictions } = run.config.run;
   const at = (folder: string, suffix: string) => joinUri(run.prefix, folder, `${image.id}${suffix}`);
@@ -56,18 +57,28 @@ export async function writePictures(
 }
 
 /**
- * A label map as an 8-bit grey PNG.
+ * A label map as a grey PNG: of 8 bits, or of 16 where a label or an id needs them.
  *
  * @param ids what it holds for each class: what the dataset's server wants; null for the class itself
  * @see mmseg 0.30 `ADE20KDataset.results2img`, `CityscapesDataset.results2img`
  */
 export function labelPng(
   { width, height }: { width: number; height: number },
-  labels: Uint8Array,
+  labels: Labels,
   ids: number[] | null,
 ): Uint8Array {
-  const data = ids ? labels.map((label) => ids[label]!) : labels;
-  return encode({ width, height, channels: 1, depth: 8, data });
+  if (!ids)
+    return encode({
+      width,
+      height,
+      channels: 1,
+      depth: labels.BYTES_PER_ELEMENT === 1 ? 8 : 16,
+      data: labels,
+    });
+  const depth = Math.max(...ids) > 255 ? 16 : 8;
+  const data = depth === 16 ? new Uint16Array(labels.length) : new Uint8Array(labels.length);
+  for (let i = 0; i < labels.length; i++) data[i] = ids[labels[i]!]!;
+  return encode({ width, height, channels: 1, depth, data });
 }
 
 /** As OpenCV writes it: quality 95, colours at half the resolution. */
@@ -78,8 +89,8 @@ function toJpeg({ width, height, data }: RgbImage): Promise<Buffer> {
 }
 
 interface Maps {
-  labels: Uint8Array;
-  prediction: Uint8Array;
+  labels: Labels;
+  prediction: Labels;
 }
 
 /** Image, truth and prediction side by side in the dataset's palette: a WebP picture. */
@@ -89,7 +100,7 @@ async function triptych(
   { classes }: DatasetClasses,
 ): Promise<Buffer> {
   const { width: w, height: h } = panelSize({ width, height });
-  const painted = (map: Uint8Array) => paint(picture, map, classes, REPORT_OPACITY);
+  const painted = (map: Labels) => paint(picture, map, classes, REPORT_OPACITY);
   const panels = await Promise.all(
     [picture, painted(labels), painted(prediction)].map((data) =>
       sharp(data, { raw: { width, height, channels: 3 } })

@@ -1,5 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
+import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import { logitsSide } from '../../core/model/head.ts';
 import { type StitchShape, stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
@@ -39,10 +40,12 @@ export class Stitcher implements AsyncDisposable {
     return new Stitcher(session, shape, result, options);
   }
 
-  /** @returns labels `[H, W]` uint8 of the original's size @throws BadData if the logits are not finite */
-  async labels(image: ImageLogits): Promise<Uint8Array> {
+  /** @returns labels `[H, W]` of the original's size @throws BadData if the logits are not finite */
+  async labels(image: ImageLogits): Promise<Labels> {
     const { height, width } = image.original;
-    return ((await this.#run(image)).data as Uint8Array).slice(0, height * width);
+    const data = (await this.#run(image)).data as Uint8Array | Int32Array;
+    const labels = data.subarray(0, height * width);
+    return labels instanceof Uint8Array ? labels.slice() : Uint16Array.from(labels);
   }
 
   /** @returns logits of a single view, or mean probabilities of several: `[K, H, W]` float32 of the original's size */

@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
+import type { AnnotationFormat } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { cmykToRgb } from '../../core/image/cmyk.ts';
 import {
@@ -10,7 +11,7 @@ import {
   readImageHeader,
 } from '../../core/image/files/image-header.ts';
 import { PNG_SIGNATURE, type PngHeader, pngChunks } from '../../core/image/files/png-chunks.ts';
-import type { LabelMap } from '../../core/image/label-map.ts';
+import type { LabelMap, Labels } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 
 /** Of these a file that is cut off is an error, not an image whose rest is grey; profiles change no value. */
@@ -48,29 +49,48 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
  * Decodes a PNG annotation to the values that stand in the file: of a palette the index is the label, not the colour.
  *
  * @param name for messages
+ * @returns bytes, or 16 bits if the file has values of so many
  * @throws BadData for what isn't read as mmseg reads it, or is damaged
  * @see mmseg 0.30 `LoadAnnotations`; mmcv 1.7 `imfrombytes(flag='unchanged', backend='pillow')`
  */
-export async function decodeAnnotation(bytes: Uint8Array, name: string): Promise<LabelMap> {
+export async function decodeAnnotation(
+  bytes: Uint8Array,
+  name: string,
+  format: AnnotationFormat = 'labels',
+): Promise<LabelMap<Labels>> {
   const refuse = (why: string) => new BadData(`${name}: not a readable annotation: ${why}`);
-  const header = readAnnotationHeader(bytes, name);
+  const header = readAnnotationHeader(bytes, name, format);
   if (!header || !isComplete(bytes)) throw refuse(CUT_OFF);
   try {
+    if (format === 'ade20k-full') return await decodeAdeFull(bytes);
+    const isWide = header.depth === 16;
     const { data, info } = await sharp(asGrey(bytes, header), AS_OPENCV)
-      .toColourspace('b-w')
-      .raw()
+      .toColourspace(isWide ? 'grey16' : 'b-w')
+      .raw(isWide ? { depth: 'ushort' } : {})
       .toBuffer({ resolveWithObject: true });
+    const { width, height } = info;
+    if (isWide) {
+      // A copy, since an array of 16 bits begins at an even byte.
+      return { width, height, data: new Uint16Array(new Uint8Array(data).buffer) };
+    }
     const values = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     // Few bits were stretched to 0…255.
     const step = 255 / (2 ** header.depth - 1);
-    return {
-      width: info.width,
-      height: info.height,
-      data: step === 1 ? values : values.map((v) => v / step),
-    };
+    return { width, height, data: step === 1 ? values : values.map((v) => v / step) };
   } catch (error) {
     throw refuse(reason(error));
   }
+}
+
+/** @see the code of ADE20K's full release, `loadAde20K`: tens of red and green are the class, blue the instance */
+async function decodeAdeFull(bytes: Uint8Array): Promise<LabelMap<Labels>> {
+  const { data, info } = await sharp(bytes, AS_OPENCV)
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const values = new Uint16Array(info.width * info.height);
+  for (let i = 0; i < values.length; i++) values[i] = Math.floor(data[3 * i]! / 10) * 256 + data[3 * i + 1]!;
+  return { width: info.width, height: info.height, data: values };
 }
 
 /** A decoder would give a palette's colours; without its palette the same PNG is grey, and its values are the labels. */

@@ -3,17 +3,17 @@ import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
 import { checkAnnotationSize, readImageHeader } from '../../core/image/files/image-header.ts';
-import type { LabelMap } from '../../core/image/label-map.ts';
-import { reduceZeroLabel } from '../../core/image/preprocess.ts';
+import { emptyLabels, type LabelMap, type Labels } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
+import { ignoredLabelOf, toLabels } from '../../core/image/to-labels.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 import { decodeAnnotation, decodeImage } from './decode.ts';
 
 /** An image and its truth, of the same size; without an annotation all of it is ignored. */
 export interface LabelledFile {
   image: RgbImage;
-  /** After reduce_zero_label. */
-  labels: LabelMap;
+  /** A class or `ignoredLabelOf` for each pixel. */
+  labels: LabelMap<Labels>;
   seconds: { fetch: number; decode: number };
 }
 
@@ -46,35 +46,18 @@ export async function readLabelled(
   const fetched = performance.now();
   const imageUri = joinUri(root, image.image.key);
   const decoded = await decodeImage(imageBytes!, imageUri);
-  const readLabels = async (): Promise<LabelMap> => {
+  const readLabels = async (): Promise<LabelMap<Labels>> => {
     const { width, height } = decoded;
-    const nothing = new Uint8Array(width * height).fill(config.dataset.ignoreIndex);
+    const nothing = emptyLabels(config.model.head.classes, width * height).fill(ignoredLabelOf(config));
     if (!image.annotation) return { width, height, data: nothing };
     const uri = joinUri(root, image.annotation.key);
-    const labels = await decodeAnnotation(annotationBytes!, uri);
-    checkAnnotationSize(readImageHeader(imageBytes!, imageUri)!, labels, uri);
-    checkLabels(labels, uri, config);
-    if (config.dataset.reduceZeroLabel) reduceZeroLabel(labels.data);
-    return labels;
+    const values = await decodeAnnotation(annotationBytes!, uri, config.dataset.annotationFormat);
+    checkAnnotationSize(readImageHeader(imageBytes!, imageUri)!, values, uri);
+    return toLabels(values, config, uri);
   };
   return {
     image: decoded,
     labels: await readLabels(),
     seconds: { fetch: (fetched - start) / 1000, decode: (performance.now() - fetched) / 1000 },
   };
-}
-
-/** A label that no class has would silently fall out of the matrix. */
-function checkLabels(
-  { data, width }: LabelMap,
-  uri: string,
-  { dataset, model }: Pick<Config, 'dataset' | 'model'>,
-): void {
-  const highest = model.head.classes - (dataset.reduceZeroLabel ? 0 : 1);
-  const at = data.findIndex((value) => value > highest && value !== dataset.ignoreIndex);
-  if (at < 0) return;
-  throw new BadData(
-    `${uri}: label ${data[at]} at x=${at % width}, y=${Math.floor(at / width)}; ` +
-      `expected 0 to ${highest}, or ${dataset.ignoreIndex} to ignore`,
-  );
 }

@@ -66,12 +66,18 @@ async function withDataset(dataset: unknown, file: string): Promise<{ dataset?: 
     if (!isConfigFile(dataset))
       throw new BadInput(`${file}: dataset: expected a section, or the name of a YAML file beside it`);
     const where = beside(dataset);
-    const { name, classes, submissionIds, ...section } = parseAs(
+    const { name, classes, submissionIds, labelIds, ignoredIds, ...section } = parseAs(
       DatasetFileSchema,
       await readYaml(where, where),
       where,
     );
-    const named = { name, classes, ...(submissionIds ? { submissionIds } : {}) };
+    const named = {
+      name,
+      classes,
+      ...(submissionIds ? { submissionIds } : {}),
+      ...(labelIds ? { labelIds } : {}),
+      ...(ignoredIds ? { ignoredIds } : {}),
+    };
     return { dataset: { ...section, type: section.type ?? name, classes: named } };
   }
   if (!isFields(dataset) || typeof dataset.classes !== 'string' || !isConfigFile(dataset.classes)) return {};

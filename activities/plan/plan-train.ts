@@ -11,8 +11,9 @@ import {
   type TrainRun,
   type TrainStart,
 } from '../../core/config/train-run.ts';
+import { isWide } from '../../core/image/label-map.ts';
+import { backboneSpecs } from '../../core/model/backbone.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
-import { backboneSpecs } from '../../core/model/tensor-specs.ts';
 import type { Store } from '../../core/store.ts';
 import {
   type Checkpoint,
@@ -55,6 +56,10 @@ export async function planTrain(
   if (!train)
     throw new BadInput(
       `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
+    );
+  if (isWide(classes.classes.length))
+    throw new BadInput(
+      `${resolved.name}: has ${classes.classes.length} classes; a training takes at most 255, more are only evaluated`,
     );
   const config: TrainableConfig = { ...resolved, train };
   checkDeviceMemory(config);

@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises';
 import type { Config, DatasetClasses } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
-import { parseConfig } from '../../core/config/parse.ts';
+import { labelProblems, parseConfig } from '../../core/config/parse.ts';
 import { isConfigFile } from './config-file.ts';
 import { loadClasses, loadConfig } from './load-config.ts';
 
@@ -32,7 +32,25 @@ export async function withClasses(config: Config): Promise<{ config: Config; cla
       `${config.name}: model.head.classes is ${config.model.head.classes}, but ` +
         `${typeof given === 'string' ? `configs/datasets/${given}.yaml` : 'dataset.classes'} has ${classes.classes.length}`,
     );
-  return { config, classes };
+  return { config: withLabelIds(config, classes), classes };
+}
+
+/** The config with its dataset's own label ids, if it asks for them. */
+function withLabelIds(config: Config, { name, labelIds, ignoredIds }: DatasetClasses): Config {
+  const { dataset } = config;
+  if (dataset.labelIds !== 'official') return config;
+  if (!labelIds)
+    throw new BadInput(
+      `${config.name}: dataset.labelIds is official, but the classes of ${name} have none: give a list`,
+    );
+  const resolved = {
+    ...config,
+    dataset: { ...dataset, labelIds, ignoredIds: dataset.ignoredIds ?? ignoredIds },
+  };
+  const problems = labelProblems(resolved);
+  if (problems.length > 0)
+    throw new BadInput(problems.map((problem) => `${config.name}: ${problem}`).join('\n'));
+  return resolved;
 }
 
 /** @throws BadInput for a file that only the user's machine has: whoever starts a workflow has to send what is in it */

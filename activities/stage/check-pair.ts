@@ -8,6 +8,7 @@ import {
   readImageHeader,
   seenSize,
 } from '../../core/image/files/image-header.ts';
+import type { PngHeader } from '../../core/image/files/png-chunks.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import { decodeAnnotation, decodeImage } from '../images/decode.ts';
 import type { DatasetSource } from './dataset-source.ts';
@@ -32,7 +33,7 @@ export async function checkHeads(source: DatasetSource, pair: Pair): Promise<voi
   const { imageKey, annotationKey } = pair;
   const image = await headerOf(source, imageKey, listingOf(pair), readImageHeader);
   if (annotationKey === null) return;
-  const annotation = await headerOf(source, annotationKey, annotationOf(pair), readAnnotationHeader);
+  const annotation = await headerOf(source, annotationKey, annotationOf(pair), annotationReader(pair));
   checkAnnotationSize(image, annotation, source.nameOf(annotationKey));
 }
 
@@ -40,7 +41,8 @@ export async function checkHeads(source: DatasetSource, pair: Pair): Promise<voi
 export async function checkPixels(source: DatasetSource, pair: Pair): Promise<void> {
   const { image, annotation } = await readPair(source, pair);
   await decodeImage(image, source.nameOf(pair.imageKey));
-  if (annotation) await decodeAnnotation(annotation, source.nameOf(pair.annotationKey!));
+  if (annotation)
+    await decodeAnnotation(annotation, source.nameOf(pair.annotationKey!), pair.annotationFormat);
 }
 
 /** Reads both files as they are to be sent. @throws as `checkHeads`, and for a file that is cut off */
@@ -51,9 +53,13 @@ export async function readPair(source: DatasetSource, pair: Pair): Promise<Whole
   const header = wholeHeader(image, source.nameOf(imageKey), readImageHeader);
   if (annotationKey === null) return { image, annotation: null, size: seenSize(header) };
   const annotation = await readWhole(source, annotationKey, annotationOf(pair));
-  const labels = wholeHeader(annotation, source.nameOf(annotationKey), readAnnotationHeader);
+  const labels = wholeHeader(annotation, source.nameOf(annotationKey), annotationReader(pair));
   checkAnnotationSize(header, labels, source.nameOf(annotationKey));
   return { image, annotation, size: seenSize(header) };
+}
+
+function annotationReader({ annotationFormat }: Pair): ReadHeader<PngHeader> {
+  return (bytes, name) => readAnnotationHeader(bytes, name, annotationFormat);
 }
 
 type ReadHeader<T> = (bytes: Uint8Array, name: string) => T | null;

@@ -1,3 +1,4 @@
+import type { AnnotationFormat } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { StageDatasetInput } from '../../core/config/stage.ts';
 import type { DatasetSource } from './dataset-source.ts';
@@ -5,7 +6,7 @@ import { imageIds, isHidden } from './image-ids.ts';
 
 type Layout = Pick<
   StageDatasetInput,
-  'imageDir' | 'annotationDir' | 'imageSuffix' | 'annotationSuffix' | 'splitFile'
+  'imageDir' | 'annotationDir' | 'imageSuffix' | 'annotationSuffix' | 'splitFile' | 'annotationFormat'
 >;
 
 /** An image and its annotation by their paths in the source, which are their keys at the destination. */
@@ -14,6 +15,7 @@ export interface Pair {
   imageKey: string;
   /** Null where the split has no annotations. */
   annotationKey: string | null;
+  annotationFormat: AnnotationFormat;
   /** The file that lists it, for messages. */
   splitFile: string | undefined;
 }
@@ -36,6 +38,7 @@ export async function listPairs(
     id,
     imageKey: `${layout.imageDir}/${id}${layout.imageSuffix}`,
     annotationKey: annotationDir === undefined ? null : `${annotationDir}/${id}${annotationSuffix}`,
+    annotationFormat: layout.annotationFormat ?? 'labels',
     splitFile: layout.splitFile,
   }));
   const annotations = annotationDir === undefined ? [] : await source.list(annotationDir);

@@ -37,7 +37,7 @@ export async function stageDataset(
   hooks: StageHooks,
 ): Promise<Staged> {
   const input = parseAs(StageDatasetInputSchema, request, 'StageDataset input');
-  await using source = await openDatasetSource(input.source, input.imageDir);
+  await using source = await openDatasetSource(input);
   const { pairs, leftOut } = await listPairs(source, input);
   const problems = createProblems(pairs.length);
   const limits = { atOnce: FILES_AT_ONCE, signal: hooks.signal };

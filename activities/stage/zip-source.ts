@@ -22,26 +22,29 @@ const inflate = promisify(inflateRaw);
  * Opens a zip, such as ADEChallengeData2016.zip as it is downloaded. Entries are read from where they lie, each once
  * and checked by its checksum; nothing is unpacked to disk.
  *
- * @param imageDir lies at the top, or below any one top folder
+ * @param folder of the layout, `images/val2017`: lies at the top, or below any one top folder; or its last parts do
+ *   (`val2017`), as in zips that are meant to be unpacked into a folder of one's own
  * @throws BadData if the zip is damaged, or made to do harm: names that lead out of it, overlapping entries, entries
  *   of more bytes than they say; BadInput if it isn't in the layout
  */
-export async function openZipSource(file: string, imageDir: string): Promise<DatasetSource> {
+export async function openZipSource(file: string, folder: string): Promise<DatasetSource> {
   const zip = await openPromise(file, { autoClose: false }).catch((error) => {
     throw new BadData(`${file}: not a zip that can be read: ${messageOf(error)}`);
   });
   try {
     const entries = await readDirectory(file, zip);
-    const root = findRoot(file, entries, imageDir);
+    const place = findPlace(file, entries, folder);
+    const inZip = (key: string) =>
+      place.root + (key.startsWith(place.above) ? key.slice(place.above.length) : key);
     return {
-      nameOf: (key) => `${file}: ${root}${key}`,
+      nameOf: (key) => `${file}: ${inZip(key)}`,
       list: async (folder) => {
-        const prefix = `${root}${folder}/`;
+        const prefix = `${inZip(folder)}/`;
         const inside = [...entries.keys()].filter((name) => name.startsWith(prefix));
         return inside.length > 0 ? inside.map((name) => name.slice(prefix.length)) : null;
       },
       read: async (key, firstBytes) => {
-        const entry = entries.get(root + key);
+        const entry = entries.get(inZip(key));
         if (!entry) return null;
         const isHead = firstBytes !== undefined && entry.compressedSize > firstBytes;
         return isHead ? readHead(file, zip, entry, firstBytes) : readEntry(file, zip, entry);
@@ -87,7 +90,26 @@ async function readDirectory(file: string, zip: ZipFile): Promise<Map<string, En
   return entries;
 }
 
-/** What stands before `imageDir`: nothing, or the name of the one top folder with a slash. */
+/** Where the layout lies in a zip. */
+interface Place {
+  /** What stands before its keys: nothing, or the name of the one top folder with a slash. */
+  root: string;
+  /** What its keys begin with that the zip's names don't: nothing, or `images/`. */
+  above: string;
+}
+
+function findPlace(file: string, entries: Map<string, Entry>, folder: string): Place {
+  const names = [...entries.keys()];
+  const parts = folder.split('/');
+  const isThere = names.some((name) => `/${name}`.includes(`/${folder}/`));
+  for (let i = 1; i < parts.length && !isThere; i++) {
+    const last = `${parts.slice(i).join('/')}/`;
+    if (names.some((name) => name.startsWith(last)))
+      return { root: '', above: `${parts.slice(0, i).join('/')}/` };
+  }
+  return { root: findRoot(file, entries, folder), above: '' };
+}
+
 function findRoot(file: string, entries: Map<string, Entry>, imageDir: string): string {
   const roots = new Set<string>();
   for (const name of entries.keys()) {

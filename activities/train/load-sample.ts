@@ -1,8 +1,9 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
-import { IGNORED_LABEL } from '../../core/image/label-map.ts';
+import { IGNORED_LABEL, inBytes } from '../../core/image/label-map.ts';
 import { normalize, padImage, padLabels } from '../../core/image/normalize.ts';
+import { ignoredLabelOf } from '../../core/image/to-labels.ts';
 import type { Store } from '../../core/store.ts';
 import { augment } from '../../core/train/augment.ts';
 import { drawsAt } from '../../core/train/draws.ts';
@@ -41,9 +42,10 @@ export async function loadSample(
 ): Promise<Sample> {
   const { seed, batch, augmentation } = config.train;
   const index = sampleAt({ seed, batch, imageCount: images.length }, step, slot);
-  const { image, labels } = await readLabelled(store, root, images[index]!, config);
+  const { image, labels: read } = await readLabelled(store, root, images[index]!, config);
   signal?.throwIfAborted();
-  ignore(labels.data, config.dataset.ignoreIndex);
+  const labels = inBytes(read, images[index]!.id);
+  ignore(labels.data, ignoredLabelOf(config));
 
   const cropPx = config.model.backbone.imageSizePx;
   const draws = drawsAt(seed, step, slot);
@@ -55,7 +57,7 @@ export async function loadSample(
 }
 
 /** What a dataset ignores becomes what padding and the loss ignore. */
-function ignore(labels: Uint8Array, ignoreIndex: number): void {
-  if (ignoreIndex === IGNORED_LABEL) return;
-  for (let i = 0; i < labels.length; i++) if (labels[i] === ignoreIndex) labels[i] = IGNORED_LABEL;
+function ignore(labels: Uint8Array, ignored: number): void {
+  if (ignored === IGNORED_LABEL) return;
+  for (let i = 0; i < labels.length; i++) if (labels[i] === ignored) labels[i] = IGNORED_LABEL;
 }

@@ -16,6 +16,10 @@ export function stageCommands(program: Command): void {
     .option('--split <name>', 'which split: validation, training', 'validation')
     .option('--image-dir <path>', "the split's images, below the source, if not where the layout has them")
     .option('--annotations <path>', "the split's annotations, likewise")
+    .option(
+      '--annotations-from <folder-or-zip>',
+      'where they are published by themselves: gtFine_trainvaltest.zip',
+    )
     .option('--no-annotations', 'the split has no annotations: a test set, to be predicted')
     .option('--split-file <path>', "text file with the split's images, one id per line")
     .option('--layout <config>', 'config whose dataset section gives the layout', 'tiny')

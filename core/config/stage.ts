@@ -6,6 +6,8 @@ export const StageDatasetInputSchema = z.strictObject({
   version: z.literal(1).default(1),
   /** A folder or a zip on the control worker's machine, in the layout that a config's dataset section gives. */
   source: z.string().min(1),
+  /** Where the annotations are published by themselves: a second folder or zip, in the same layout. */
+  annotationSource: z.string().min(1).optional(),
   /** `s3://bucket/prefix`. */
   destination: z.string().startsWith('s3://'),
   /** Name of the dataset, for people. */

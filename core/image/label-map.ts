@@ -1,14 +1,41 @@
+import { BadInput } from '../config/failures.ts';
 import type { Window } from './resize.ts';
 import type { Size } from './test-size.ts';
 
 /** Label of pixels whose class isn't known: of padding, and of what a dataset ignores. */
 export const IGNORED_LABEL = 255;
+/** Likewise, in label maps of 16 bits. */
+export const WIDE_IGNORED_LABEL = 65_535;
 
-/** A class for each pixel, 255 where it is not known: `data` is `[height, width]`. */
-export interface LabelMap {
+/** A label a pixel: a byte each, or 16 bits where there are more than 255 classes. */
+export type Labels = Uint8Array | Uint16Array;
+
+/** A class for each pixel, 255 (of 16 bits: 65535) where it is not known: `data` is `[height, width]`. */
+export interface LabelMap<L extends Labels = Uint8Array> {
   width: number;
   height: number;
-  data: Uint8Array;
+  data: L;
+}
+
+/** Whether so many classes need label maps of 16 bits: of a byte's values one means "ignored". */
+export function isWide(classes: number): boolean {
+  return classes > IGNORED_LABEL;
+}
+
+/** The value of pixels without a class in label maps of so many classes. */
+export function ignoredLabel(classes: number): number {
+  return isWide(classes) ? WIDE_IGNORED_LABEL : IGNORED_LABEL;
+}
+
+/** A label map of bytes. @throws BadInput naming it if it has 16 bits a pixel, which trainings don't take */
+export function inBytes({ width, height, data }: LabelMap<Labels>, name: string): LabelMap {
+  if (data instanceof Uint8Array) return { width, height, data };
+  throw new BadInput(`${name}: labels of 16 bits; expected bytes: at most 255 classes`);
+}
+
+/** Labels for so many classes and pixels, all 0. */
+export function emptyLabels(classes: number, pixels: number): Labels {
+  return isWide(classes) ? new Uint16Array(pixels) : new Uint8Array(pixels);
 }
 
 /**

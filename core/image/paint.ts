@@ -1,4 +1,5 @@
 import type { Config, DatasetClasses } from '../config/config.ts';
+import type { Labels } from './label-map.ts';
 import { type RgbImage, resizeBilinear } from './resize.ts';
 import type { Size } from './test-size.ts';
 
@@ -34,7 +35,7 @@ function roundTrip(mean: number, std: number): Uint8Array {
  */
 export function paint(
   picture: Uint8Array,
-  labels: Uint8Array,
+  labels: Labels,
   classes: DatasetClasses['classes'],
   opacity: number,
 ): Uint8Array {

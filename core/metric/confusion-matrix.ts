@@ -1,4 +1,5 @@
 import { BadData } from '../config/failures.ts';
+import type { Labels } from '../image/label-map.ts';
 
 /**
  * How often each class was taken for each other one, in pixels.
@@ -14,10 +15,10 @@ export interface ConfusionMatrix {
 /** Held here since a workflow's sandbox looks a global up slowly: at 22,500 entries a matrix it took most of a run's time. */
 const { isSafeInteger } = Number;
 
-/** A label map holds a byte a pixel, and one value is needed for "ignored". */
-const MAX_CLASSES = 256;
+/** Of the largest matrix: 8 MB, and a cell's number fits 32 bits. The largest public dataset has 847 classes. */
+export const MAX_CLASSES = 1024;
 
-/** A matrix of zeros. @throws BadData if `classes` isn't in 1…256 */
+/** A matrix of zeros. @throws BadData if `classes` isn't in 1…1024 */
 export function emptyMatrix(classes: number): ConfusionMatrix {
   if (!Number.isInteger(classes) || classes < 1 || classes > MAX_CLASSES) {
     throw new BadData(`confusion matrix: ${classes} classes, should be 1 to ${MAX_CLASSES}`);
@@ -29,7 +30,7 @@ export function emptyMatrix(classes: number): ConfusionMatrix {
 export interface ImageCounts {
   labelledPixels: number;
   /** `label × classes + prediction` of each pair that occurs, ascending. */
-  cells: Uint16Array;
+  cells: Uint32Array;
   /** Pixels of each cell. */
   counts: Uint32Array;
 }
@@ -37,16 +38,16 @@ export interface ImageCounts {
 /**
  * Counts one image's pixels into `matrix`.
  *
- * @param labels one byte a pixel; `ignoreIndex` means that the pixel isn't counted
- * @param predictions one byte a pixel, the same pixels in the same order
+ * @param labels one a pixel; `ignoreIndex` means that the pixel isn't counted
+ * @param predictions the same pixels in the same order
  * @returns what was counted of this image
  * @throws BadData if the sizes differ, or a label or prediction is out of range; `matrix` is unchanged then
  * @see mmseg 0.30 `intersect_and_union`, which drops pixels by their label only
  */
 export function countPixels(
   matrix: ConfusionMatrix,
-  labels: Uint8Array,
-  predictions: Uint8Array,
+  labels: Labels,
+  predictions: Labels,
   ignoreIndex: number,
 ): ImageCounts {
   const { classes } = matrix;
@@ -66,7 +67,7 @@ export function countPixels(
   cells.forEach((cell, i) => {
     matrix.counts[cell]! += counts[i]!;
   });
-  return { labelledPixels, cells: Uint16Array.from(cells), counts };
+  return { labelledPixels, cells: Uint32Array.from(cells), counts };
 }
 
 /** Adds `other` to `into`. @throws BadData if their sizes differ, or a sum would no longer be exact */
@@ -99,7 +100,7 @@ export function cellName(matrix: { classes: number }, index: number): string {
   return `label ${Math.floor(index / matrix.classes)}, prediction ${index % matrix.classes}`;
 }
 
-function checkPixels(classes: number, labels: Uint8Array, predictions: Uint8Array, ignoreIndex: number) {
+function checkPixels(classes: number, labels: Labels, predictions: Labels, ignoreIndex: number) {
   if (labels.length !== predictions.length) {
     throw new BadData(`label map has ${labels.length} pixels, prediction has ${predictions.length}`);
   }

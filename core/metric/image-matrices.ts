@@ -13,7 +13,7 @@ export interface ImageMatrices {
   ids: string[];
   /** `[images + 1]`. */
   rows: Uint32Array;
-  cells: Uint16Array;
+  cells: Uint32Array;
   counts: Uint32Array;
 }
 
@@ -38,7 +38,7 @@ export function joinMatrices(classes: number, parts: ImageMatrices[]): ImageMatr
   const entries = parts.reduce((sum, { cells }) => sum + cells.length, 0);
   const ids = parts.flatMap((part) => part.ids);
   const rows = new Uint32Array(ids.length + 1);
-  const cells = new Uint16Array(entries);
+  const cells = new Uint32Array(entries);
   const counts = new Uint32Array(entries);
   let row = 0;
   let at = 0;

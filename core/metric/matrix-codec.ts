@@ -1,4 +1,4 @@
-import { BadData } from '../config/failures.ts';
+import { BadData, BadInput } from '../config/failures.ts';
 import { type ConfusionMatrix, cellName, emptyMatrix } from './confusion-matrix.ts';
 
 /**
@@ -9,10 +9,14 @@ import { type ConfusionMatrix, cellName, emptyMatrix } from './confusion-matrix.
  * a sign: five bits a character, least significant first, the sixth says that more follow.
  * Workflows decode it, and their sandbox has neither zlib nor Buffer: hence plain arithmetic. A
  * deflate is not missed either: a shard of ADE20K touches 200 to 1500 entries, 5 characters each.
- * The worst case, 150 × 150 entries of up to 2^30 pixels, takes 157 503 characters.
+ * The worst case, 150 × 150 entries of up to 2^30 pixels, takes 157 503 characters; of 847 classes, which are evaluated
+ * sparsely as well, it would pass Temporal's limit of a payload: see MAX_ENCODED.
  */
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 const DIGIT_VALUES = new Map([...DIGITS].map((digit, value) => [digit, value]));
+
+/** Temporal takes payloads of up to 2 MB: a matrix that is longer as text is refused where it is made. */
+const MAX_ENCODED = 1_500_000;
 
 /** Eleven digits carry 55 bits: enough for 2^53, so a longer number is damage. */
 const MAX_DIGITS = 11;
@@ -32,6 +36,21 @@ export function encodeMatrix(matrix: ConfusionMatrix): string {
     next = i + 1;
   }
   return text.join('');
+}
+
+/**
+ * A shard's matrix as `encodeMatrix` writes it.
+ *
+ * @param images how many the shard has, for messages
+ * @throws BadInput if Temporal would refuse it, as it may of very many classes
+ */
+export function encodeShardMatrix(matrix: ConfusionMatrix, images: number): string {
+  const text = encodeMatrix(matrix);
+  if (text.length <= MAX_ENCODED) return text;
+  throw new BadInput(
+    `run.shards: the confusion matrix of a shard of ${images} images and ${matrix.classes} classes takes ` +
+      `${text.length} characters; Temporal takes ${MAX_ENCODED}. More shards make smaller ones`,
+  );
 }
 
 /** Reads what `encodeMatrix` wrote. @throws BadData if the text is anything else */

@@ -11,7 +11,7 @@ export interface PairedAreas {
   /** `[images + 1]`: image i holds entries `rows[i]` to `rows[i + 1]`. */
   rows: Uint32Array;
   /** Class of each entry. */
-  class: Uint8Array;
+  class: Uint16Array;
   /** `[entries, 5]`, pixels. */
   areas: Float64Array;
 }
@@ -59,7 +59,7 @@ export function pairAreas(a: ImageMatrices, b: ImageMatrices): PairedAreas {
     }
     rows[i + 1] = found.length;
   }
-  return { images, classes, rows, class: Uint8Array.from(found), areas: Float64Array.from(areas) };
+  return { images, classes, rows, class: Uint16Array.from(found), areas: Float64Array.from(areas) };
 }
 
 /**

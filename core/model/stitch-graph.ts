@@ -1,3 +1,4 @@
+import { isWide } from '../image/label-map.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 
 /** Rows of the image that are scored and labelled at a time: bounds the memory to rows × width × classes. */
@@ -21,7 +22,7 @@ export interface StitchShape {
  * Inputs for each view v: `windows_v` `[R, C, K, h, w]` float32, the grid's logits; `rows_v` `[T, TILE_ROWS, R·h]`,
  * the row matrix in tiles, padded with zeros; `columns_v` `[W, C·w]`, the column matrix; `mosaic_v` int64 `[3]`, the
  * sizes R·h, C·w and K: told, since nodes that compute shapes would have to run on the host.
- * Output: `labels` `[T, TILE_ROWS, W]` uint8, or for comparisons `scores` `[T, TILE_ROWS, W, K]` float32: the logits
+ * Output: `labels` `[T, TILE_ROWS, W]` uint8, of more than 255 classes int32, or for comparisons `scores` `[T, TILE_ROWS, W, K]` float32: the logits
  * of a single view, or the mean over views of probabilities. A single view needs no softmax: it doesn't change
  * which class is best.
  *
@@ -42,16 +43,17 @@ export function stitchGraph(shape: StitchShape, result: 'labels' | 'scores'): Ui
     sum = sum ? body.node('Add', [sum, scores]) : scores;
   }
   const scored = sum!;
+  const dtype = isWide(shape.classes) ? 'int32' : 'uint8';
   if (result === 'scores') {
     const mean = body.node('Div', [scored, body.floats('views', [shape.views], [1])]);
     body.output(mean, 'float32', [TILE_ROWS, 'outWidth', shape.classes]);
   } else {
     const best = body.node('ArgMax', [scored], { axis: -1, keepdims: 0 });
-    body.output(body.cast(best, 'uint8'), 'uint8', [TILE_ROWS, 'outWidth']);
+    body.output(body.cast(best, dtype), dtype, [TILE_ROWS, 'outWidth']);
   }
   const stitched = graph.node('Scan', scans, { body, num_scan_inputs: shape.views }, result);
   if (result === 'scores') graph.output(stitched, 'float32', ['tiles', TILE_ROWS, 'outWidth', shape.classes]);
-  else graph.output(stitched, 'uint8', ['tiles', TILE_ROWS, 'outWidth']);
+  else graph.output(stitched, dtype, ['tiles', TILE_ROWS, 'outWidth']);
   return graph.toBytes();
 }
 

@@ -26,6 +26,7 @@ const DOCUMENTS = [
 const NOT_HERE = [
   'docs/tutorials/first-cluster.md',
   'docs/tutorials/gpu-machine.md',
+  'docs/how-to/datasets.md',
   'docs/how-to/notices.md',
 ];
 

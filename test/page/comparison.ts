@@ -56,7 +56,7 @@ export async function comparedRuns(): Promise<[PublishedRun, PublishedRun]> {
       const entries = [...counts].sort(([a], [b]) => a - b);
       const counted = {
         labelledPixels: 0,
-        cells: Uint16Array.from(entries, ([cell]) => cell),
+        cells: Uint32Array.from(entries, ([cell]) => cell),
         counts: Uint32Array.from(entries, ([, count]) => count),
       };
       images[run as 0 | 1].push({ id: `ADE_val_${i}`, counted });

@@ -1,3 +1,4 @@
+import type { AnnotationFormat } from '../../config/config.ts';
 import { BadData } from '../../config/failures.ts';
 import type { Size } from '../test-size.ts';
 import { swapsSides } from './exif-orientation.ts';
@@ -33,25 +34,32 @@ export function readImageHeader(bytes: Uint8Array, name: string): ImageHeader | 
 }
 
 /**
- * Reads what an annotation is, without decoding it: a PNG whose values are labels.
+ * Reads what an annotation is, without decoding it: a PNG whose values, or in another format colours, are labels.
  *
  * @param bytes, name as of `readImageHeader`
  * @returns null if the bytes end before the header does
  * @throws BadData for what would not be read as mmseg reads it, or has no one label a pixel
  * @see mmseg 0.30 `LoadAnnotations`, which reads by Pillow: it stretches grey of 2 and 4 bits to 0…255
  */
-export function readAnnotationHeader(bytes: Uint8Array, name: string): PngHeader | null {
+export function readAnnotationHeader(
+  bytes: Uint8Array,
+  name: string,
+  format: AnnotationFormat = 'labels',
+): PngHeader | null {
   const refuse = (why: string) => new BadData(`${name}: not a readable annotation: ${why}`);
   if (!isPng(bytes)) throw refuse(`${formatOf(bytes).format}, expected a PNG whose values are labels`);
   const header = readPngHeader(bytes);
   if (typeof header === 'string') throw refuse(header);
   if (!header) return null;
   const { color, depth, channels } = header;
-  if (channels !== 1 || depth > 8)
-    throw refuse(
-      `${color} of ${depth} bits, expected one channel of at most 8 bits; save its labels as grey of 8 bits`,
-    );
-  if (color === 'grey' && depth !== 8 && depth !== 1)
+  if (format === 'ade20k-full') {
+    checkSize(header, refuse);
+    if (color === 'RGB' && depth === 8) return header;
+    throw refuse(`${color} of ${depth} bits, expected RGB of 8 bits (annotationFormat: ade20k-full)`);
+  }
+  if (channels !== 1)
+    throw refuse(`${color} of ${depth} bits, expected one channel; save its labels as grey of 8 or 16 bits`);
+  if (color === 'grey' && depth < 8 && depth !== 1)
     throw refuse(
       `grey of ${depth} bits, whose values mmseg stretches to 0…255; save it as grey of 8 bits, or with a palette`,
     );

@@ -6,6 +6,7 @@ import { Inference } from '../../../activities/evaluate/inference.ts';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { type TensorToWrite, writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';
+import type { Labels } from '../../../core/image/label-map.ts';
 import { createRandom, float32Tensor, heavyConfig, randomTensors, tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
@@ -74,7 +75,7 @@ async function labelsOf(stitchBeside: boolean) {
   const { inference } = await openInference(tinyConfig('run.batch=3'), stitchBeside);
   const { imageSizePx } = tinyConfig().model.backbone;
   const random = createRandom(1);
-  const came: [string, Uint8Array][] = [];
+  const came: [string, Labels][] = [];
   const all = Array.from({ length: 12 }, (_, i) => {
     const size = { width: imageSizePx + 7 * (i % 4), height: imageSizePx + 5 * (i % 3) };
     const data = Uint8Array.from({ length: size.width * size.height * 3 }, () => 256 * random());

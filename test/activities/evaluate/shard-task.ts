@@ -4,6 +4,7 @@ import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
 import { loadClasses } from '../../../activities/plan/load-config.ts';
 import type { Config } from '../../../core/config/config.ts';
 import type { ShardHeartbeat, ShardTask } from '../../../core/config/eval.ts';
+import type { Labels } from '../../../core/image/label-map.ts';
 import type { Store } from '../../../core/store.ts';
 import { sha256, type stagedSet, tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
@@ -50,7 +51,7 @@ export function openEvaluator(
 ) {
   const cacheFolder = temporaryFolder();
   const fetched: string[] = [];
-  const predictions = new Map<string, Uint8Array>();
+  const predictions = new Map<string, Labels>();
   const evaluator = new ShardEvaluator({
     store,
     worker: 'worker-0',

@@ -6,9 +6,9 @@ import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { decodeAnnotation, decodeImage } from '../../../activities/images/decode.ts';
 import { writeMiniAde } from '../../../cli/demo/mini-ade.ts';
-import { readNpy } from '../../../cli/golden/npy.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import { annotationOf, jpegOf } from '../../builders.ts';
+import { readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 import { rgbProfile } from './hand-made-icc.ts';
@@ -155,7 +155,7 @@ describe('an annotation is BadData by its name', () => {
   };
 
   test.each([
-    ['of 16 bits', encoded(1, 16), /grey of 16 bits, expected one channel of at most 8 bits/],
+    ['in colours of 16 bits', encoded(3, 16), /RGB of 16 bits, expected one channel/],
     ['in colour', encoded(3, 8), /RGB of 8 bits, expected one channel/],
     ['with an alpha channel', encoded(2, 8), /grey with alpha of 8 bits, expected one channel/],
     ['that is cut off', annotationOf(40, 40).subarray(0, -30), /not a readable annotation: it is cut off/],

@@ -4,7 +4,7 @@ import { publishTraining } from '../../../activities/publish/publish-training.ts
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import type { TrainInput, TrainRun } from '../../../core/config/train-run.ts';
-import { backboneSpecs } from '../../../core/model/tensor-specs.ts';
+import { backboneSpecs } from '../../../core/model/backbone.ts';
 import { checkpointFolder } from '../../../core/train/checkpoints.ts';
 import { randomTensors, stagedSet, tinyConfig } from '../../builders.ts';
 import { segment, trainable } from '../train/training-run.ts';
@@ -55,6 +55,21 @@ describe('a plan', () => {
       evaluation: { dataset: 's3://bucket/data', split: 'validation' },
       fleet: { name: 'train-run-1', taskQueue: 'tessera-run-1', workers: 2 },
     });
+  });
+
+  test('is refused for more than 255 classes, whose labels need 16 bits', async () => {
+    const set = await trainingSet();
+    const config = trainable();
+    const classes = Array.from({ length: 300 }, (_, i) => ({ name: `${i}`, color: [0, 0, 0] }));
+    config.model.head.classes = 300;
+    config.dataset = {
+      ...config.dataset,
+      classes: { name: 'many', classes },
+      ignoreIndex: 65_535,
+    } as typeof config.dataset;
+    await expect(planned(set, { ...set.request, config }, 'train-1')).rejects.toThrow(
+      'has 300 classes; a training takes at most 255, more are only evaluated',
+    );
   });
 
   test('is refused where the step has no room on the named GPUs, though an evaluation would', async () => {

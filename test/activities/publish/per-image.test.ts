@@ -30,7 +30,7 @@ function matricesOf(ids: string[], entries: [number, number][]): ImageMatrices {
   return {
     ...{ classes: 150, ids },
     rows: Uint32Array.from({ length: ids.length + 1 }, (_, i) => i),
-    cells: Uint16Array.from(entries, ([cell]) => cell),
+    cells: Uint32Array.from(entries, ([cell]) => cell),
     counts: Uint32Array.from(entries, ([, count]) => count),
   };
 }

@@ -1,115 +1,28 @@
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { encode } from 'fast-png';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parse } from 'yaml';
-import { memoryStore } from '../../../activities/deliver/memory-store.ts';
-import { CONFIGS } from '../../../activities/plan/load-config.ts';
-import { stageDataset } from '../../../activities/stage/stage-dataset.ts';
-import { stageWeights } from '../../../activities/stage/stage-weights.ts';
-import type { Config } from '../../../core/config/config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
-import { DatasetManifestSchema } from '../../../core/config/manifests.ts';
-import { parseConfig } from '../../../core/config/parse.ts';
-import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
-import { createRandom, jpegOf, randomCheckpoint, TINY } from '../../builders.ts';
+import { jpegOf } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
-import { openEvaluator } from '../evaluate/shard-task.ts';
-import { pngOf } from '../images/hand-made-png.ts';
-import { plannedRun } from '../plan/plan-of.ts';
+import {
+  configOf,
+  evaluated,
+  greyOf,
+  IGNORED,
+  labelsOf,
+  matrixOf,
+  paletteOf,
+  photographOf,
+  sectionOf,
+  write,
+} from './whole-dataset.ts';
 
-const HOOKS = { signal: new AbortController().signal, onProgress: () => {} };
-const IGNORED = 255;
-
-/** The dataset section that a file in configs/datasets shows in its header. */
-function sectionOf(name: string): Record<string, unknown> {
-  const lines = readFileSync(join(CONFIGS, 'datasets', `${name}.yaml`), 'utf8').split('\n');
-  const shown = lines.filter((line) => /^# {3}/.test(line)).map((line) => line.slice(4));
-  return parse(shown.join('\n')).dataset;
-}
-
-/** The tiny model with another head, on another dataset. */
-function configOf(classes: number, dataset: Record<string, unknown>): Config {
-  const head = { ...TINY.model.head, classes };
-  return parseConfig({ ...TINY, model: { ...TINY.model, head }, dataset }, 'test');
-}
-
-/** Labels of a 40×30 image: all classes and the ignored one, the same for the same seed. */
-function labelsOf(classes: number, seed: number): Uint8Array {
-  const random = createRandom(seed);
-  const any = () => (random() < 0.1 ? IGNORED : Math.floor(classes * random()));
-  return Uint8Array.from({ length: 40 * 30 }, any);
-}
-
-/** The PNG of a photograph, which is what Cityscapes has. */
-function photographOf(seed: number): Buffer {
-  const random = createRandom(seed);
-  const data = Uint8Array.from({ length: 40 * 30 * 3 }, () => 256 * random());
-  return Buffer.from(encode({ width: 40, height: 30, data, channels: 3, depth: 8 }));
-}
-
-function greyOf(labels: Uint8Array): Buffer {
-  return Buffer.from(encode({ width: 40, height: 30, data: labels, channels: 1, depth: 8 }));
-}
-
-/** An annotation as VOC has them: an index into a palette of colours. */
-function paletteOf(labels: Uint8Array): Buffer {
-  const rows = Array.from({ length: 30 }, (_, y) => [...labels.subarray(40 * y, 40 * (y + 1))]);
-  const palette = Array.from({ length: 256 }, (_, i) => [i, 255 - i, (7 * i) % 256]);
-  return pngOf({ width: 40, height: 30, depth: 8, color: 'palette', palette, rows });
-}
-
-function write(root: string, files: Record<string, Buffer | string>): void {
-  for (const [name, content] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, name)), { recursive: true });
-    writeFileSync(join(root, name), content);
-  }
-}
-
-/** Stages, plans and evaluates all that a folder has, with a random model. */
-async function evaluated(source: string, config: Config) {
-  const store = memoryStore();
-  const { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile } = config.dataset;
-  const layout = { imageDir, annotationDir, imageSuffix, annotationSuffix, splitFile };
-  const dataset = 's3://bucket/data';
-  const { manifestUri } = await stageDataset(
-    store,
-    { source, destination: dataset, name: 'other', ...layout },
-    HOOKS,
-  );
-  const weights = 's3://bucket/weights.pth';
-  const file = join(temporaryFolder(), 'weights.pth');
-  writeFileSync(file, randomCheckpoint(config.model));
-  await stageWeights(store, { source: file, destination: weights }, HOOKS);
-
-  const run = await plannedRun(store, { config, weights, dataset, output: 's3://bucket/runs' });
-  const { evaluate, predictions } = openEvaluator(store);
-  const counts = new Float64Array(config.model.head.classes ** 2);
-  for (const range of run.shards) {
-    const result = await evaluate({
-      run,
-      range,
-      overlays: [],
-      classes: null,
-      labelIds: run.labelIds,
-      batch: config.run.batch,
-    });
-    for (const [i, count] of decodeMatrix(result.matrix).counts.entries()) counts[i]! += count;
-  }
-  const manifest = DatasetManifestSchema.parse(JSON.parse((await store.read(manifestUri)).toString()));
-  return { run, counts, predictions, manifest };
-}
-
-/** The confusion matrix by the definition: label c is row c, 255 is not counted. */
-function matrixOf(classes: number, truth: Map<string, Uint8Array>, predictions: Map<string, Uint8Array>) {
-  const counts = new Float64Array(classes ** 2);
-  for (const [id, labels] of truth)
-    for (const [i, label] of labels.entries())
-      if (label !== IGNORED) counts[label * classes + predictions.get(id)![i]!]! += 1;
-  return counts;
-}
-
-describe('Cityscapes', () => {
+describe('Cityscapes with train ids', () => {
+  const SECTION = {
+    ...sectionOf('cityscapes'),
+    annotationSuffix: '_gtFine_labelTrainIds.png',
+    labelIds: undefined,
+  };
   const FRANKFURT = 'frankfurt/frankfurt_000000_000294';
   const LINDAU = 'lindau/lindau_000001_000019';
   const truth = new Map([FRANKFURT, LINDAU].map((id, i) => [id, labelsOf(19, i)]));
@@ -129,7 +42,7 @@ describe('Cityscapes', () => {
   }
 
   test('is staged, planned and evaluated: cities as folders, PNG images, 19 classes, label 0 counts', async () => {
-    const config = configOf(19, sectionOf('cityscapes'));
+    const config = configOf(19, SECTION);
     const { run, counts, predictions, manifest } = await evaluated(cityscapes(), config);
     expect(run.imageIds).toEqual([FRANKFURT, LINDAU]);
     expect(run.classes.classes[18]).toEqual({ name: 'bicycle', color: [119, 11, 32] });
@@ -152,14 +65,14 @@ describe('Cityscapes', () => {
       for (const city of ['frankfurt', 'lindau'])
         symlinkSync(join(disk, folder, 'val', city), join(root, folder, 'val', city));
     }
-    const { run } = await evaluated(root, configOf(19, sectionOf('cityscapes')));
+    const { run } = await evaluated(root, configOf(19, SECTION));
     expect(run.imageIds).toEqual([FRANKFURT, LINDAU]);
   });
 
   test('with a folder that links to itself is refused', async () => {
     const root = cityscapes();
     symlinkSync(join(root, 'leftImg8bit'), join(root, 'leftImg8bit/val/again'));
-    const refusal = evaluated(root, configOf(19, sectionOf('cityscapes')));
+    const refusal = evaluated(root, configOf(19, SECTION));
     await expect(refusal).rejects.toThrow(BadInput);
     await expect(refusal).rejects.toThrow('more than 16 folders deep: a link to itself?');
   });

@@ -28,7 +28,7 @@ function images(found: number): ImageMatrices {
         id: `image_${i}`,
         counted: {
           labelledPixels: 0,
-          cells: Uint16Array.from(entries, ([cell]) => cell!),
+          cells: Uint32Array.from(entries, ([cell]) => cell!),
           counts: Uint32Array.from(entries, ([, count]) => count!),
         },
       };

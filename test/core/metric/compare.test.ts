@@ -77,7 +77,7 @@ function world(seed: number, images: number, gain = 0.06): [ImageMatrices, Image
       const entries = [...counts].sort(([a], [b]) => a - b);
       const counted = {
         labelledPixels: 0,
-        cells: Uint16Array.from(entries, ([cell]) => cell),
+        cells: Uint32Array.from(entries, ([cell]) => cell),
         counts: Uint32Array.from(entries, ([, count]) => count),
       };
       parts[run as 0 | 1].push({ id: `image_${i}`, counted });
@@ -219,7 +219,7 @@ function diagonal({ rows, cells, counts, classes }: ImageMatrices, image: number
   const entries = [...labels].sort(([a], [b]) => a - b);
   return {
     labelledPixels: 0,
-    cells: Uint16Array.from(entries, ([label]) => label * (classes + 1)),
+    cells: Uint32Array.from(entries, ([label]) => label * (classes + 1)),
     counts: Uint32Array.from(entries, ([, count]) => count),
   };
 }

@@ -51,6 +51,17 @@ describe('per-image matrices', () => {
     );
   });
 
+  it('of 847 classes are read as they were written, their cells in 32 bits', () => {
+    const matrix = emptyMatrix(847);
+    const counted = countPixels(matrix, Uint16Array.of(846, 300, 65_535), Uint16Array.of(846, 0, 1), 65_535);
+    expect(Array.from(counted.cells)).toEqual([300 * 847, 846 * 847 + 846]);
+    const matrices = stackImages(847, [{ id: 'a', counted }]);
+    const bytes = encodeImageMatrices(matrices);
+    expect(gunzipSync(bytes).toString('latin1')).toContain('cells uint32[entries]');
+    expect(decodeImageMatrices(bytes, 'x')).toEqual(matrices);
+    expect(sumOfImages(matrices)).toEqual(matrix);
+  });
+
   it('say in their first line how they are read', () => {
     const raw = gunzipSync(encodeImageMatrices(sample()));
     const header = JSON.parse(raw.subarray(0, raw.indexOf(10)).toString());
@@ -83,7 +94,7 @@ function sample(): ImageMatrices {
     classes: 3,
     ids: ['a', 'b'],
     rows: Uint32Array.of(0, 2, 3),
-    cells: Uint16Array.of(0, 4, 8),
+    cells: Uint32Array.of(0, 4, 8),
     counts: Uint32Array.of(5, 6, 70_000),
   };
 }

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BadData } from '../../../core/config/failures.ts';
+import { BadData, BadInput } from '../../../core/config/failures.ts';
 import { type ConfusionMatrix, emptyMatrix } from '../../../core/metric/confusion-matrix.ts';
 import {
   decodeMatrix,
   encodeMatrix,
+  encodeShardMatrix,
   matrixFromBytes,
   matrixToBytes,
 } from '../../../core/metric/matrix-codec.ts';
@@ -25,6 +26,19 @@ describe('matrix codec', () => {
         expect(decodeMatrix(encodeMatrix(matrix))).toEqual(matrix);
         expect(matrixFromBytes(matrixToBytes(matrix))).toEqual(matrix);
       }),
+    );
+  });
+
+  it("refuses a shard's matrix that Temporal would not take, and not one of ADE20K full as it is", () => {
+    const usual = emptyMatrix(847);
+    // 15,000 pairs of classes: ten times what a shard of ADE20K meets.
+    for (let i = 0; i < 15_000; i++) usual.counts[47 * i] = 1 + (i % 50_000);
+    expect(decodeMatrix(encodeShardMatrix(usual, 32))).toEqual(usual);
+    const full = emptyMatrix(847);
+    full.counts.fill(1000);
+    expect(() => encodeShardMatrix(full, 2000)).toThrow(BadInput);
+    expect(() => encodeShardMatrix(full, 2000)).toThrow(
+      /run\.shards: .* 2000 images and 847 classes takes \d+/,
     );
   });
 

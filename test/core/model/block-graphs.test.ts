@@ -69,7 +69,7 @@ test.each([
   [
     'UperNet',
     ['run.batch=1', ...UPERNET],
-    ['embedding', 'block 0', 'block 1', 'block 2', 'block 3', 'feature pyramid', 'upernet head'],
+    ['embedding', 'block 0', 'block 1', 'block 2', 'block 3', 'neck', 'upernet head'],
   ],
 ])('block after block gives what one session gives: %s', async (_, overrides, steps) => {
   const config = tinyConfig(...overrides);

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
-import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import type { TensorToWrite } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { CROPS } from '../../../core/model/segmenter-graph.ts';
 import { createRandom, randomCheckpoint, randomTensors, tinyConfig } from '../../builders.ts';
 import { dict, pickle, tensor as pickled, torchZip } from '../../core/checkpoint/hand-made.ts';
 import { safetensors } from '../../core/checkpoint/hand-made-safetensors.ts';
+import { npyNumbers, readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 

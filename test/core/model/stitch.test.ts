@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ImageLogits } from '../../../activities/evaluate/slide-segmenter.ts';
 import { Stitcher } from '../../../activities/evaluate/stitcher.ts';
+import type { Labels } from '../../../core/image/label-map.ts';
 import { slideWindows, windowCount } from '../../../core/model/slide-windows.ts';
 import { TILE_ROWS } from '../../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../../core/model/stitch-matrix.ts';
@@ -136,7 +137,7 @@ function largestDifference(actual: Float32Array, expected: Float64Array): number
 }
 
 /** Pixels whose label isn't the best class, near-ties apart. */
-function wrongLabels(labels: Uint8Array, { data, height, width }: Maps): number[] {
+function wrongLabels(labels: Labels, { data, height, width }: Maps): number[] {
   const at = (label: number, pixel: number) => data[label * height * width + pixel]!;
   return [...labels.keys()].filter((pixel) => {
     const best = Math.max(...Array.from({ length: CLASSES }, (_, label) => at(label, pixel)));
