@@ -1,25 +1,8 @@
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
+import type { OnnxModelConfig } from '../config/onnx-model.ts';
 import type { OnnxModel } from '../onnx/read-model.ts';
 import type { ModelValue } from '../onnx/read-value.ts';
-
-/** What a config says of an ONNX model of one's own. */
-export interface OwnModelConfig {
-  input: {
-    /** Side of the square crops that it sees. */
-    sizePx: number;
-    layout: 'NCHW' | 'NHWC';
-    channels: 'RGB' | 'BGR';
-  };
-  output: {
-    /** Which of its outputs has the logits: needed if there are several. */
-    name?: string | undefined;
-    layout: 'NCHW' | 'NHWC';
-    /** Side of a crop's logits: needed if the model doesn't say. */
-    sizePx?: number | undefined;
-  };
-  classes: number;
-}
 
 /** ONNX's numbers of the element types that are taken. */
 const FLOAT_TYPES: Record<number, 'float32' | 'float16'> = { 1: 'float32', 10: 'float16' };
@@ -61,7 +44,7 @@ export interface OwnModelPlan {
  */
 export function planOwnModel(
   model: OnnxModel,
-  config: OwnModelConfig,
+  config: OnnxModelConfig,
   pipeline: Pick<Config['pipeline'], 'mean' | 'std'>,
   name: string,
 ): OwnModelPlan {
@@ -79,7 +62,7 @@ export function planOwnModel(
 
 type Refuse = (why: string) => BadInput;
 
-function planInput({ inputs }: OnnxModel, { input }: OwnModelConfig, refuse: Refuse) {
+function planInput({ inputs }: OnnxModel, { input }: OnnxModelConfig, refuse: Refuse) {
   const [value, ...others] = inputs;
   if (!value || others.length > 0)
     throw refuse(
@@ -119,7 +102,7 @@ function checkPipeline(
     );
 }
 
-function planOutput({ outputs }: OnnxModel, { output, classes }: OwnModelConfig, refuse: Refuse) {
+function planOutput({ outputs }: OnnxModel, { output, classes }: OnnxModelConfig, refuse: Refuse) {
   const value = chosenOutput(outputs, output.name, refuse);
   const { elementType, shape: given } = value;
   const { layout } = output;

@@ -5,7 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openOwnModel } from '../../../activities/onnx/own-model.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import type { DType } from '../../../core/config/manifests.ts';
-import { type OwnModelConfig, planOwnModel } from '../../../core/model/own-onnx.ts';
+import { OnnxModelSchema } from '../../../core/config/onnx-model.ts';
+import { planOwnModel } from '../../../core/model/own-onnx.ts';
 import { checkExternalFiles, checkOnnxModel } from '../../../core/onnx/check-model.ts';
 import { GraphBuilder } from '../../../core/onnx/graph.ts';
 import { readOnnxModel } from '../../../core/onnx/read-model.ts';
@@ -22,11 +23,16 @@ const WEIGHT = [
   [0.5, 4, -1],
 ];
 
-type Options = Partial<OwnModelConfig['input']> &
-  Partial<{ sizePx: number; output: Partial<OwnModelConfig['output']>; classes: number; batch: number }> & {
-    mean?: number[];
-    std?: number[];
-  };
+interface Options {
+  sizePx?: number;
+  layout?: string;
+  channels?: string;
+  output?: Record<string, unknown>;
+  classes?: number;
+  batch?: number;
+  mean?: number[];
+  std?: number[];
+}
 
 /** Plans and opens a model file as a worker would. */
 async function opened(file: string, { output, classes = CLASSES, batch = 3, mean, std, ...input }: Options) {
@@ -37,11 +43,12 @@ async function opened(file: string, { output, classes = CLASSES, batch = 3, mean
     readFileSync(join(file, '..', location)).length,
   ]);
   checkExternalFiles(model, new Map(sizes), 'my.onnx');
-  const config: OwnModelConfig = {
-    input: { sizePx: SIDE, layout: 'NCHW', channels: 'RGB', ...input },
-    output: { layout: 'NCHW', ...output },
+  const config = OnnxModelSchema.parse({
+    type: 'onnx',
+    input: { sizePx: SIDE, ...input },
+    ...(output ? { output } : {}),
     classes,
-  };
+  });
   const tiny = tinyConfig(`run.batch=${batch}`);
   const pipeline = { ...tiny.pipeline, mean: triple(mean ?? MEAN), std: triple(std ?? STD) };
   const plan = planOwnModel(model, config, pipeline, 'my.onnx');

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { BadInput } from '../../../core/config/failures.ts';
-import { type OwnModelConfig, planOwnModel } from '../../../core/model/own-onnx.ts';
+import { OnnxModelSchema } from '../../../core/config/onnx-model.ts';
+import { planOwnModel } from '../../../core/model/own-onnx.ts';
 import { readOnnxModel } from '../../../core/onnx/read-model.ts';
 import { modelFile, type ValueFile } from '../onnx/own-model-file.ts';
 
@@ -12,17 +13,18 @@ const LOGITS: ValueFile = { name: 'logits', shape: ['batch', 5, 16, 16] };
 interface Changes {
   inputs?: ValueFile[];
   outputs?: ValueFile[];
-  input?: Partial<OwnModelConfig['input']>;
-  output?: Partial<OwnModelConfig['output']>;
+  input?: Record<string, unknown>;
+  output?: Record<string, unknown>;
   pipeline?: typeof PIPELINE;
 }
 
 function plan({ inputs = [IMAGE], outputs = [LOGITS], input, output, pipeline = PIPELINE }: Changes) {
-  const config: OwnModelConfig = {
-    input: { sizePx: 64, layout: 'NCHW', channels: 'RGB', ...input },
-    output: { layout: 'NCHW', ...output },
+  const config = OnnxModelSchema.parse({
+    type: 'onnx',
+    input: { sizePx: 64, ...input },
+    ...(output ? { output } : {}),
     classes: 5,
-  };
+  });
   const model = readOnnxModel(modelFile({ nodes: [{ op: 'Conv' }], inputs, outputs }), 'my.onnx');
   return planOwnModel(model, config, pipeline, 'my.onnx');
 }
