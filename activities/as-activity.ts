@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { asTyped, REACTIONS, TypedFailure, Unavailable } from '../core/config/failures.ts';
+import { asTyped, mayPass, nextTry, TypedFailure, Unavailable } from '../core/config/failures.ts';
 
 /** Heartbeats say that an activity lives, whatever it is doing; the server is told at most so often. */
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -86,18 +86,22 @@ function toApplicationFailure(error: unknown, { info, cancellationSignal }: Cont
   if (!(error instanceof TypedFailure) && cancellationSignal.aborted) return error;
   const failure = asTyped(error, info.activityType);
   const { failureClass, message, cause } = failure;
-  const { retry, maxAttempts } = REACTIONS[failureClass];
   // An unforeseen error has no explanation but its stack, which people look for in the log.
   if (failureClass === 'Unexpected') console.error(`${message}\n${stackOf(cause)}`);
   return ApplicationFailure.create({
     message,
     type: failureClass,
-    nonRetryable: retry !== 'backoff' || (failureClass === 'Unexpected' && info.attempt >= maxAttempts),
+    nonRetryable: !mayPass(failureClass) || (failureClass === 'Unexpected' && isLastTry(info.attempt)),
     ...(failure instanceof Unavailable && failure.retryAfterMs !== undefined
       ? { nextRetryDelay: Math.min(failure.retryAfterMs, MAX_RETRY_AFTER_MS) }
       : {}),
     ...(cause instanceof Error ? { cause } : {}),
   });
+}
+
+/** Of an unforeseen error: every attempt is taken for one that failed in this way. */
+function isLastTry(attempt: number): boolean {
+  return nextTry(Array.from({ length: attempt }, () => ({ class: 'Unexpected' }))) === null;
 }
 
 function stackOf(cause: unknown): string {

@@ -2,10 +2,11 @@ import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { EvalInput, Plan } from '../core/config/eval.ts';
 import { BadInput, Unavailable } from '../core/config/failures.ts';
-import type { FleetSpec, FleetState, WorkerState } from '../core/config/fleet.ts';
+import type { FleetChange, FleetSpec, WorkerState } from '../core/config/fleet.ts';
 import { type Listing, listedInput } from '../core/config/listing.ts';
 import type { RunEnd } from '../core/config/notify.ts';
 import type { TrackedRun } from '../core/config/report.ts';
+import { sendSignal } from '../core/config/run-messages.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts';
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
@@ -29,8 +30,6 @@ import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
 import { recordEvaluation } from './train/record-evaluation.ts';
 
-/** By this signal a run hears of its workers. */
-const FLEET_CHANGED = 'fleetChanged';
 /** Dead workers that a keeper hands to its successor. */
 const MAX_REMEMBERED = 100;
 
@@ -154,9 +153,9 @@ function planned<P extends object>(
 }
 
 /** @throws Unavailable if the run couldn't be told now; WorkflowNotFoundError if it is closed */
-async function tell(client: Client, { workflowId, runId }: FleetSpec, changes: FleetState): Promise<void> {
+async function tell(client: Client, { workflowId, runId }: FleetSpec, changes: FleetChange): Promise<void> {
   try {
-    await client.workflow.getHandle(workflowId, runId).signal(FLEET_CHANGED, changes);
+    await sendSignal(client.workflow.getHandle(workflowId, runId), 'fleetChanged', changes);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw error;
     throw new Unavailable('Temporal did not take the news of a fleet', { cause: error });

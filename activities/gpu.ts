@@ -1,12 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { ShardResult, ShardTask } from '../core/config/eval.ts';
+import { type Signals, sendSignal } from '../core/config/run-messages.ts';
 import type {
   SegmentResult,
   SegmentTask,
   ServeTask,
   TrainableConfig,
-  TrainerReady,
   TrainRun,
 } from '../core/config/train-run.ts';
 import { savedCheckpoint } from '../core/train/checkpoints.ts';
@@ -17,11 +17,6 @@ import type { ShardEvaluator } from './evaluate/evaluate-shard.ts';
 import type { ServeEnd } from './train/features/serve-features.ts';
 import { trainSegment } from './train/train-segment.ts';
 import type { TrainingWork } from './train/training.ts';
-
-/** By these signals a run hears how its training gets on. */
-const TRAINER_READY = 'trainerReady';
-const TRAINING_LOG = 'trainingLog';
-const CHECKPOINT_SAVED = 'checkpointSaved';
 
 /** A GPU worker's activities: it does one thing at a time. */
 export function gpuActivities(
@@ -48,13 +43,12 @@ export function gpuActivities(
           await evaluator.unload();
           return trainSegment(training.segments, task, {
             ...beat,
-            onReady: (address, token) =>
-              void tell(TRAINER_READY, { attempt, worker, address, token } satisfies TrainerReady),
+            onReady: (address, token) => void tell('trainerReady', { attempt, worker, address, token }),
             onLog(record) {
               onTrainRecord(run.config, record);
-              if (isTold(record.iter)) void tell(TRAINING_LOG, record);
+              if (isTold(record.iter)) void tell('trainingLog', record);
             },
-            onSaved: (checkpoint) => tell(CHECKPOINT_SAVED, savedCheckpoint(checkpoint)),
+            onSaved: (checkpoint) => tell('checkpointSaved', savedCheckpoint(checkpoint)),
           });
         },
         { onWorkerStop: `${worker} was told to stop in mid-training`, endsBySignal: true },
@@ -79,9 +73,9 @@ export function gpuActivities(
 function teller(client: Client, { workflowId, runId }: TrainRun) {
   const handle = client.workflow.getHandle(workflowId, runId);
   let last: Promise<void> = Promise.resolve();
-  return (signal: string, news: object): Promise<void> => {
+  return <Name extends keyof Signals>(signal: Name, content: Signals[Name]): Promise<void> => {
     last = last.then(() =>
-      handle.signal(signal, news).catch((error: unknown) => {
+      sendSignal(handle, signal, content).catch((error: unknown) => {
         if (!(error instanceof WorkflowNotFoundError)) console.error(`${signal} could not be told:`, error);
       }),
     );

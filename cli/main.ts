@@ -1,5 +1,4 @@
 import { CommanderError } from 'commander';
-import { isClone } from '../workers/environment.ts';
 import { exitCode } from './exit-codes.ts';
 import { tesseraProgram } from './program.ts';
 
@@ -10,9 +9,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-// Benchmarks and what else is for Tessera's own developers: out of sight, and not in the npm package.
 try {
-  if (process.argv[2] === 'dev' && isClone) (await import('./dev.ts')).devCommands(program);
   await program.parseAsync();
 } catch (error) {
   // Commander has said it already; help and version are no errors. Nothing more is loaded for them.

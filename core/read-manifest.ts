@@ -14,18 +14,14 @@ export async function readManifest<T extends z.ZodType>(
   uri: string,
   schema: T,
   remedy: string,
-): Promise<{ manifest: z.infer<T>; object: StagedObject }> {
+): Promise<{ manifest: z.infer<T>; sha256: string; sizeBytes: number }> {
   const bytes = await store.read(uri).catch((error) => {
     if (error instanceof NotFound && error.what === 'object')
       throw new BadInput(`${error.message}. ${remedy}`);
     throw error;
   });
-  const { versionId } = await store.head(uri);
-  const digest = bytesToHex(sha256(bytes));
-  return {
-    manifest: parseAs(schema, parseJson(bytes, uri), uri),
-    object: { uri, sha256: digest, sizeBytes: bytes.length, ...(versionId ? { versionId } : {}) },
-  };
+  const manifest = parseAs(schema, parseJson(bytes, uri), uri);
+  return { manifest, sha256: bytesToHex(sha256(bytes)), sizeBytes: bytes.length };
 }
 
 /**
@@ -35,10 +31,11 @@ export async function readManifest<T extends z.ZodType>(
  */
 export async function readPlannedDataset(
   store: Store,
-  { uri, sha256 }: Pick<StagedObject, 'uri' | 'sha256'>,
+  planned: Pick<StagedObject, 'uri' | 'sha256'>,
 ): Promise<DatasetManifest> {
-  const { manifest, object } = await readManifest(store, uri, DatasetManifestSchema, 'Stage it again');
-  if (object.sha256 !== sha256)
+  const { uri } = planned;
+  const { manifest, sha256 } = await readManifest(store, uri, DatasetManifestSchema, 'Stage it again');
+  if (sha256 !== planned.sha256)
     throw new BadData(`${uri}: changed since the run was planned; start the run again`);
   return manifest;
 }

@@ -10,8 +10,12 @@ export interface Store {
   write(uri: string, body: Uint8Array, options?: WriteOptions): Promise<void>;
   /** Writes only if the key is free (a conditional write). */
   writeOnce(uri: string, body: Uint8Array, options?: WriteOptions): Promise<'written' | 'exists'>;
-  /** Uploads a file in parts, for what is too big for one buffer. */
-  upload(uri: string, file: string, onProgress?: (bytes: number) => void): Promise<void>;
+  /** Uploads a file, or what chunks come, in parts, for what is too big for one buffer. */
+  upload(
+    uri: string,
+    source: string | AsyncIterable<Uint8Array>,
+    onProgress?: (bytes: number) => void,
+  ): Promise<void>;
   /** Removes an object; one that isn't there is no error. */
   remove(uri: string): Promise<void>;
   /** Every object below a prefix, in key order. */

@@ -7,7 +7,7 @@ import { type TensorToWrite, writeTorchFile } from '../core/checkpoint/torch-wri
 import { type Config, ConfigSchema } from '../core/config/config.ts';
 import type { DatasetManifest, ManifestImage } from '../core/config/manifests.ts';
 import { applyOverrides } from '../core/config/overrides.ts';
-import { tensorSpecs } from '../core/model/tensor-specs.ts';
+import { modelSpecs } from '../core/model/model-specs.ts';
 
 /** The smallest config with every feature: crops of 28 px in 2×2 patches, a block behind the tap. */
 export const TINY = {
@@ -77,7 +77,7 @@ export function float32Tensor(name: string, shape: number[], value: (i: number) 
 /** Random weights for everything that a model needs, in a segmentor's names. */
 export function randomTensors(model: Config['model'], seed = 1): TensorToWrite[] {
   const random = createRandom(seed);
-  return tensorSpecs(model).map(({ name, shape }) => {
+  return modelSpecs(model).map(({ name, shape }) => {
     const isScale = /norm\.weight$|norm\d?\.weight$|running_var$|gamma$/.test(name);
     return float32Tensor(name, shape, () => (isScale ? 0.5 + random() : 2 * random() - 1));
   });

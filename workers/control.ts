@@ -7,6 +7,8 @@ import { s3Store } from '../activities/deliver/s3-store.ts';
 import type { Launcher } from '../activities/launch/launcher.ts';
 import { localLauncher } from '../activities/launch/local.ts';
 import { s3Copy } from '../activities/stage/s3-copy.ts';
+import { spawnTied } from '../infra/local/processes.ts';
+import { programArguments } from '../infra/local/program.ts';
 import { connect, createWorker } from './connection.ts';
 import { cacheFolder, codeVersion, stateFolder } from './environment.ts';
 import { serveHealth } from './health.ts';
@@ -32,7 +34,12 @@ async function main(life: Life): Promise<void> {
   // Kubernetes' client takes half a second of processor time to load.
   const kubernetes = kind === 'kubernetes' ? await import('./kubernetes.ts') : null;
   const cluster = kubernetes?.openCluster();
-  const launchers: Record<string, Launcher> = { local: localLauncher(path.join(stateFolder(), 'logs')) };
+  const local = localLauncher({
+    logFolder: path.join(stateFolder(), 'logs'),
+    start: ({ env, log }) =>
+      spawnTied(process.execPath, programArguments('workers/gpu'), { env, output: { file: log } }),
+  });
+  const launchers: Record<string, Launcher> = { local };
   if (kubernetes && cluster)
     launchers.kubernetes = kubernetes.kubernetesLauncher(cluster, store, settings.namespace);
   worker = await createWorker(settings, {

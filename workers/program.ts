@@ -2,7 +2,7 @@ import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Worker } from '@temporalio/worker';
 import { BadInput, TypedFailure } from '../core/config/failures.ts';
-import { EXIT_MISCONFIGURED } from '../core/config/fleet.ts';
+import { EXIT_MISCONFIGURED } from '../core/config/worker-exit.ts';
 
 /** Temporal's worker gets so long to stop by itself: kubelets and our launcher kill after a few seconds. */
 const STOP_WITHIN_MS = 2_000;

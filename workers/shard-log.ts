@@ -59,15 +59,15 @@ async function told<T>(
 }
 
 /** Fetches an object and tells how that went: bytes, seconds and speed, or that it was there. */
-export async function logFetch(
+export async function logFetch<Fetched>(
   uri: string,
-  fetch: (onProgress: NonNullable<FetchOptions['onProgress']>) => Promise<string>,
+  fetch: (onProgress: NonNullable<FetchOptions['onProgress']>) => Promise<Fetched>,
   { log = console.log, onFetched }: { log?: Log; onFetched?: ((bytes: number) => void) | undefined } = {},
-): Promise<string> {
+): Promise<Fetched> {
   const began = performance.now();
   let before: number | null = null;
   let bytes = 0;
-  const file = await fetch((done) => {
+  const fetched = await fetch((done) => {
     before ??= done;
     bytes = done - before;
   });
@@ -78,5 +78,5 @@ export async function logFetch(
       ? `weights ${uri}: in the cache (${seconds.toFixed(1)} s)`
       : `weights ${uri}: ${(bytes / 1e6).toFixed(1)} MB in ${seconds.toFixed(1)} s (${(bytes / 1e6 / seconds).toFixed(0)} MB/s)`,
   );
-  return file;
+  return fetched;
 }

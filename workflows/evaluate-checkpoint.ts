@@ -7,7 +7,7 @@ import {
   TerminatedFailure,
 } from '@temporalio/workflow';
 import { type EvalInput, MAX_EVAL_MINUTES } from '../core/config/eval.ts';
-import { BadInput, REACTIONS } from '../core/config/failures.ts';
+import { BadInput, mayPass } from '../core/config/failures.ts';
 import type { SavedCheckpoint, TrainableConfig } from '../core/config/train-run.ts';
 import { joinUri } from '../core/store.ts';
 import type { Evaluation } from '../core/train/train-log.ts';
@@ -36,7 +36,7 @@ export async function evaluateCheckpoint(
       const failure = classify(error);
       training.onFailure(failure);
       // An unforeseen error was tried again where it happened.
-      const isLasting = REACTIONS[failure.class].retry !== 'backoff' || failure.class === 'Unexpected';
+      const isLasting = !mayPass(failure.class) || failure.class === 'Unexpected';
       if (isLasting || attempt >= MAX_ATTEMPTS) throw error;
       await sleep(longBackoff(attempt));
     }

@@ -1,6 +1,6 @@
 import { isCancellation, sleep } from '@temporalio/workflow';
 import type { EvalRun, ShardResult } from '../core/config/eval.ts';
-import { isTriedAgain, REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import { nextTry, TypedFailure } from '../core/config/failures.ts';
 import type { ShardRange } from '../core/shard/cut-shards.ts';
 import { shardActivities } from './activities.ts';
 import { backoff } from './backoff.ts';
@@ -83,12 +83,11 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
       const failure = await withCause(error, shared.fleet);
       failures.push(failure);
       shared.progress.failed(failure);
-      const { retry } = REACTIONS[failure.class];
-      // Another shard may have halved it meanwhile.
-      if (retry === 'halve-batch' && batch > 1) shared.batch = Math.min(shared.batch, Math.floor(batch / 2));
-      const isMended = retry === 'backoff' || shared.batch < batch;
-      if (!isMended || !isTriedAgain(failures)) throw final(failure, batch, error);
-      if (retry === 'backoff') await sleep(backoff(failures.length));
+      const retry = nextTry(failures, batch);
+      if (!retry) throw final(failure, batch, error);
+      // Another shard may have made it smaller meanwhile.
+      shared.batch = Math.min(shared.batch, retry.batch);
+      if (retry.isPaused) await sleep(backoff(failures.length));
     }
   }
 }

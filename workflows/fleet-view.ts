@@ -1,8 +1,7 @@
-import { condition, defineSignal, type ExternalWorkflowHandle, setHandler } from '@temporalio/workflow';
-import type { Cause, FleetState, WorkerState } from '../core/config/fleet.ts';
-
-/** By this signal a run hears what changed of its workers. */
-export const fleetChanged = defineSignal<[FleetState]>('fleetChanged');
+import { condition, type ExternalWorkflowHandle } from '@temporalio/workflow';
+import type { Cause, FleetChange, FleetState, WorkerState } from '../core/config/fleet.ts';
+import { sendSignal } from '../core/config/run-messages.ts';
+import { onSignal } from './messages.ts';
 
 /** A dead pod is seen within seconds; a lost node takes its cluster a minute, which no shard waits for. */
 const CAUSE_WAIT = '5s';
@@ -19,8 +18,8 @@ export interface FleetView {
 export function watchFleet(): FleetView {
   const workers = new Map<string, WorkerState>();
   let trouble: Cause | null = null;
-  let tell: (changes: FleetState) => void = () => {};
-  setHandler(fleetChanged, (changes) => {
+  let tell: (changes: FleetChange) => void = () => {};
+  onSignal('fleetChanged', (changes) => {
     for (const worker of changes.workers) workers.set(worker.name, worker);
     trouble = changes.trouble;
     tell(changes);
@@ -35,7 +34,7 @@ export function watchFleet(): FleetView {
     tellTo(part) {
       tell = (changes) => {
         // A part that has just ended needs no news.
-        part.signal(fleetChanged, changes).catch(() => {});
+        sendSignal(part, 'fleetChanged', changes).catch(() => {});
       };
       tell({ workers: [...workers.values()].filter(({ state }) => state !== 'gone'), trouble });
       return () => {

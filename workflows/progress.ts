@@ -1,4 +1,4 @@
-import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { EvalRun, Progress, ShardResult } from '../core/config/eval.ts';
 import { causeText, type FleetState } from '../core/config/fleet.ts';
 import { addMatrix, emptyMatrix } from '../core/metric/confusion-matrix.ts';
@@ -6,9 +6,8 @@ import { decodeMatrix } from '../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../core/metric/metrics.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
+import { answerProgress } from './messages.ts';
 import { countFailure } from './metrics.ts';
-
-export const progressQuery = defineQuery<Progress>('progress');
 
 export interface ProgressTracker {
   enter(phase: Progress['phase']): void;
@@ -40,7 +39,7 @@ export function trackProgress(fleet: FleetView): ProgressTracker {
   };
   tellDetails();
 
-  setHandler(progressQuery, () => {
+  answerProgress('EvalMIoU', () => {
     const imagesTotal = run?.imageIds.length ?? 0;
     const imagesDone = results.reduce((sum, { result }) => sum + result.images.length, 0);
     const seconds = evaluatingSince === null ? 0 : (Date.now() - evaluatingSince) / 1000;

@@ -1,7 +1,6 @@
-import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { PlannedRow, RowOutcome, TableProgress } from '../core/config/table.ts';
-
-const tableProgressQuery = defineQuery<TableProgress>('progress');
+import { answerProgress } from './messages.ts';
 
 export interface TableTracker {
   enter(phase: TableProgress['phase']): void;
@@ -16,7 +15,7 @@ export interface TableTracker {
 /** Keeps what `progress` answers of a table, and answers it. */
 export function trackTable(): TableTracker {
   let progress: TableProgress = { phase: 'planning', rows: [] };
-  setHandler(tableProgressQuery, () => progress);
+  answerProgress('ReproduceTable', () => progress);
   /** What Temporal's UI shows of a table under way: a line a row. */
   const tellDetails = () => {
     const rows = progress.rows.map(({ name, state, mIoU, message }) => {

@@ -1,13 +1,12 @@
-import { defineQuery, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { setCurrentDetails } from '@temporalio/workflow';
 import { causeText } from '../core/config/fleet.ts';
 import type { SavedCheckpoint, TrainProgress, TrainRun } from '../core/config/train-run.ts';
 import { bestOf, type Evaluation } from '../core/train/train-log.ts';
 import type { Classified } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
+import { answerProgress } from './messages.ts';
 import { countFailure } from './metrics.ts';
 import type { TrainingView } from './training-view.ts';
-
-const trainProgressQuery = defineQuery<TrainProgress>('progress');
 
 /** Failures that are kept, the latest ones: a long run on pre-emptible machines has many. */
 const MAX_FAILURES = 200;
@@ -41,7 +40,7 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
   };
   tellDetails();
 
-  setHandler(trainProgressQuery, () => {
+  answerProgress('TrainHead', () => {
     const { steps = 0, batch = 0 } = run?.config.train ?? {};
     const log = view.log();
     const checkpoint = view.checkpoint();

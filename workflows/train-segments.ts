@@ -1,5 +1,5 @@
 import { CancellationScope, condition, isCancellation, sleep } from '@temporalio/workflow';
-import { isTriedAgain, REACTIONS, TypedFailure } from '../core/config/failures.ts';
+import { nextTry, TypedFailure } from '../core/config/failures.ts';
 import type { SegmentResult, SegmentTask, TrainerReady, TrainRun } from '../core/config/train-run.ts';
 import { trainActivities } from './activities.ts';
 import { backoff } from './backoff.ts';
@@ -47,8 +47,7 @@ export async function trainUntil(training: Training, until: number): Promise<Seg
       if (reached > furthest) inPlace = [];
       furthest = Math.max(furthest, reached);
       inPlace.push(failure);
-      const isOver = !isTriedAgain(inPlace) || inPlace.length >= MAX_ATTEMPTS_IN_PLACE;
-      if (REACTIONS[failure.class].retry !== 'backoff' || isOver)
+      if (!nextTry(inPlace) || inPlace.length >= MAX_ATTEMPTS_IN_PLACE)
         throw new TypedFailure(failure.class, failure.message + advice(failure), { cause: error });
       await sleep(backoff(inPlace.length));
     }
@@ -96,7 +95,7 @@ async function serveFeatures(training: Training, { attempt, run }: SegmentTask):
         const failure = await withCause(error, training.fleet);
         failures.push(failure);
         training.onFailure(failure);
-        if (REACTIONS[failure.class].retry !== 'backoff' || !isTriedAgain(failures)) return;
+        if (!nextTry(failures)) return;
         missed = 0;
         await sleep(backoff(failures.length));
       }

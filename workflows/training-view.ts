@@ -1,11 +1,6 @@
-import { defineSignal, setHandler } from '@temporalio/workflow';
 import type { SavedCheckpoint, TrainerReady } from '../core/config/train-run.ts';
 import type { TrainRecord } from '../core/train/train-log.ts';
-
-/** By these signals a run hears how its training gets on. */
-const trainerReady = defineSignal<[TrainerReady]>('trainerReady');
-const trainingLog = defineSignal<[TrainRecord]>('trainingLog');
-const checkpointSaved = defineSignal<[SavedCheckpoint]>('checkpointSaved');
+import { onSignal } from './messages.ts';
 
 /** What a run knows of its training: as told. */
 export interface TrainingView {
@@ -25,12 +20,12 @@ export function watchTraining(): TrainingView {
   const knowCheckpoint = (saved: SavedCheckpoint) => {
     if (!checkpoint || saved.step >= checkpoint.step) checkpoint = saved;
   };
-  setHandler(trainerReady, (ready) => {
+  onSignal('trainerReady', (ready) => {
     if (!trainer || ready.attempt >= trainer.attempt) trainer = ready;
   });
-  setHandler(trainingLog, (record) => {
+  onSignal('trainingLog', (record) => {
     log = record;
   });
-  setHandler(checkpointSaved, knowCheckpoint);
+  onSignal('checkpointSaved', knowCheckpoint);
   return { trainer: () => trainer, log: () => log, checkpoint: () => checkpoint, knowCheckpoint };
 }

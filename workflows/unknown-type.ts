@@ -1,5 +1,5 @@
 import { ApplicationFailure, workflowInfo } from '@temporalio/workflow';
-import { closest } from 'fastest-levenshtein';
+import { didYouMean } from '../core/config/did-you-mean.ts';
 
 /**
  * Stands for every workflow type that isn't one of `types`. Without it the run would wait for a worker that knows its
@@ -12,7 +12,7 @@ export function unknownType(types: string[]) {
     const { workflowType } = workflowInfo();
     throw ApplicationFailure.create({
       message:
-        `there is no workflow type ${workflowType}; did you mean ${closest(workflowType, types)}? ` +
+        `there is no workflow type ${workflowType}${didYouMean(workflowType, types)} ` +
         `The types are ${types.join(', ')}`,
       type: 'BadInput',
       nonRetryable: true,

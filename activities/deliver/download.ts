@@ -6,8 +6,8 @@ import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { TypedFailure, Unavailable } from '../../core/config/failures.ts';
 import type { ByteRange, Store } from '../../core/store.ts';
+import { bootId } from '../cache-mark.ts';
 import { ensureRoom, isDiskFull } from '../disk-room.ts';
-import { bootId } from './cache-mark.ts';
 import { type ObjectPin, streamRange } from './ranged-read.ts';
 
 /** Big enough that a request's overhead doesn't count, small enough that a lost one doesn't. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { BadData, NotFound } from '../../core/config/failures.ts';
 import type { StreamingStore } from './ranged-read.ts';
 
@@ -36,8 +37,8 @@ export function memoryStore(objects = new Map<string, Buffer>()): StreamingStore
       objects.set(uri, Buffer.from(body));
       return 'written';
     },
-    async upload(uri, file, onProgress) {
-      const bytes = await readFile(file);
+    async upload(uri, source, onProgress) {
+      const bytes = typeof source === 'string' ? await readFile(source) : await buffer(source);
       objects.set(uri, bytes);
       onProgress?.(bytes.length);
     },

@@ -1,5 +1,7 @@
 import type { Config } from '../../core/config/config.ts';
 import type { WeightsManifest } from '../../core/config/manifests.ts';
+import { blockOf } from '../../core/model/backbone.ts';
+import { tensorNames } from '../../core/model/tensor-names.ts';
 import type { ByteRange } from '../../core/store.ts';
 import type { PartialObject } from './object-cache.ts';
 
@@ -14,14 +16,16 @@ const MIN_HOLE_BYTES = 1 << 20;
  *
  * @returns null if nothing is to be left out, or the manifest, of an earlier staging, has no tensors' digests
  */
-export function neededPart(
-  { file, tensors }: WeightsManifest,
-  { backbone }: Config['model'],
-): PartialObject | null {
-  const last = Math.max(...backbone.taps);
-  const isNeeded = ({ name }: { name: string }) =>
-    !name.startsWith('auxiliary_head.') &&
-    Number(/^(?:backbone\.)?blocks\.(\d+)\./.exec(name)?.[1] ?? 0) <= last;
+export function neededPart({ file, tensors }: WeightsManifest, model: Config['model']): PartialObject | null {
+  const last = Math.max(...model.backbone.taps);
+  const nameOf = tensorNames(
+    tensors.map(({ name }) => name),
+    model,
+  );
+  const isNeeded = (tensor: { name: string }) => {
+    const name = nameOf(tensor.name);
+    return !name.startsWith('auxiliary_head.') && (blockOf(name) ?? 0) <= last;
+  };
   const needed = tensors.filter(isNeeded).toSorted((a, b) => a.offset - b.offset);
   const holes = tensors
     .filter((tensor) => !isNeeded(tensor) && tensor.length >= MIN_HOLE_BYTES)

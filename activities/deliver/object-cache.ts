@@ -6,9 +6,9 @@ import { lock } from 'proper-lockfile';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ByteRange, Store } from '../../core/store.ts';
+import { isVerified, markVerified, removeMarked } from '../cache-mark.ts';
 import { type DiskNeed, withRoom } from '../disk-room.ts';
-import { isVerified, markVerified, removeMarked } from './cache-mark.ts';
-import { DigestThread, digestSegments } from './digest-thread.ts';
+import { DigestThread, digestSegments } from './digest.ts';
 import { download, journalOf } from './download.ts';
 import type { ObjectPin } from './ranged-read.ts';
 

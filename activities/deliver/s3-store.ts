@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
@@ -141,11 +141,12 @@ export function s3Store(
       });
     },
 
-    upload: (uri, file, onProgress) =>
+    upload: (uri, source, onProgress) =>
       call(uri, async (at) => {
+        const isFile = typeof source === 'string';
         const upload = new Upload({
           client,
-          params: { ...at, Body: createReadStream(file) },
+          params: { ...at, Body: isFile ? createReadStream(source) : Readable.from(source) },
           partSize: 32 << 20,
         });
         upload.on('httpUploadProgress', ({ loaded }) => onProgress?.(loaded ?? 0));
@@ -153,8 +154,8 @@ export function s3Store(
           await upload.done();
         } catch (error) {
           // The file's own failures are none of the store's: the run that wrote it may have ended.
-          if (error instanceof Error && 'path' in error && error.path === file)
-            throw new Unavailable(`${file}: cannot be read: ${error.message}`, { cause: error });
+          if (error instanceof Error && 'path' in error && (!isFile || error.path === source))
+            throw new Unavailable(`${error.path}: cannot be read: ${error.message}`, { cause: error });
           throw error;
         }
       }),

@@ -3,7 +3,6 @@ import type { Config } from '../../core/config/config.ts';
 import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
-import type { ThreadFailure } from '../onnx/thread-failure.ts';
 import type { Span } from './overlap.ts';
 import type { ImageLogits } from './slide-segmenter.ts';
 
@@ -33,17 +32,28 @@ export interface StitcherOptions {
   images: MessagePort;
 }
 
-/** To the thread. Images are moved, not copied. */
-export type ToInference =
-  | { type: 'image'; id: string; views: View[]; original: Size }
-  | { type: 'flush' }
-  | { type: 'close' };
+/** An image for the thread: moved, not copied. */
+export interface ImageToSegment {
+  id: string;
+  views: View[];
+  original: Size;
+}
 
-/** From the thread; from the stitcher, too, if that is at work there. */
-export type FromInference = Ready | ThreadFailure;
+export interface InferenceExchange {
+  data: InferenceThreadOptions;
+  ready: StartSeconds;
+  tell: ImageToSegment | 'flush';
+  /** If the stitcher is at work there. */
+  news: Labelled;
+}
 
-interface Ready {
-  type: 'ready';
+export interface StitcherExchange {
+  data: StitcherOptions;
+  ready: StartSeconds;
+  news: Labelled;
+}
+
+interface StartSeconds {
   buildSeconds: number;
   warmUpSeconds: number;
 }
@@ -60,11 +70,12 @@ export interface ToStitcher {
 /** How many windows more are no longer in flight. */
 export type WindowsStitched = number;
 
-/** From the stitcher's thread to whoever opened both. */
-export type FromStitcher =
-  | Ready
-  | { type: 'labels'; id: string; labels: Labels; phases: InferencePhases }
-  | ThreadFailure;
+/** From the stitcher to whoever opened both threads. */
+export interface Labelled {
+  id: string;
+  labels: Labels;
+  phases: InferencePhases;
+}
 
 /** Seconds that the two threads have spent since their start. */
 export interface InferencePhases {

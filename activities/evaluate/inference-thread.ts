@@ -1,16 +1,8 @@
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import { windowCount } from '../../core/model/slide-windows.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
-import { threadFailure } from '../onnx/thread-failure.ts';
-import type {
-  FromInference,
-  FromStitcher,
-  InferenceThreadOptions,
-  ToInference,
-  ToStitcher,
-  WindowsStitched,
-} from './inference-protocol.ts';
+import { type Opener, serveThread, type ThreadWork, threadData } from '../serve-thread.ts';
+import type { InferenceExchange, ToStitcher, WindowsStitched } from './inference-protocol.ts';
 import type { Span } from './overlap.ts';
 import { type ImageLogits, SlideSegmenter } from './slide-segmenter.ts';
 import { stitchImages } from './stitch-images.ts';
@@ -19,8 +11,7 @@ import { stitchImages } from './stitch-images.ts';
  * The inference thread: ONNX Runtime blocks the thread it is called on, so it gets one of its own, and
  * heartbeats, downloads and decoding go on beside it. Images come in; their logits go to the stitcher.
  */
-const port = parentPort as MessagePort;
-const { modelFile, dataFolder = null, config, stitcher, images } = workerData as InferenceThreadOptions;
+const { modelFile, dataFolder = null, config, stitcher, images } = threadData<InferenceExchange>();
 
 /**
  * Batches whose logits may wait for the stitcher's thread, beside one image: of UperNet's, 12 MB a window. Where there is
@@ -28,20 +19,12 @@ const { modelFile, dataFolder = null, config, stitcher, images } = workerData as
  */
 const BATCHES_IN_FLIGHT = images ? 0 : 2;
 
-function send(message: FromInference | FromStitcher, transfer: ArrayBuffer[] = []): void {
-  port.postMessage(message, transfer);
-}
-
-function fail(error: unknown): void {
-  send(threadFailure(error));
-}
-
-async function main(): Promise<void> {
+async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<InferenceExchange>> {
   const { batch, device, threads } = config.run;
   const graph: ToStitcher['graph'] = { seconds: 0, batches: 0, spans: [] };
   const started = performance.now();
   const session = await openSession(modelFile, { device, threads, dataFolder });
-  const own = images ? await stitchImages({ config, images }, send) : null;
+  const own = images ? await stitchImages({ config, images }, opener) : null;
   const built = performance.now();
   const side = config.model.backbone.imageSizePx;
   const segment = async (crops: Uint8Array) => {
@@ -93,34 +76,35 @@ async function main(): Promise<void> {
     onImage: stitch,
   });
 
-  // Messages are handled strictly one after the other: the batch in the making is shared by them all.
-  let queue: Promise<void> = Promise.resolve();
-  port.on('message', (message: ToInference) => {
-    if (message.type === 'close') {
+  return {
+    ready: {
+      buildSeconds: (built - started) / 1000,
+      warmUpSeconds: (performance.now() - built) / 1000,
+    },
+    // The batch in the making is shared by all images.
+    tell: (message) => (message === 'flush' ? segmenter.flush() : segmenter.add(message)),
+    closing() {
       closing = true;
       own?.drop();
       onRoom();
-      queue = queue
-        .then(() => session.release())
-        .finally(() => stitcher.close())
-        .then(() => own?.ended);
-      // Without its port nothing keeps the thread alive.
-      queue.catch(fail).finally(() => port.close());
-    } else {
-      queue = queue
-        .then(() => (message.type === 'image' ? segmenter.add(message) : segmenter.flush()))
-        .catch(fail);
-    }
-  });
-  send({
-    type: 'ready',
-    buildSeconds: (built - started) / 1000,
-    warmUpSeconds: (performance.now() - built) / 1000,
-  });
+    },
+    async close() {
+      try {
+        await session.release();
+      } finally {
+        stitcher.close();
+      }
+      await own?.ended;
+    },
+  };
 }
 
-main().catch((error) => {
-  fail(error);
-  // Then the stitcher ends, here or on its own thread.
-  stitcher.close();
+serveThread<InferenceExchange>(async (_, opener) => {
+  try {
+    return await open(opener);
+  } catch (error) {
+    // Then the stitcher ends, here or on its own thread.
+    stitcher.close();
+    throw error;
+  }
 });

@@ -1,17 +1,16 @@
-import { MessageChannel, Worker } from 'node:worker_threads';
+import { MessageChannel } from 'node:worker_threads';
 import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
-import { errorOf } from '../onnx/thread-failure.ts';
+import { Thread } from '../thread.ts';
 import type {
-  FromInference,
-  FromStitcher,
+  ImageToSegment,
+  InferenceExchange,
   InferenceOptions,
   InferencePhases,
-  InferenceThreadOptions,
-  StitcherOptions,
-  ToInference,
+  Labelled,
+  StitcherExchange,
 } from './inference-protocol.ts';
 
 interface Waiting {
@@ -25,43 +24,50 @@ interface Waiting {
  * what is waiting.
  */
 export class Inference implements AsyncDisposable {
-  /** The inference thread, and the stitcher's if it has one. */
-  readonly #threads: [Worker, ...Worker[]];
-  readonly #exited: Promise<unknown>;
+  readonly #thread: Thread<InferenceExchange>;
+  /** The stitcher's, if it has one. */
+  readonly #beside: Thread<StitcherExchange> | null;
   readonly #waiting = new Map<string, Waiting>();
   #failure: Error | null = null;
   /** Seconds of opening the session, and of the first run. */
   readonly start = { buildSeconds: 0, warmUpSeconds: 0 };
   phases: InferencePhases = { graph: 0, stitch: 0, both: 0, batches: 0 };
 
-  private constructor(threads: [Worker, ...Worker[]]) {
-    this.#threads = threads;
-    this.#exited = Promise.all(
-      threads.map((thread) => new Promise<void>((resolve) => thread.once('exit', () => resolve()))),
-    );
+  private constructor(options: InferenceOptions) {
+    const { config, stitchBeside = config.run.device === 'cuda' } = options;
+    const { port1: stitcher, port2: images } = new MessageChannel();
+    const hears = {
+      onNews: (labelled: Labelled) => this.#take(labelled),
+      onFailure: (failure: Error) => this.#fail(failure),
+    };
+    this.#thread = new Thread<InferenceExchange>({
+      name: 'inference',
+      program: new URL('./inference-thread', import.meta.url),
+      data: { ...options, stitcher, images: stitchBeside ? null : images },
+      transfer: stitchBeside ? [stitcher] : [stitcher, images],
+      ...hears,
+    });
+    this.#beside = stitchBeside
+      ? new Thread<StitcherExchange>({
+          name: "stitcher's",
+          program: new URL('./stitcher-thread', import.meta.url),
+          data: { config, images },
+          transfer: [images],
+          ...hears,
+        })
+      : null;
   }
 
   /** Loads a model. @throws BadInput if the device isn't there, OutOfMemory if the model doesn't fit */
   static async open(options: InferenceOptions): Promise<Inference> {
-    const { config, stitchBeside = config.run.device === 'cuda' } = options;
-    const { port1: stitcher, port2: images } = new MessageChannel();
-    const thread = new Worker(new URL('./inference-thread.mjs', import.meta.url), {
-      workerData: {
-        ...options,
-        stitcher,
-        images: stitchBeside ? null : images,
-      } satisfies InferenceThreadOptions,
-      transferList: stitchBeside ? [stitcher] : [stitcher, images],
-    });
-    const beside = () =>
-      new Worker(new URL('./stitcher-thread.mjs', import.meta.url), {
-        workerData: { config, images } satisfies StitcherOptions,
-        transferList: [images],
-      });
-    const inference = new Inference(stitchBeside ? [thread, beside()] : [thread]);
-    const ready = inference.#threads.map((one) => inference.#ready(one));
+    const inference = new Inference(options);
     try {
-      await Promise.all(ready);
+      for (const { buildSeconds, warmUpSeconds } of await Promise.all(
+        inference.#threads.map(({ ready }) => ready),
+      )) {
+        inference.start.buildSeconds = Math.max(inference.start.buildSeconds, buildSeconds);
+        inference.start.warmUpSeconds += warmUpSeconds;
+      }
     } catch (error) {
       // Not waited for: one may be opening still, or ask a GPU that never answers.
       void inference[Symbol.asyncDispose]();
@@ -82,13 +88,12 @@ export class Inference implements AsyncDisposable {
       image: { width, height, data: ownBytes(data) },
       isFlipped,
     }));
-    const message: ToInference = {
-      type: 'image',
+    const message: ImageToSegment = {
       id,
       views: moved,
       original: { width: original.width, height: original.height },
     };
-    this.#threads[0].postMessage(
+    this.#thread.tell(
       message,
       moved.map(({ image }) => image.data.buffer),
     );
@@ -96,47 +101,22 @@ export class Inference implements AsyncDisposable {
   }
 
   flush(): void {
-    this.#threads[0].postMessage({ type: 'flush' } satisfies ToInference);
+    this.#thread.tell('flush');
   }
 
-  /**
-   * Ends the threads once the batch and the image under way are done; what is waiting is dropped. They are never killed:
-   * ONNX Runtime's binding aborts the whole process when its thread ends in the middle of a call.
-   */
+  /** Ends the threads once the batch and the image under way are done; what is waiting is dropped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const thread of this.#threads) thread.postMessage({ type: 'close' } satisfies ToInference);
-    await this.#exited;
+    await Promise.all(this.#threads.map((thread) => thread[Symbol.asyncDispose]()));
   }
 
-  #ready(thread: Worker): Promise<void> {
-    return new Promise((resolve, reject) => {
-      thread.on('message', (message: FromInference | FromStitcher) => {
-        if (message.type === 'ready') {
-          // Both open at the same time.
-          this.start.buildSeconds = Math.max(this.start.buildSeconds, message.buildSeconds);
-          this.start.warmUpSeconds += message.warmUpSeconds;
-          resolve();
-        } else if (message.type === 'labels') {
-          this.phases = message.phases;
-          this.#waiting.get(message.id)?.resolve(message.labels);
-          this.#waiting.delete(message.id);
-        } else {
-          const error = errorOf(message);
-          this.#fail(error);
-          reject(error);
-        }
-      });
-      thread.on('error', (error: Error) => {
-        this.#fail(error);
-        reject(error);
-      });
-      thread.on('exit', (code) => {
-        const name = thread === this.#threads[0] ? 'inference' : "stitcher's";
-        const error = new Error(`the ${name} thread ended (exit code ${code})`);
-        this.#fail(error);
-        reject(error);
-      });
-    });
+  get #threads() {
+    return this.#beside ? [this.#thread, this.#beside] : [this.#thread];
+  }
+
+  #take({ id, labels, phases }: Labelled): void {
+    this.phases = phases;
+    this.#waiting.get(id)?.resolve(labels);
+    this.#waiting.delete(id);
   }
 
   #fail(error: Error): void {

@@ -1,8 +1,9 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
 import { evaluationMemory } from '../../core/model/device-memory.ts';
-import { removeMarked } from '../deliver/cache-mark.ts';
+import { removeMarked } from '../cache-mark.ts';
 import { checkGpu } from '../onnx/gpu.ts';
+import type { CheckpointOnDisk } from '../onnx/write-model.ts';
 import { Inference } from './inference.ts';
 import { prepareModel } from './prepare-model.ts';
 
@@ -12,11 +13,11 @@ export interface LoadedModel {
   seconds: { weightFetch: number; graphBuild: number; sessionCreate: number; warmUp: number };
 }
 
-/** Brings what a model needs of a checkpoint into the node's cache and returns its file. */
+/** Brings what a model needs of a checkpoint into the node's cache. */
 export type FetchWeights = (
   object: StagedObject,
   options: { model: Config['model']; signal: AbortSignal },
-) => Promise<string>;
+) => Promise<Omit<CheckpointOnDisk, 'name'>>;
 
 /** Room for one model, which stays loaded from shard to shard; another one takes its place. */
 export class ModelSlot implements AsyncDisposable {
@@ -56,7 +57,7 @@ export class ModelSlot implements AsyncDisposable {
       if (object)
         checkpoints.push({
           name: object.uri,
-          file: await this.#fetch(object, { model: config.model, signal }),
+          ...(await this.#fetch(object, { model: config.model, signal })),
         });
     await this.#nextHead(run, checkpoints[1]?.file);
     const fetched = performance.now();

@@ -1,6 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
+import { modelSpecs } from '../../core/model/model-specs.ts';
 import { segmenterGraph } from '../../core/model/segmenter-graph.ts';
-import { tensorSpecs } from '../../core/model/tensor-specs.ts';
 import { type CheckpointOnDisk, type PreparedModel, writeModel } from '../onnx/write-model.ts';
 
 /**
@@ -19,7 +19,7 @@ export async function prepareModel(
   const { batch, precision } = run;
   return writeModel({
     ...{ folder, kind: 'segmenter', checkpoints, model },
-    specs: tensorSpecs(model),
+    specs: modelSpecs(model),
     build: (weights) => segmenterGraph({ config, weights, batch, precision, stages }),
   });
 }

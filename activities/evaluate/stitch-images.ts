@@ -1,8 +1,8 @@
 import { viewKinds } from '../../core/image/views.ts';
-import { threadFailure } from '../onnx/thread-failure.ts';
+import type { Opener } from '../serve-thread.ts';
 import type {
-  FromStitcher,
   InferencePhases,
+  StitcherExchange,
   StitcherOptions,
   ToStitcher,
   WindowsStitched,
@@ -20,14 +20,14 @@ export interface Stitching {
 }
 
 /**
- * Turns images that come through a port into label maps, one after the other. `send` is given each, and each one's
+ * Turns images that come through a port into label maps, one after the other. The opener is told each, and each one's
  * failure; the port answers how many windows have been taken off it.
  *
  * @throws as `Stitcher.open`
  */
 export async function stitchImages(
   { config, images }: StitcherOptions,
-  send: (message: FromStitcher, transfer?: ArrayBuffer[]) => void,
+  opener: Pick<Opener<StitcherExchange>, 'tell' | 'fail'>,
 ): Promise<Stitching> {
   const { device, threads } = config.run;
   const started = performance.now();
@@ -49,7 +49,7 @@ export async function stitchImages(
       phases.stitch += (end - start) / 1000;
       phases.both = overlap.seconds;
       const { id } = image;
-      send({ type: 'labels', id, labels, phases: { ...phases } }, [labels.buffer as ArrayBuffer]);
+      opener.tell({ id, labels, phases: { ...phases } }, [labels.buffer as ArrayBuffer]);
     } finally {
       // Even if it failed: the inference thread may be waiting for room.
       images.postMessage(windows satisfies WindowsStitched);
@@ -58,7 +58,7 @@ export async function stitchImages(
 
   let queue: Promise<void> = Promise.resolve();
   images.on('message', (message: ToStitcher) => {
-    queue = queue.then(() => stitch(message)).catch((error) => send(threadFailure(error)));
+    queue = queue.then(() => stitch(message)).catch(opener.fail);
   });
   const ended = new Promise<void>((resolve) => images.once('close', resolve))
     .then(() => queue)

@@ -4,6 +4,7 @@ import { TypedFailure } from '../../core/config/failures.ts';
 import {
   CAUSES,
   causeText,
+  type FleetChange,
   type FleetSpec,
   type FleetState,
   type WorkerState,
@@ -21,7 +22,7 @@ export interface KeepOptions {
   /** Asked when the signal came: whether the run is over, or only this keeper is and another one follows. */
   isOver(): Promise<boolean>;
   /** Is told what changed, and everything that is known. @throws Unavailable to be told again */
-  onChange(changes: FleetState, all: FleetState): Promise<void>;
+  onChange(changes: FleetChange, all: FleetState): Promise<void>;
 }
 
 /**
@@ -75,7 +76,7 @@ async function look(launcher: Launcher, fleet: FleetSpec, before: FleetState): P
   }
 }
 
-function difference(before: FleetState, now: FleetState): FleetState | null {
+function difference(before: FleetState, now: FleetState): FleetChange | null {
   const known = new Map(before.workers.map((worker) => [worker.name, worker]));
   const workers = now.workers.filter((worker) => !isDeepStrictEqual(worker, known.get(worker.name)));
   return workers.length > 0 || !isDeepStrictEqual(before.trouble, now.trouble)

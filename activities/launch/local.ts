@@ -1,17 +1,33 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { FleetSpec, WorkerState } from '../../core/config/fleet.ts';
+import { exitCause } from '../../core/config/worker-exit.ts';
 import { withoutTimes } from '../../core/log-lines.ts';
-import { spawnTied, type TiedProcess } from '../../infra/local/processes.ts';
-import { programArguments } from '../../infra/local/program.ts';
 import type { Launcher } from './launcher.ts';
 
 const PORTS = ['TESSERA_HEALTH_PORT', 'TESSERA_METRICS_PORT', 'TESSERA_FEATURE_PORT'];
 
+/** A worker's process, which must end when ours does, however ours ends. */
+interface WorkerProcess {
+  /** Resolves, never rejects, once it has ended. */
+  exited: Promise<{ code: number | null; signal: string | null }>;
+  /** Resolves when nothing of it runs any more. */
+  stop(): Promise<unknown>;
+}
+
+export interface LocalWorkers {
+  /** Takes each worker's output, in a file of its name. */
+  logFolder: string;
+  /** Of this process by default. */
+  env?: NodeJS.ProcessEnv;
+  /** Starts the program that a pod runs; `log` is written anew. */
+  start(worker: { env: NodeJS.ProcessEnv; log: string }): WorkerProcess;
+}
+
 interface LocalWorker {
   name: string;
   log: string;
-  process: TiedProcess;
+  process: WorkerProcess;
   createdAtMs: number;
   /** No two living workers have the same. */
   slot: number;
@@ -23,7 +39,7 @@ interface LocalWorker {
  * They end with us, however we end; a control worker that comes back launches anew. With `TESSERA_LOCAL_METRICS_PORT` they
  * serve their metrics on ports from that one on.
  */
-export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = process.env): Launcher {
+export function localLauncher({ logFolder, env = process.env, start: startProcess }: LocalWorkers): Launcher {
   // A port is one process's own.
   const withoutPorts = Object.fromEntries(Object.entries(env).filter(([name]) => !PORTS.includes(name)));
   const fleets = new Map<string, LocalWorker[]>();
@@ -39,7 +55,8 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
     const log = path.join(logFolder, `${name}.log`);
     await mkdir(logFolder, { recursive: true });
     const slot = freeSlot();
-    const child = spawnTied(process.execPath, programArguments('workers/gpu'), {
+    const child = startProcess({
+      log,
       env: {
         ...withoutPorts,
         ...(metricsPort ? { TESSERA_METRICS_PORT: `${Number(metricsPort) + slot}` } : {}),
@@ -47,16 +64,14 @@ export function localLauncher(logFolder: string, env: NodeJS.ProcessEnv = proces
         TESSERA_WORKER: name,
         TESSERA_LOG_TIMES: '1',
       },
-      output: { file: log },
     });
     const worker: LocalWorker = { name, log, process: child, createdAtMs: Date.now(), slot, gone: null };
-    child.exited.then(async ({ code, signal }) => {
-      const message = signal ? `killed by ${signal}` : `exit code ${code}`;
+    child.exited.then(async (exit) => {
       worker.gone = {
         name,
         createdAtMs: worker.createdAtMs,
         state: 'gone',
-        cause: { kind: 'crashed', message },
+        cause: exitCause(exit),
         lastLines: await lastLines(log),
       };
     });

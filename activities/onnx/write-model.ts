@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
+import type { CheckpointIndex } from '../../core/checkpoint/checkpoint-index.ts';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
 import type { Config } from '../../core/config/config.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
@@ -13,6 +14,8 @@ export interface CheckpointOnDisk {
   /** What messages call it, such as its S3 address. */
   name: string;
   file: string;
+  /** What lies in it; null, or absent, if only the file itself says so. */
+  index?: CheckpointIndex | null;
 }
 
 export interface PreparedModel {
@@ -47,13 +50,9 @@ export async function writeModel(options: ModelToWrite): Promise<PreparedModel> 
   // ONNX Runtime refuses weights outside of the data's folder; a read-only cache shares no other one with ours.
   const dataFolder = checkpoints.every(isBelow) ? null : path.parse(path.resolve(folder)).root;
   const opened: CheckpointFile[] = [];
-  for (const { name, file } of checkpoints) {
-    const read = fileReader(file);
-    const torch = await openTorchFile(name, (await stat(file)).size, read);
-    opened.push({ torch, read, location: path.relative(dataFolder ?? folder, file) });
-  }
+  for (const checkpoint of checkpoints) opened.push(await openOnDisk(checkpoint, dataFolder ?? folder));
   const matched = matchWeights(
-    opened.map((checkpoint) => checkpoint.torch),
+    opened.map(({ index }) => index),
     model,
     specs,
   );
@@ -71,4 +70,17 @@ export async function writeModel(options: ModelToWrite): Promise<PreparedModel> 
     await rm(temporary, { force: true });
   }
   return { modelFile, dataFolder, ignoredKeys: matched.ignoredKeys };
+}
+
+/** @param root the folder that locations begin at */
+export async function openOnDisk(
+  { name, file, index }: CheckpointOnDisk,
+  root: string,
+): Promise<CheckpointFile> {
+  const read = fileReader(file);
+  return {
+    index: index ?? (await openCheckpoint(name, (await stat(file)).size, read)),
+    read,
+    location: path.relative(root, file),
+  };
 }

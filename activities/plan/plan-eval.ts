@@ -12,7 +12,7 @@ import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
-import { ensureAnnotated, openStaged, stagedSplit, stagedWeights } from './staged.ts';
+import { ensureAnnotated, stagedSplit, stagedWeights } from './staged.ts';
 
 /** What the control worker knows about itself. */
 export interface PlanContext {
@@ -24,7 +24,7 @@ export interface PlanContext {
 
 /**
  * Checks everything that can be checked before a worker exists, and cuts the work.
- * Of the checkpoints only the tables of contents are read.
+ * Of the checkpoints only the manifests are read.
  *
  * @param host the fleet of another run that this one is a part of: it works there, and launches nothing
  * @throws BadInput, BadData naming what is wrong
@@ -43,10 +43,8 @@ export async function planEval(
   checkDeviceMemory(config);
   const weights = await stagedWeights(store, input.weights);
   const head = input.head ? await stagedWeights(store, input.head) : null;
-  const torchFiles = await Promise.all(
-    [weights, head].filter((object) => object !== null).map((object) => openStaged(store, object)),
-  );
-  const { ignoredKeys } = matchWeights(torchFiles, config.model);
+  const indices = [weights, head].flatMap((found) => found?.index ?? []);
+  const { ignoredKeys } = matchWeights(indices, config.model);
 
   const { manifest, object } = await stagedSplit(store, input.dataset, input.split);
   if (!config.run.show && config.run.predictions === 'none')
@@ -66,8 +64,8 @@ export async function planEval(
     imageDigest: context.imageDigest,
     config,
     classes,
-    weights,
-    head,
+    weights: weights.object,
+    head: head?.object ?? null,
     dataset: { ...object, name: manifest.name, split: manifest.split, images: manifest.images.length },
     ignoredKeys,
     imageIds: manifest.images.map((image) => image.id),

@@ -97,13 +97,16 @@ async function rowsOf({ suite, rows }: TableRequest): Promise<TableRowInput[]> {
   ];
 }
 
-/** In the order of the folders, short trainings first. */
+/** Those of the folders that have a published number, in the folders' order, short trainings first. */
 async function suiteConfigs(suite: Suite): Promise<string[]> {
   const all = await listConfigs();
   const folders = SUITES[suite].map(async (folder) => {
-    const names = all.filter((name) => name.startsWith(`${folder}/`));
-    const steps = await Promise.all(names.map(async (name) => (await loadConfig(name)).train?.steps ?? 0));
-    return names.toSorted((a, b) => steps[names.indexOf(a)]! - steps[names.indexOf(b)]!);
+    const below = all.filter((name) => name.startsWith(`${folder}/`));
+    const configs = await Promise.all(below.map(async (name) => ({ name, config: await loadConfig(name) })));
+    return configs
+      .filter(({ config }) => config.reproduces)
+      .toSorted((a, b) => (a.config.train?.steps ?? 0) - (b.config.train?.steps ?? 0))
+      .map(({ name }) => name);
   });
   return (await Promise.all(folders)).flat();
 }

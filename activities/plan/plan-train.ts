@@ -12,8 +12,8 @@ import {
   type TrainStart,
 } from '../../core/config/train-run.ts';
 import { isWide } from '../../core/image/label-map.ts';
+import { backboneSpecs } from '../../core/model/backbone.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
-import { backboneSpecs } from '../../core/model/tensor-specs.ts';
 import type { Store } from '../../core/store.ts';
 import {
   type Checkpoint,
@@ -34,11 +34,11 @@ import { imageCosts } from './image-costs.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
-import { ensureAnnotated, openStaged, stagedSplit, stagedWeights } from './staged.ts';
+import { ensureAnnotated, stagedSplit, stagedWeights } from './staged.ts';
 
 /**
  * Checks everything that can be checked before a worker exists, for the evaluations as well, and finds what earlier
- * runs of this workflow id have left. Of checkpoints only the tables of contents are read.
+ * runs of this workflow id have left. Of checkpoints only the manifests are read.
  *
  * @throws BadInput, BadData naming what is wrong
  */
@@ -66,7 +66,7 @@ export async function planTrain(
   checkTrainingMemory(config);
 
   const weights = await stagedWeights(store, input.weights);
-  matchWeights([await openStaged(store, weights)], config.model, backboneSpecs(config.model));
+  matchWeights([weights.index], config.model, backboneSpecs(config.model));
   const training = await stagedSplit(store, input.dataset, train.data.split);
   const evaluation = await stagedSplit(store, input.dataset, input.evaluationSplit);
   for (const { manifest, object } of [training, evaluation])
@@ -76,7 +76,7 @@ export async function planTrain(
 
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
   const planned: Omit<TrainRun, 'start'> = {
-    ...{ workflowId, runId, prefix, config, classes, weights, deadlineSeconds },
+    ...{ workflowId, runId, prefix, config, classes, weights: weights.object, deadlineSeconds },
     ...(input.labels ? { labels: input.labels } : {}),
     codeVersion: context.codeVersion,
     imageDigest: context.imageDigest,
@@ -144,8 +144,8 @@ async function findStart(
 ): Promise<TrainStart> {
   if (loadFrom) {
     const head = await stagedWeights(store, loadFrom);
-    matchHead(await openStaged(store, head), config.model, config.name);
-    return { from: 'head', head };
+    matchHead(head.index, config.model, config.name);
+    return { from: 'head', head: head.object };
   }
   if (!resumeFrom) return { from: 'scratch' };
   const checkpoint = await findCheckpoint(store, resumeFrom);
@@ -187,6 +187,8 @@ async function checkShapes(
   checkpoint: Checkpoint,
   { model, name }: TrainableConfig,
 ): Promise<void> {
-  matchHead(await openStaged(store, checkpointFile(checkpoint, 'head')), model, name);
-  matchMoments(await openStaged(store, checkpointFile(checkpoint, 'optimizer')), model, name);
+  const indexOf = async (which: 'head' | 'optimizer') =>
+    (await stagedWeights(store, checkpointFile(checkpoint, which).uri)).index;
+  matchHead(await indexOf('head'), model, name);
+  matchMoments(await indexOf('optimizer'), model, name);
 }

@@ -1,4 +1,5 @@
-import { openTorchFile, type TorchFile } from '../../core/checkpoint/torch-file.ts';
+import { type CheckpointIndex, indexOfManifest } from '../../core/checkpoint/checkpoint-index.ts';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData, BadInput } from '../../core/config/failures.ts';
 import {
@@ -9,10 +10,16 @@ import {
 import { readManifest } from '../../core/read-manifest.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 
+/** A checkpoint that a run reads: the object, and what lies in it. */
+export interface FoundWeights {
+  object: StagedObject;
+  index: CheckpointIndex;
+}
+
 /** A staged checkpoint, as its manifest tells. @throws BadInput if it isn't staged, BadData if it is truncated */
-export async function stagedWeights(store: Store, uri: string): Promise<StagedObject> {
+export async function stagedWeights(store: Store, uri: string): Promise<FoundWeights> {
   const info = await store.head(uri);
-  const { manifest } = await readManifest(
+  const { manifest, sha256: manifestSha256 } = await readManifest(
     store,
     `${uri}.manifest.json`,
     WeightsManifestSchema,
@@ -23,26 +30,31 @@ export async function stagedWeights(store: Store, uri: string): Promise<StagedOb
     throw new BadData(
       `${uri}: ${info.sizeBytes} bytes, but its manifest says ${sizeBytes}: truncated? Stage it again`,
     );
-  return { uri, sha256, sizeBytes, ...(info.versionId ? { versionId: info.versionId } : {}) };
-}
-
-/** The table of contents of a staged checkpoint; its data isn't read. */
-export function openStaged(store: Store, { uri, sizeBytes }: StagedObject): Promise<TorchFile> {
-  return openTorchFile(uri, sizeBytes, (offset, length) => store.read(uri, { offset, length }));
+  const { versionId } = info;
+  return {
+    object: { uri, sha256, sizeBytes, ...(versionId ? { versionId } : {}), manifestSha256 },
+    // A manifest of an earlier version says too little: the file's own tables are read, some hundred requests.
+    index:
+      indexOfManifest(uri, manifest) ??
+      (await openCheckpoint(uri, sizeBytes, (offset, length) => store.read(uri, { offset, length }))),
+  };
 }
 
 /** A split of a staged dataset. @throws BadInput if it isn't staged */
-export function stagedSplit(
+export async function stagedSplit(
   store: Store,
   dataset: string,
   split: string,
 ): Promise<{ manifest: DatasetManifest; object: StagedObject }> {
-  return readManifest(
+  const uri = joinUri(dataset, `${split}.manifest.json`);
+  const { manifest, ...digest } = await readManifest(
     store,
-    joinUri(dataset, `${split}.manifest.json`),
+    uri,
     DatasetManifestSchema,
     `Stage it first: tessera stage dataset SOURCE ${dataset} --split ${split}`,
   );
+  const { versionId } = await store.head(uri);
+  return { manifest, object: { uri, ...digest, ...(versionId ? { versionId } : {}) } };
 }
 
 /** @throws BadInput for a split that was staged without annotations, with what that means */

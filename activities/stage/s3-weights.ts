@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
 import { BadInput, Unavailable } from '../../core/config/failures.ts';
 import type { WeightsSourceRecord } from '../../core/config/manifests.ts';
 import type { Store } from '../../core/store.ts';
@@ -23,7 +24,7 @@ export async function s3Weights(uri: string, context: WeightsContext): Promise<W
       name: uri,
       sizeBytes,
       record,
-      readAt: (offset, length) => store.read(uri, { offset, length }),
+      index: () => openCheckpoint(uri, sizeBytes, (offset, length) => store.read(uri, { offset, length })),
       chunks: (signal) => chunksOf(store, record, signal),
       putTo: (destination, onBytes) => copyTo(destination, record, context, onBytes),
       async discard() {},

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import { type CheckpointIndex, indexForManifest } from '../../core/checkpoint/checkpoint-index.ts';
 import { tensorDigests } from '../../core/checkpoint/tensor-digests.ts';
-import { openTorchFile, type TorchFile } from '../../core/checkpoint/torch-file.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { type WeightsManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import { parseAs } from '../../core/config/parse.ts';
@@ -16,7 +16,7 @@ import { findWeights, type OnBytes, type OpenWeights, type WeightsMeans } from '
  * beside it. It comes from a file, an object or a URL. The same source twice uploads nothing, and what a store or
  * a server calls unchanged isn't even read.
  *
- * @throws BadInput if there is no such source, BadData if it is no (whole, harmless) torch checkpoint, Unavailable
+ * @throws BadInput if there is no such source, BadData if it is no (whole, harmless) checkpoint, Unavailable
  */
 export async function stageWeights(
   store: Store,
@@ -36,13 +36,15 @@ export async function stageWeights(
     uploadedBytes: uploadedFiles * manifest.file.sizeBytes,
     totalFiles: 1,
   });
-  if (isWhole && found.record !== null && isDeepStrictEqual(earlier.source, found.record))
+  // A manifest of an earlier version says too little of the tensors: it is made anew.
+  const isIndex = earlier?.topLevelKeys !== undefined;
+  if (isWhole && isIndex && found.record !== null && isDeepStrictEqual(earlier.source, found.record))
     return finish(earlier, 0);
 
   const nextStep = progressSteps(hooks, found.sizeBytes, found.isDownloaded ? 3 : 2);
   await using weights = await found.open(found.isDownloaded ? nextStep() : () => {});
-  const { tensors } = await lookInto(weights);
-  const ofTensors = tensorDigests([...tensors.values()], () => createHash('sha256'));
+  const index = await lookInto(weights);
+  const ofTensors = tensorDigests([...index.tensors.values()], () => createHash('sha256'));
   const sha256 = await digestOf(weights, ofTensors.update, nextStep(), hooks.signal);
   const tensorSha256 = ofTensors.digests();
   const isThere = source === destination || (isWhole && earlier.file.sha256 === sha256);
@@ -58,23 +60,16 @@ export async function stageWeights(
       sha256,
     },
     ...(origin ? { source: origin } : {}),
-    tensors: [...tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
-      name,
-      dtype,
-      shape,
-      offset,
-      length,
-      sha256: tensorSha256.get(name)!,
-    })),
+    ...indexForManifest(index, (name) => tensorSha256.get(name)),
   };
   const staged = await finish(manifest, isThere ? 0 : 1);
   await weights.discard();
   return staged;
 }
 
-async function lookInto(weights: OpenWeights): Promise<TorchFile> {
+async function lookInto(weights: OpenWeights): Promise<CheckpointIndex> {
   try {
-    return await openTorchFile(weights.name, weights.sizeBytes, weights.readAt);
+    return await weights.index();
   } catch (error) {
     // Going on with this download would end here again.
     if (error instanceof BadData) await weights.discard();

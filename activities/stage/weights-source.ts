@@ -1,5 +1,6 @@
+import type { CheckpointIndex } from '../../core/checkpoint/checkpoint-index.ts';
 import type { WeightsSourceRecord } from '../../core/config/manifests.ts';
-import type { ReadAt, Store } from '../../core/store.ts';
+import type { Store } from '../../core/store.ts';
 import { fileWeights } from './file-weights.ts';
 import type { CopyObject } from './s3-copy.ts';
 import { s3Weights } from './s3-weights.ts';
@@ -39,7 +40,8 @@ export interface OpenWeights extends AsyncDisposable {
   name: string;
   sizeBytes: number;
   record: WeightsSourceRecord | null;
-  readAt: ReadAt;
+  /** What lies in it. @throws BadData if it is no checkpoint, or damaged */
+  index(): Promise<CheckpointIndex>;
   /** All bytes in order. */
   chunks(signal: AbortSignal): AsyncIterable<Uint8Array>;
   putTo(destination: string, onBytes: OnBytes): Promise<void>;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { indexForManifest } from '../../core/checkpoint/checkpoint-index.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
 import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
 import { BadData } from '../../core/config/failures.ts';
@@ -104,11 +105,11 @@ async function manifestOf(
   digests: Map<string, string>,
 ): Promise<WeightsManifest> {
   const { size: sizeBytes } = await stat(file);
-  const { tensors } = await openTorchFile(file, sizeBytes, fileReader(file));
+  const index = await openTorchFile(file, sizeBytes, fileReader(file));
   return {
-    ...{ version: 1, kind: 'weights', file: { key: path.basename(file), sizeBytes, sha256 } },
-    tensors: [...tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
-      ...{ name, dtype, shape, offset, length, sha256: digests.get(name)! },
-    })),
+    version: 1,
+    kind: 'weights',
+    file: { key: path.basename(file), sizeBytes, sha256 },
+    ...indexForManifest(index, (name) => digests.get(name)),
   };
 }

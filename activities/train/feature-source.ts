@@ -6,6 +6,7 @@ import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
 import { trainingImages } from '../../core/train/sample-order.ts';
 import { checkGpu } from '../onnx/gpu.ts';
+import type { CheckpointOnDisk } from '../onnx/write-model.ts';
 import { BackboneExtractor } from './features/extractor.ts';
 import type { SampleOf } from './features/group-work.ts';
 import { prepareFeatures } from './features/prepare-features.ts';
@@ -16,8 +17,11 @@ export interface FeatureContext {
   store: Store;
   /** Folder of the node's cache. */
   cacheFolder: string;
-  /** Brings what a model needs of a checkpoint into the node's cache and returns its file. */
-  fetch(object: StagedObject, options: { model: Config['model']; signal: AbortSignal }): Promise<string>;
+  /** Brings what a model needs of a checkpoint into the node's cache. */
+  fetch(
+    object: StagedObject,
+    options: { model: Config['model']; signal: AbortSignal },
+  ): Promise<Omit<CheckpointOnDisk, 'name'>>;
 }
 
 /** Samples of a run and the backbone that makes features of them. */
@@ -43,8 +47,8 @@ export async function openFeatureSource(
     featuresMemory(config),
     `run.batch=${config.run.batch} of ${config.name}`,
   );
-  const file = await fetch(weights, { model: config.model, signal });
-  const model = await prepareFeatures(cacheFolder, [{ name: weights.uri, file }], config);
+  const fetched = await fetch(weights, { model: config.model, signal });
+  const model = await prepareFeatures(cacheFolder, [{ name: weights.uri, ...fetched }], config);
   signal.throwIfAborted();
   const extractor = await BackboneExtractor.open({ ...model, config });
   const context = { store, root: folderOf(dataset.uri), images, config };

@@ -1,7 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
 import type { AdamWFactors } from '../../core/onnx/adamw.ts';
-import type { ThreadFailure } from '../onnx/thread-failure.ts';
 
 /** What the training thread is started with. */
 export interface HeadThreadOptions {
@@ -25,31 +24,30 @@ export function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
   );
 }
 
-/** To the thread. All buffers are moved; the tensors come back. */
-export type ToHead =
-  | {
-      type: 'step';
-      tensors: MovingTensor[];
-      features: Float32Array<ArrayBuffer>[];
-      labels: Uint8Array<ArrayBuffer>;
-      /** Of dropout, `[B, channels]`, by the name of the session's input. */
-      kept: Record<string, Float32Array<ArrayBuffer>>;
-      /** By parameter. */
-      factors: Record<string, AdamWFactors>;
-    }
-  | { type: 'close' };
+/** A step to be done. All buffers are moved; the tensors come back. */
+export interface HeadStep {
+  tensors: MovingTensor[];
+  features: Float32Array<ArrayBuffer>[];
+  labels: Uint8Array<ArrayBuffer>;
+  /** Of dropout, `[B, channels]`, by the name of the session's input. */
+  kept: Record<string, Float32Array<ArrayBuffer>>;
+  /** By parameter. */
+  factors: Record<string, AdamWFactors>;
+}
 
 /** Sums over a step's pixels, by a head's name in a log. */
 export type HeadSums = Record<string, { loss: number; correct: number }>;
 
-/** From the thread. A step that diverged has changed nothing. */
-export type FromHead =
-  | { type: 'ready' }
-  | {
-      type: 'stepped';
-      tensors: MovingTensor[];
-      sums: HeadSums;
-      isSound: boolean;
-      seconds: { graph: number; optimizer: number };
-    }
-  | ThreadFailure;
+/** A step that is done; one that diverged has changed nothing. */
+export interface HeadStepped {
+  tensors: MovingTensor[];
+  sums: HeadSums;
+  isSound: boolean;
+  seconds: { graph: number; optimizer: number };
+}
+
+export interface HeadExchange {
+  data: HeadThreadOptions;
+  ask: HeadStep;
+  answer: HeadStepped;
+}

@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { openTorchFile, readTensor, type TorchTensor, toFloat32 } from '../../core/checkpoint/torch-file.ts';
+import {
+  type CheckpointIndex,
+  type IndexedTensor,
+  indexOfManifest,
+} from '../../core/checkpoint/checkpoint-index.ts';
+import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
+import { readTensor, toFloat32 } from '../../core/checkpoint/tensor-data.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
@@ -54,7 +60,7 @@ export async function withHead(
 async function readTensors(
   store: Store,
   { uri, sha256, sizeBytes }: StagedObject,
-  match: (file: Awaited<ReturnType<typeof openTorchFile>>) => Map<string, TorchTensor>,
+  match: (file: CheckpointIndex) => Map<string, IndexedTensor>,
 ): Promise<Map<string, HeadTensor>> {
   const readAt = (offset: number, length: number) => store.read(uri, { offset, length });
   const { manifest } = await readManifest(
@@ -66,7 +72,7 @@ async function readTensors(
   if (manifest.file.sha256 !== sha256)
     throw new BadData(`${uri}: its manifest is another file's than the one that was planned with`);
   const digests = new Map(manifest.tensors.map((tensor) => [tensor.name, tensor.sha256]));
-  const file = await openTorchFile(uri, sizeBytes, readAt);
+  const file = indexOfManifest(uri, manifest) ?? (await openCheckpoint(uri, sizeBytes, readAt));
   const tensors = new Map<string, HeadTensor>();
   for (const [name, tensor] of match(file)) {
     const bytes = await readTensor(file, tensor, readAt);

@@ -1,7 +1,6 @@
-import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
+import { gridSide } from '../../core/model/backbone.ts';
 import { parameterSpecs, runningSpecs } from '../../core/model/head.ts';
-import { gridSide } from '../../core/model/tensor-spec.ts';
 import {
   correctOutput,
   gradientOutput,
@@ -15,14 +14,15 @@ import {
 import { adamwGraph } from '../../core/onnx/adamw.ts';
 import type { InferenceSession, Tensor } from '../onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
-import { threadFailure } from '../onnx/thread-failure.ts';
+import { serveThread, threadData } from '../serve-thread.ts';
+import type { Moved } from '../thread-messages.ts';
 import {
   buffersOf,
-  type FromHead,
+  type HeadExchange,
+  type HeadStep,
+  type HeadStepped,
   type HeadSums,
-  type HeadThreadOptions,
   type MovingTensor,
-  type ToHead,
 } from './head-protocol.ts';
 
 /*
@@ -34,43 +34,35 @@ import {
 /** Elements that the optimizer takes at a time: small enough for the cache, large enough for two threads. */
 const PIECE = 131_072;
 
-const port = parentPort as MessagePort;
-const { config, threads } = workerData as HeadThreadOptions;
+const { config, threads } = threadData<HeadExchange>();
 const { model, train, run } = config;
 const parameters = parameterSpecs(model);
 const statistics = runningSpecs(model);
 const heads = trainedHeads(model, train);
 
-type Step = Extract<ToHead, { type: 'step' }>;
-
-async function main(): Promise<void> {
+serveThread<HeadExchange>(async () => {
   const options = { device: run.device, threads };
   const session = await openSession(trainingGraph(config), { ...options, memoryPattern: false });
   const optimizer = await openSession(adamwGraph(train.optimizer), { device: 'cpu', threads });
   const gradients = new Map(
     parameters.map(({ name, shape }) => [name, tensor(new Float32Array(elementCount(shape)), shape)]),
   );
-  let queue = Promise.resolve();
-  port.on('message', (message: ToHead) => {
-    if (message.type === 'close') {
-      queue = queue.then(async () => {
-        await session.release();
-        await optimizer.release();
-      });
-      queue.catch(fail).finally(() => port.close());
-    } else {
-      queue = queue.then(() => step(session, optimizer, gradients, message)).catch(fail);
-    }
-  });
-  send({ type: 'ready' });
-}
+  return {
+    ready: undefined,
+    ask: (message) => step(session, optimizer, gradients, message),
+    async close() {
+      await session.release();
+      await optimizer.release();
+    },
+  };
+});
 
 async function step(
   session: InferenceSession,
   optimizer: InferenceSession,
   gradients: Map<string, Tensor>,
-  message: Step,
-): Promise<void> {
+  message: HeadStep,
+): Promise<Moved<HeadStepped>> {
   const { tensors } = message;
   const byName = new Map(tensors.map((moving) => [moving.name, moving]));
   const started = performance.now();
@@ -100,13 +92,13 @@ async function step(
     graph: (computed - started) / 1000,
     optimizer: (performance.now() - computed) / 1000,
   };
-  send({ type: 'stepped', tensors, sums, isSound, seconds }, buffersOf(tensors));
+  return { value: { tensors, sums, isSound, seconds }, transfer: buffersOf(tensors) };
 }
 
-function feeds({ tensors, features, labels, kept }: Step): Record<string, Tensor> {
+function feeds({ tensors, features, labels, kept }: HeadStep): Record<string, Tensor> {
   const { batch } = train;
-  const { imageSizePx: size, patchSizePx, embedDim } = model.backbone;
-  const grid = gridSide(size, patchSizePx);
+  const { imageSizePx: size, embedDim } = model.backbone;
+  const grid = gridSide(model.backbone);
   return {
     [LABELS]: tensor(labels, [batch, size, size]),
     ...Object.fromEntries(
@@ -124,7 +116,7 @@ async function update(
   optimizer: InferenceSession,
   { name, data, first, second }: MovingTensor,
   gradient: Tensor,
-  { factors }: Step,
+  { factors }: HeadStep,
 ): Promise<void> {
   const scalars = Object.entries(factors[name]!).map(([key, value]) => [
     key,
@@ -150,13 +142,3 @@ function next({ name }: { name: string }): string {
 function sum({ data }: Tensor): number {
   return (data as Float32Array).reduce((total, part) => total + part, 0);
 }
-
-function send(message: FromHead, transfer: ArrayBuffer[] = []): void {
-  port.postMessage(message, transfer);
-}
-
-function fail(error: unknown): void {
-  send(threadFailure(error));
-}
-
-main().catch(fail);

@@ -1,4 +1,3 @@
-import { Worker } from 'node:worker_threads';
 import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import type { HeadState, StepLog } from '../../core/config/train.ts';
 import { IGNORED_LABEL } from '../../core/image/label-map.ts';
@@ -8,15 +7,14 @@ import { type AdamWFactors, adamwFactors } from '../../core/onnx/adamw.ts';
 import { drawsAt } from '../../core/train/draws.ts';
 import { type ParameterGroup, parameterGroups } from '../../core/train/parameter-groups.ts';
 import { learningRate } from '../../core/train/schedule.ts';
-import { errorOf } from '../onnx/thread-failure.ts';
+import { Thread } from '../thread.ts';
 import type { FeatureBatch } from './features/feature-window.ts';
 import {
   buffersOf,
-  type FromHead,
+  type HeadExchange,
   type HeadSums,
   type HeadThreadOptions,
   type MovingTensor,
-  type ToHead,
 } from './head-protocol.ts';
 
 export interface HeadTrainerOptions extends HeadThreadOptions {
@@ -31,21 +29,21 @@ export interface HeadTrainerOptions extends HeadThreadOptions {
  * its own. A step is a pure function of the state, the batch and the config.
  */
 export class HeadTrainer implements AsyncDisposable {
-  readonly #thread: Worker;
-  readonly #exited: Promise<void>;
+  readonly #thread: Thread<HeadExchange>;
   readonly #config: HeadThreadOptions['config'];
   readonly #groups: Map<string, ParameterGroup>;
   readonly #learningRate: (step: number, lrScale: number) => number;
   #step: number;
   #tensors: MovingTensor[];
-  #failure: Error | null = null;
   /** Seconds of the last step: the graph, and the optimizer. */
   seconds = { graph: 0, optimizer: 0 };
 
-  private constructor(thread: Worker, { config, state, learningRate: given }: HeadTrainerOptions) {
+  private constructor(
+    thread: Thread<HeadExchange>,
+    { config, state, learningRate: given }: HeadTrainerOptions,
+  ) {
     const { optimizer } = config.train;
     this.#thread = thread;
-    this.#exited = new Promise((resolve) => thread.once('exit', () => resolve()));
     this.#config = config;
     this.#learningRate = given ?? ((step, lrScale) => learningRate(config.train, step, lrScale));
     this.#groups = parameterGroups(optimizer, config.model.backbone.depth, headSpecs(config.model));
@@ -56,11 +54,10 @@ export class HeadTrainer implements AsyncDisposable {
   /** @throws BadInput if the device isn't there, OutOfMemory if the graph doesn't fit */
   static async open(options: HeadTrainerOptions): Promise<HeadTrainer> {
     const { config, threads } = options;
-    const workerData: HeadThreadOptions = { config, threads };
-    const thread = new Worker(new URL('./head-thread.mjs', import.meta.url), { workerData });
-    const trainer = new HeadTrainer(thread, options);
-    await trainer.#answer();
-    return trainer;
+    const program = new URL('./head-thread', import.meta.url);
+    const thread = new Thread<HeadExchange>({ name: 'training', program, data: { config, threads } });
+    await thread.ready;
+    return new HeadTrainer(thread, options);
   }
 
   /**
@@ -86,14 +83,11 @@ export class HeadTrainer implements AsyncDisposable {
         this.#kept(head),
       ]),
     );
-    const message: ToHead = { type: 'step', tensors: this.#tensors, features, labels, kept, factors };
-    this.#thread.postMessage(message, [
+    const answer = await this.#thread.ask({ tensors: this.#tensors, features, labels, kept, factors }, [
       ...buffersOf(this.#tensors),
       ...features.map(({ buffer }) => buffer),
       labels.buffer,
     ]);
-    const answer = await this.#answer();
-    if (answer.type !== 'stepped') throw new Error(`the training thread answered '${answer.type}'`);
     this.#tensors = answer.tensors;
     this.seconds = answer.seconds;
     const log = stepLog(answer.sums, trainedHeads(model, train), { step: this.#step + 1, lr, labelled });
@@ -114,10 +108,9 @@ export class HeadTrainer implements AsyncDisposable {
     };
   }
 
-  /** Ends the thread after the step under way; never in the middle of it, which would end the process. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#thread.postMessage({ type: 'close' } satisfies ToHead);
-    await this.#exited;
+  /** Ends the thread after the step under way. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#thread[Symbol.asyncDispose]();
   }
 
   /** Dropout of whole channels, by the seed and the step. @see torch `Dropout2d` */
@@ -127,25 +120,6 @@ export class HeadTrainer implements AsyncDisposable {
     return Float32Array.from({ length: batch * channels }, () =>
       uniform() < dropout ? 0 : 1 / (1 - dropout),
     );
-  }
-
-  #answer(): Promise<FromHead> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
-      const end = (error: Error) => {
-        this.#failure = error;
-        settle();
-        reject(error);
-      };
-      const onMessage = (message: FromHead) => {
-        if (message.type === 'failed') return end(errorOf(message));
-        settle();
-        resolve(message);
-      };
-      const onExit = (code: number) => end(new Error(`the training thread ended (exit code ${code})`));
-      const settle = () => this.#thread.off('message', onMessage).off('error', end).off('exit', onExit);
-      this.#thread.on('message', onMessage).on('error', end).on('exit', onExit);
-    });
   }
 }
 

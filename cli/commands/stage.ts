@@ -34,7 +34,7 @@ export function stageCommands(program: Command): void {
     .command('weights')
     .argument(
       '<source>',
-      'a .pth file, an s3:// object, or an https:// URL (an interrupted download resumes)',
+      'a .safetensors or .pth file, an index of shards, or a folder with either; an s3:// object, an https:// URL, or hf://org/name@revision/file (an interrupted download resumes)',
     )
     .argument('<s3-uri>', 'destination object')
     .option('--json', 'print JSON')

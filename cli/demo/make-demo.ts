@@ -3,7 +3,7 @@ import path from 'node:path';
 import { withRoom } from '../../activities/disk-room.ts';
 import { loadClasses, loadConfig } from '../../activities/plan/load-config.ts';
 import { type TensorToWrite, writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
-import { tensorSpecs } from '../../core/model/tensor-specs.ts';
+import { modelSpecs } from '../../core/model/model-specs.ts';
 import { writeMiniAde } from './mini-ade.ts';
 import { patchSamples } from './patch-samples.ts';
 import { fitHead, randomBackbone } from './tiny-model.ts';
@@ -76,8 +76,8 @@ async function write(file: string, state: Parameters<typeof writeTorchFile>[0]):
 }
 
 /** The graph wants a head before there is one to fit. */
-function placeholderHead(model: Parameters<typeof tensorSpecs>[0]): TensorToWrite[] {
-  return tensorSpecs(model)
+function placeholderHead(model: Parameters<typeof modelSpecs>[0]): TensorToWrite[] {
+  return modelSpecs(model)
     .filter(({ name }) => name.startsWith('decode_head.'))
     .map(({ name, shape }) => {
       const data = new Uint8Array(4 * shape.reduce((product, dim) => product * dim, 1));

@@ -1,8 +1,8 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { TensorToWrite } from '../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../core/config/config.ts';
+import { publishedSpecs } from '../../core/model/backbone.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
-import { tensorSpecs } from '../../core/model/tensor-specs.ts';
 import { createRandom } from './scene-random.ts';
 
 /** Patches of the training images, as the head sees them. */
@@ -19,14 +19,9 @@ export interface PatchSamples {
  */
 export function randomBackbone(model: Config['model'], seed: number): TensorToWrite[] {
   const random = createRandom(seed);
-  const { backbone } = model;
-  const tokens = (backbone.pretrainSizePx / backbone.patchSizePx) ** 2 + 1;
-  return tensorSpecs({ ...model, backbone: { ...backbone, taps: [backbone.depth - 1] } })
-    .filter(({ name }) => name.startsWith('backbone.'))
-    .map((spec) => {
-      const shape = spec.name === 'backbone.pos_embed' ? [1, tokens, backbone.embedDim] : spec.shape;
-      return float32(spec.name.slice('backbone.'.length), shape, initial({ ...spec, shape }, random.normal));
-    });
+  return publishedSpecs(model.backbone).map((spec) =>
+    float32(spec.name.slice('backbone.'.length), spec.shape, initial(spec, random.normal)),
+  );
 }
 
 function initial({ name, shape }: TensorSpec, normal: () => number): Float32Array {

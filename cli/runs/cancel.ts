@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { BadInput } from '../../core/config/failures.ts';
 import { resultOf } from '../await-workflow.ts';
 import { terminal } from '../terminal.ts';
-import { progressView } from './progress-view.ts';
+import { askProgress } from './progress-view.ts';
 import { describeRun, readRun } from './read-run.ts';
 import { type RunState, STATES, stateOf } from './run-row.ts';
 import { openTemporal, soon, type Temporal } from './temporal.ts';
@@ -69,9 +69,7 @@ async function keptText(
   if (state === 'completed')
     return `it was done before the cancellation came: ${(await readRun(temporal, id)).resultsUri}`;
   const handle = temporal.client.workflow.getHandle(id, runId);
-  const progress = await soon(temporal.client, KEPT_WITHIN_MS, async () =>
-    progressView(type, await handle.query('progress')),
-  );
+  const progress = await soon(temporal.client, KEPT_WITHIN_MS, () => askProgress(handle, type));
   if (type === 'EvalMIoU') return 'its workers have ended, nothing was published';
   if (type === 'TrainHead') {
     if (!progress)

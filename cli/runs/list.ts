@@ -11,7 +11,7 @@ import {
 } from '../../core/config/listing.ts';
 import { columnsText } from './columns.ts';
 import { inputOf, resultOf } from './history.ts';
-import { type ProgressView, progressView, shareOf } from './progress-view.ts';
+import { askProgress, type ProgressView, shareOf } from './progress-view.ts';
 import { type RunRow, type RunState, runColumns, STATES, stateOf } from './run-row.ts';
 import { openTemporal, soon } from './temporal.ts';
 import { sinceDate } from './texts.ts';
@@ -120,5 +120,5 @@ async function progressOf(
   client: Client,
   { workflowId, runId, type }: WorkflowExecutionInfo,
 ): Promise<ProgressView | null> {
-  return progressView(type, await client.workflow.getHandle(workflowId, runId).query('progress'));
+  return askProgress(client.workflow.getHandle(workflowId, runId), type);
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Progress } from '../../core/config/eval.ts';
 import { causeText } from '../../core/config/fleet.ts';
 import { FailureReportSchema } from '../../core/config/results.ts';
+import { PROGRESS } from '../../core/config/run-messages.ts';
 import type { TableProgress } from '../../core/config/table.ts';
 import type { TrainProgress } from '../../core/config/train-run.ts';
 
@@ -60,6 +61,14 @@ export const ProgressViewSchema = z.strictObject({
   ),
 });
 export type ProgressView = z.infer<typeof ProgressViewSchema>;
+
+/** How far a run of a type is, in one form; null for a type that answers nothing. @throws what Temporal's client throws */
+export async function askProgress(
+  run: { query(name: string): Promise<unknown> },
+  type: string,
+): Promise<ProgressView | null> {
+  return progressView(type, await run.query(PROGRESS));
+}
 
 /** What a workflow of a type answered to `progress`, in one form; null for a type that answers nothing. */
 export function progressView(kind: string, answer: unknown): ProgressView | null {

@@ -8,7 +8,7 @@ import { isServed, nobodyListens } from '../await-workflow.ts';
 import { failureChain } from './failure-chain.ts';
 import { cancelledBy, endingOf, inputOf, resultOf, shardOf } from './history.ts';
 import { pendingWork } from './pending-work.ts';
-import { progressView, shareOf } from './progress-view.ts';
+import { askProgress, shareOf } from './progress-view.ts';
 import type { RunPicture } from './run-picture.ts';
 import { stateOf } from './run-row.ts';
 import { runPage, soon, type Temporal } from './temporal.ts';
@@ -62,9 +62,7 @@ export async function readRun(temporal: Temporal, workflowId: string): Promise<R
   const details = <T>(ask: () => Promise<T>) => soon(client, DETAILS_WITHIN_MS, ask);
   const [listed, progress, result, failure, served] = await Promise.all([
     told ?? details(async () => listedInput({ dataset: '', ...((await inputOf(client, run)) as object) })),
-    soon(client, PROGRESS_WITHIN_MS, async () =>
-      progressView(type, await client.workflow.getHandle(workflowId, runId).query('progress')),
-    ),
+    soon(client, PROGRESS_WITHIN_MS, () => askProgress(client.workflow.getHandle(workflowId, runId), type)),
     state === 'completed' ? details(() => resultOf(client, run)) : null,
     state === 'completed' || state === 'running' ? null : details(() => failureOf(client, run, state)),
     state === 'running' ? details(() => isServed(client)) : true,

@@ -3,7 +3,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { Terminal } from '../terminal.ts';
 import { type Beside, liveView, NOTHING_BESIDE } from './live-lines.ts';
 import { pendingWork } from './pending-work.ts';
-import { type ProgressView, progressView } from './progress-view.ts';
+import { askProgress, type ProgressView } from './progress-view.ts';
 import { percentText } from './texts.ts';
 
 const LOOK_EVERY_MS = 400;
@@ -36,7 +36,7 @@ export async function showProgress(
 }
 
 async function progressOf(handle: WorkflowHandle, type: string): Promise<ProgressView | null> {
-  return progressView(type, await handle.query('progress').catch(() => null));
+  return askProgress(handle, type).catch(() => null);
 }
 
 async function lookBeside(handle: WorkflowHandle, view: ProgressView): Promise<Beside> {

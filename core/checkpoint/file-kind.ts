@@ -32,11 +32,6 @@ const KINDS: { is: (head: string) => boolean; means: string | undefined }[] = [
     means: `is a bare pickle, not a file of torch.save; ${RESAVE}`,
   },
   {
-    // The header's length in 8 bytes, then the header: JSON.
-    is: (head) => head.startsWith('\0\0{"', 6),
-    means: 'is a safetensors file; load it with safetensors.torch.load_file and save that with torch.save',
-  },
-  {
     is: (head) => /^\s*<(!doctype|html|head|body)/i.test(head),
     means: 'is an HTML page: the download gave a web page instead of the file',
   },
@@ -49,13 +44,19 @@ const KINDS: { is: (head: string) => boolean; means: string | undefined }[] = [
     means: 'is a Git LFS pointer: fetch the file itself with git lfs pull',
   },
   { is: (head) => head.startsWith('\x1f\x8b'), means: 'is compressed with gzip; unpack it first' },
-  { is: (head) => head.startsWith('\x89HDF'), means: 'is an HDF5 file, not a torch checkpoint' },
-  { is: (head) => /^\s*[{[]/.test(head), means: 'is JSON text, not a torch checkpoint' },
+  {
+    is: (head) => head.startsWith('\x89HDF'),
+    means: 'is an HDF5 file, not a torch checkpoint or safetensors',
+  },
+  { is: (head) => /^\s*[{[]/.test(head), means: 'is JSON text, not a checkpoint' },
   {
     is: (head) => head.startsWith('\0'.repeat(16)),
     means: 'begins with zeros only: an unfinished copy; copy it again',
   },
-  { is: () => true, means: 'is no zip archive, as torch.save writes them since torch 1.6' },
+  {
+    is: () => true,
+    means: 'is neither a safetensors file nor a zip archive, as torch.save writes them since torch 1.6',
+  },
 ];
 
 /** The PROTO opcode and a protocol that torch used. */

@@ -40,8 +40,8 @@ const FORMS: KnownForm[] = [
         ),
       ),
     says:
-      'These are the names of a model on the Hugging Face Hub: take the checkpoint of the original repository ' +
-      '(intern_vit_6b_224px.pth), or rename the tensors to those that are missing',
+      "These are the names of a model on the Hugging Face Hub of another family than the config's model.backbone; " +
+      'see tessera configs for those that are read',
   },
   {
     is: (keys) => keys.some((key) => /^(teacher|student|model_ema|ema)\./.test(key)),

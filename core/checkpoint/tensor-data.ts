@@ -1,9 +1,9 @@
 import { BadData, BadInput } from '../config/failures.ts';
 import type { DType } from '../config/manifests.ts';
 import type { ReadAt } from '../store.ts';
+import { type CheckpointIndex, type IndexedTensor, spanBytes } from './checkpoint-index.ts';
 import { elementCount, ITEM_BYTES } from './dtypes.ts';
 import { readExactly } from './read-exactly.ts';
-import type { TorchFile, TorchTensor } from './torch-file.ts';
 
 /**
  * A view may repeat elements (stride 0), so a small file can ask for any amount of memory.
@@ -17,17 +17,21 @@ const MAX_TENSOR_BYTES = 2 ** 31;
  * @returns `tensor.length` bytes
  * @throws BadData if the file ends before the tensor does
  */
-export async function readTensor(file: TorchFile, tensor: TorchTensor, readAt: ReadAt): Promise<Uint8Array> {
+export async function readTensor(
+  file: Pick<CheckpointIndex, 'name'>,
+  tensor: IndexedTensor,
+  readAt: ReadAt,
+): Promise<Uint8Array> {
   const itemBytes = ITEM_BYTES[tensor.dtype];
-  const spanBytes = tensor.contiguous ? tensor.length : (lastElement(tensor) + 1) * itemBytes;
-  if (Math.max(spanBytes, tensor.length) > MAX_TENSOR_BYTES) {
+  const span = spanBytes(tensor);
+  if (Math.max(span, tensor.length) > MAX_TENSOR_BYTES) {
     throw new BadData(
       `${file.name}: tensor ${tensor.name} has ${tensor.length} bytes, more than ${MAX_TENSOR_BYTES}`,
     );
   }
-  // The bounds were checked against the storage when the file was opened.
+  // The bounds were checked when the index was made.
   const whole = { name: file.name, sizeBytes: Number.MAX_SAFE_INTEGER, readAt };
-  const bytes = await readExactly(whole, tensor.offset, spanBytes, `tensor ${tensor.name}`);
+  const bytes = await readExactly(whole, tensor.offset, span, `tensor ${tensor.name}`);
   return tensor.contiguous ? bytes : gather(bytes, tensor, itemBytes);
 }
 
@@ -42,7 +46,8 @@ export function toFloat32(bytes: Uint8Array, dtype: DType): Float32Array {
   const count = bytes.length / ITEM_BYTES[dtype];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (dtype === 'float32') {
-    const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice();
+    // Not slice(): a Buffer's shares the memory.
+    const aligned = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     return new Float32Array(aligned.buffer, aligned.byteOffset, count);
   }
   const floats = new Float32Array(count);
@@ -73,12 +78,7 @@ export function widenHalf(half: number): number {
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }
 
-/** Index of the last element, counted from the first, in elements of the storage. */
-function lastElement(tensor: TorchTensor): number {
-  return tensor.shape.reduce((last, size, axis) => last + (size - 1) * tensor.strides[axis]!, 0);
-}
-
-function gather(bytes: Uint8Array, tensor: TorchTensor, itemBytes: number): Uint8Array {
+function gather(bytes: Uint8Array, tensor: IndexedTensor, itemBytes: number): Uint8Array {
   const { shape, strides } = tensor;
   const out = new Uint8Array(tensor.length);
   const axes = shape.length - 1;

@@ -1,6 +1,6 @@
 import { BadData } from '../config/failures.ts';
-import type { DType } from '../config/manifests.ts';
 import type { ReadAt } from '../store.ts';
+import type { CheckpointIndex, IndexedTensor } from './checkpoint-index.ts';
 import { contiguousStrides, elementCount, ITEM_BYTES } from './dtypes.ts';
 import { KIND_BYTES, notACheckpoint } from './file-kind.ts';
 import { knownForm } from './known-forms.ts';
@@ -17,32 +17,13 @@ const HEADERS_AT_ONCE = 32;
 /** Names of tensors are paths through modules. */
 const MAX_KEY_CHARACTERS = 1_000;
 
-export interface TorchFile {
-  name: string;
+/**
+ * The index of a torch checkpoint: its state dict, out of what wraps it. A `module.` before the names, as
+ * DistributedDataParallel puts it, is taken off.
+ */
+export interface TorchFile extends CheckpointIndex {
   /** The `meta` entry as plain data (mmseg: CLASSES, PALETTE, versions); undefined if there is none. */
   meta: unknown;
-  topLevelKeys: string[];
-  /**
-   * The state dict, out of what wraps it; in file order. A `module.` before the names, as DistributedDataParallel puts
-   * it, is taken off.
-   */
-  tensors: Map<string, TorchTensor>;
-  /** Tensors of the state dict that are not read, with what they are: `a quantised tensor`. */
-  unreadable: Map<string, string>;
-}
-
-export interface TorchTensor {
-  name: string;
-  dtype: DType;
-  shape: number[];
-  /** In elements. */
-  strides: number[];
-  /** True if the elements lie in C order without gaps. */
-  contiguous: boolean;
-  /** Byte offset of the first element in the file. */
-  offset: number;
-  /** Bytes of all elements without gaps: product(shape) · bytes of one. */
-  length: number;
 }
 
 /**
@@ -74,7 +55,7 @@ export async function openTorchFile(name: string, sizeBytes: number, readAt: Rea
 
   const { state, unreadable } = stateDict(top, complain);
   const storages = await locateStorages(file, directory, archive.root, state);
-  const tensors = new Map<string, TorchTensor>();
+  const tensors = new Map<string, IndexedTensor>();
   for (const { key, tensor, entry, dataOffset } of storages) {
     tensors.set(key, placeTensor(name, key, tensor, entry, dataOffset));
   }
@@ -213,7 +194,7 @@ function placeTensor(
   tensor: TensorRef,
   entry: ZipEntry,
   dataOffset: number,
-): TorchTensor {
+): IndexedTensor {
   const { storage, shape, strides } = tensor;
   const itemBytes = ITEM_BYTES[storage.dtype];
   const count = elementCount(shape);

@@ -22,6 +22,8 @@ export type Copied = z.infer<typeof CopiedSchema>;
 export const ConfigListSchema = z.array(
   z.strictObject({
     name: z.string(),
+    /** Of its backbone, as `model.backbone.type` names it. */
+    family: z.string(),
     /** The row of the original's table that it is made for, and the mIoU there, in per cent. */
     reproduces: z.strictObject({ row: z.string(), mIoU: z.number() }).nullable(),
   }),

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { FAMILIES } from '../model/families/all.ts';
+import { HEADS } from '../model/heads/all.ts';
+import { auxiliarySchema } from '../model/heads/auxiliary.ts';
 import { NotifySchema } from './notify.ts';
 import { ReportSchema } from './report.ts';
 import { TrainSchema } from './train.ts';
@@ -10,48 +13,11 @@ import { TrainSchema } from './train.ts';
  */
 const positive = z.int().positive();
 
-const backbone = z.strictObject({
-  type: z.literal('InternViT'),
-  /** Side of the images of pre-training: the checkpoint's position embedding is (pretrainSizePx / patchSizePx)². */
-  pretrainSizePx: positive,
-  /** Side of the square crops that the backbone sees. */
-  imageSizePx: positive,
-  patchSizePx: positive,
-  /** Channels of the backbone. */
-  embedDim: positive,
-  /** Blocks. */
-  depth: positive,
-  /** Attention heads of a block. */
-  heads: positive,
-  /** Hidden channels of a block's MLP, by `embedDim`. */
-  mlpRatio: z.number().positive(),
-  qkNormalization: z.boolean().default(true),
-  qkvBias: z.literal(false).default(false),
-  normEps: z.number().positive().default(1e-6),
-  /** Blocks whose output the head sees, 0-based. Blocks after the last one are neither loaded nor run. */
-  taps: z.array(z.int().nonnegative()).min(1),
-});
-
-const linearHead = z.strictObject({
-  /** BatchNorm (running statistics), then a 1×1 convolution: the original's FCNHead with num_convs 0. */
-  type: z.literal('linear'),
-  channels: positive,
-  classes: positive,
-  batchNormEps: z.number().positive().default(1e-5),
-});
-
-const upernetHead = z.strictObject({
-  /** The original's UPerHead on four taps, raised to four sizes by the backbone's own feature pyramid. */
-  type: z.literal('upernet'),
-  channels: positive,
-  /** Sides of the pooled maps of the pyramid pooling module. */
-  poolScales: z.array(positive).min(1),
-  classes: positive,
-  batchNormEps: z.number().positive().default(1e-5),
-});
-
-/** For training only: the original's FCNHead with one 3×3 convolution, on one level of the pyramid. */
-const auxiliaryHead = z.strictObject({ channels: positive, level: z.int().min(0).max(3), classes: positive });
+const backbone = z.discriminatedUnion('type', [
+  FAMILIES.InternViT.schema,
+  FAMILIES.DINOv2.schema,
+  FAMILIES.DINOv3.schema,
+]);
 
 const test = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('slide'), cropPx: positive, stridePx: positive }),
@@ -63,6 +29,8 @@ const resize = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('short-side'), shortSidePx: positive, multiplePx: positive }),
   /** Exactly (widthPx, heightPx), ratio not kept: Resize(keep_ratio=False). */
   z.strictObject({ type: z.literal('exact'), widthPx: positive, heightPx: positive }),
+  /** Short side to `shortSidePx` by Pillow's antialiased bilinear resize: DINOv3's own. */
+  z.strictObject({ type: z.literal('pillow'), shortSidePx: positive }),
   /** The largest size that fits (longPx, shortPx), then up to a multiple: Resize(keep_ratio) + ResizeToMultiple. */
   z.strictObject({ type: z.literal('fit'), longPx: positive, shortPx: positive, multiplePx: positive }),
 ]);
@@ -208,10 +176,12 @@ export const ConfigSchema = z.strictObject({
   name: z.string().min(1),
   /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
+  /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, too. */
+  published: z.strictObject({ weights: z.string(), head: z.string().optional() }).optional(),
   model: z.strictObject({
     backbone,
-    head: z.discriminatedUnion('type', [linearHead, upernetHead]),
-    auxiliaryHead: auxiliaryHead.optional(),
+    head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
+    auxiliaryHead: auxiliarySchema.optional(),
     test,
   }),
   dataset,
@@ -219,6 +189,8 @@ export const ConfigSchema = z.strictObject({
     resize,
     mean: perChannel,
     std: perChannel,
+    /** `opencv`: times 1 / std, in float64 rounded once, as mmcv; `torch`: divided by std in float32. */
+    normalization: z.enum(['opencv', 'torch']).default('opencv'),
     /** Test-time augmentation: probabilities are averaged over all ratios, mirrored and not. */
     augmentation: z
       .strictObject({ ratios: z.array(z.number().positive()).min(1), flip: z.boolean() })
@@ -231,10 +203,6 @@ export const ConfigSchema = z.strictObject({
 
 export type Config = z.infer<typeof ConfigSchema>;
 export type BackboneConfig = Config['model']['backbone'];
-export type HeadConfig = Config['model']['head'];
-export type AuxiliaryHeadConfig = NonNullable<Config['model']['auxiliaryHead']>;
-export type LinearHeadConfig = Extract<HeadConfig, { type: 'linear' }>;
-export type UperNetHeadConfig = Extract<HeadConfig, { type: 'upernet' }>;
 export type DatasetConfig = Config['dataset'];
 export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];

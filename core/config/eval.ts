@@ -45,6 +45,8 @@ export interface StagedObject {
   sha256: string;
   sizeBytes: number;
   versionId?: string;
+  /** Of a checkpoint: SHA-256 of the manifest that its plan has read. Earlier versions kept none. */
+  manifestSha256?: string;
 }
 
 /** A run as planned: all that its activities need, small enough for Temporal's history. */

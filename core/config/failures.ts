@@ -11,37 +11,71 @@ export const FAILURE_CLASSES = [
 ] as const;
 export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
-/**
- * How a run reacts to each class. `maxAttempts` limits how often one shard may fail in this way: a service that is away
- * eight times in a row won't be back soon, but a lost worker says nothing of the shard. Halving has no such limit: it
- * ends at one crop by itself.
- */
-export const REACTIONS: Record<
-  FailureClass,
-  { retry: 'never' | 'halve-batch' | 'backoff'; maxAttempts: number; means: string }
-> = {
-  BadInput: { retry: 'never', maxAttempts: 1, means: 'the request names something wrong' },
-  BadData: { retry: 'never', maxAttempts: 1, means: 'a file or object is not what it should be' },
-  OutOfMemory: {
-    retry: 'halve-batch',
-    maxAttempts: Number.POSITIVE_INFINITY,
-    means: 'the batch did not fit',
-  },
-  Unavailable: { retry: 'backoff', maxAttempts: 8, means: 'a service did not answer for now' },
-  WorkerLost: {
-    retry: 'backoff',
-    maxAttempts: 100,
-    means: 'the worker vanished in mid-shard, or its GPU failed',
-  },
-  FleetLost: { retry: 'never', maxAttempts: 1, means: 'workers die faster than bad luck explains' },
-  BudgetSpent: { retry: 'never', maxAttempts: 1, means: 'the run has spent its run.budget' },
-  Unexpected: { retry: 'backoff', maxAttempts: 2, means: 'an unforeseen error: most likely a bug' },
+/** How what has failed is tried again. */
+export interface Retry {
+  /** Crops of a batch. */
+  batch: number;
+  /** After a pause, which grows from one failure to the next. */
+  isPaused: boolean;
+}
+
+/** What a run does about a failure. */
+interface Reaction {
+  /** "A shard is …" */
+  does: string;
+  /**
+   * @param batch crops of a batch that failed
+   * @param failures how often it has failed in this way, this time included
+   * @returns null if trying again would not mend it
+   */
+  retry(batch: number, failures: number): Retry | null;
+}
+
+const NOTHING: Reaction = { does: 'not tried again', retry: () => null };
+
+/** Without a limit of its own: it ends at one crop. */
+const HALVE_BATCH: Reaction = {
+  does: 'tried again with half the batch',
+  retry: (batch) => (batch > 1 ? { batch: Math.floor(batch / 2), isPaused: false } : null),
 };
 
-/** Whether a shard is to be tried again that has failed in these ways, the last of them just now. */
-export function isTriedAgain(failures: { class: FailureClass }[]): boolean {
+function wait(maxAttempts: number): Reaction {
+  return {
+    does: `tried again with growing pauses, ${maxAttempts} times in all`,
+    retry: (batch, failures) => (failures < maxAttempts ? { batch, isPaused: true } : null),
+  };
+}
+
+/**
+ * How a run reacts to each class. A service that is away eight times in a row won't be back soon, but a lost worker says
+ * nothing of the shard.
+ */
+export const REACTIONS: Record<FailureClass, { means: string; reaction: Reaction }> = {
+  BadInput: { means: 'the request names something wrong', reaction: NOTHING },
+  BadData: { means: 'a file or object is not what it should be', reaction: NOTHING },
+  OutOfMemory: { means: 'the batch did not fit', reaction: HALVE_BATCH },
+  Unavailable: { means: 'a service did not answer for now', reaction: wait(8) },
+  WorkerLost: { means: 'the worker vanished in mid-shard, or its GPU failed', reaction: wait(100) },
+  FleetLost: { means: 'workers die faster than bad luck explains', reaction: NOTHING },
+  BudgetSpent: { means: 'the run has spent its run.budget', reaction: NOTHING },
+  Unexpected: { means: 'an unforeseen error: most likely a bug', reaction: wait(2) },
+};
+
+/**
+ * How to try again what has failed in these ways, the last of them just now.
+ *
+ * @param batch crops of a batch that failed; 1 where it can't be made smaller
+ * @returns null if its last failure ends it
+ */
+export function nextTry(failures: { class: FailureClass }[], batch = 1): Retry | null {
   const { class: last } = failures.at(-1)!;
-  return failures.filter((failure) => failure.class === last).length < REACTIONS[last].maxAttempts;
+  const count = failures.filter((failure) => failure.class === last).length;
+  return REACTIONS[last].reaction.retry(batch, count);
+}
+
+/** Whether a failure may pass by itself: the same may succeed later. */
+export function mayPass(failureClass: FailureClass): boolean {
+  return nextTry([{ class: failureClass }]) !== null;
 }
 
 /** A failure whose message is meant for the user: it says where, what is, and what should be. */

@@ -43,9 +43,6 @@ export const CauseSchema = z.strictObject({
 });
 export type Cause = z.infer<typeof CauseSchema>;
 
-/** A worker's exit code for settings that no retry mends, of sysexits.h: another worker would have the same ones. */
-export const EXIT_MISCONFIGURED = 64;
-
 /** Workers of one run, whoever launches them. */
 export interface FleetSpec {
   /** DNS label, unique for the run. */
@@ -80,10 +77,18 @@ export interface WorkerState {
   createdAtMs?: number;
 }
 
-/** Everything that is known of a fleet; or, told to a workflow, what has changed of it. */
+/** Everything that is known of a fleet. */
 export interface FleetState {
   workers: WorkerState[];
   /** What keeps workers from coming at all. */
+  trouble: Cause | null;
+}
+
+/** What has changed of a fleet since the last change was told. */
+export interface FleetChange {
+  /** Those that are new or not as they were told last, whole. */
+  workers: WorkerState[];
+  /** As it is now, changed or not. */
   trouble: Cause | null;
 }
 

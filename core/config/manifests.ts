@@ -62,11 +62,17 @@ export const WeightsManifestSchema = z.strictObject({
   file: stagedFile,
   /** Absent for a file of the machine that staged it. */
   source: weightsSource.optional(),
+  /** With it the manifest says all that the file's own tables say of its tensors; earlier versions kept none. */
+  topLevelKeys: z.array(z.string()).optional(),
+  /** Tensors that are not read, with what they are: `a quantised tensor`; absent if there are none. */
+  unreadable: z.array(z.strictObject({ name: z.string(), what: z.string() })).optional(),
   tensors: z.array(
     z.strictObject({
       name: z.string(),
       dtype: z.enum(DTYPES),
       shape: z.array(z.int().nonnegative()),
+      /** In elements; absent if the elements lie in C order without gaps. */
+      strides: z.array(z.int().nonnegative()).optional(),
       /** Byte range in the file. */
       offset: z.int().nonnegative(),
       length: z.int().nonnegative(),

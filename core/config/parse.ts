@@ -1,12 +1,11 @@
-import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
 import { isWide } from '../image/label-map.ts';
 import { MAX_CLASSES } from '../metric/confusion-matrix.ts';
+import { vitOf } from '../model/backbone.ts';
+import { headType } from '../model/head.ts';
 import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precision } from './config.ts';
+import { didYouMean } from './did-you-mean.ts';
 import { BadInput } from './failures.ts';
-
-/** Blocks that each head looks at. */
-const TAPS = { linear: 1, upernet: 4 };
 
 /**
  * Checks a config: its form by the schema, then what fields say about one another.
@@ -18,6 +17,7 @@ export function parseConfig(value: unknown, where: string): Config {
   const config = parseAs(ConfigSchema, withPrecision(value), where);
   const { backbone, head, test } = config.model;
   const { classes } = config.dataset;
+  const { taps: headTaps, isAsWideAsTaps } = headType(head);
   const problems = [
     ...backbone.taps
       .filter((tap) => tap >= backbone.depth)
@@ -25,15 +25,20 @@ export function parseConfig(value: unknown, where: string): Config {
         (tap) =>
           `model.backbone.taps has ${tap}, but the backbone has ${backbone.depth} blocks (0 to ${backbone.depth - 1})`,
       ),
-    backbone.taps.length !== TAPS[head.type] &&
-      `model.backbone.taps has ${backbone.taps.length} blocks, but a head of type ${head.type} takes ${TAPS[head.type]}`,
+    headTaps !== null &&
+      backbone.taps.length !== headTaps &&
+      `model.backbone.taps has ${backbone.taps.length} blocks, but a head of type ${head.type} takes ${headTaps}`,
     backbone.embedDim % backbone.heads !== 0 &&
       `model.backbone.heads is ${backbone.heads}, which does not divide embedDim ${backbone.embedDim}`,
-    backbone.imageSizePx % backbone.patchSizePx !== 0 &&
+    vitOf(backbone).position.type === 'rotary' &&
+      (backbone.embedDim / backbone.heads) % 4 !== 0 &&
+      `model.backbone.heads is ${backbone.heads}: each has ${backbone.embedDim / backbone.heads} channels, but a rotary embedding takes a multiple of 4`,
+    vitOf(backbone).partialPatch === 'ignore' &&
+      backbone.imageSizePx % backbone.patchSizePx !== 0 &&
       `model.backbone.imageSizePx is ${backbone.imageSizePx}, which is no multiple of patchSizePx ${backbone.patchSizePx}`,
-    head.type === 'linear' &&
-      head.channels !== backbone.embedDim &&
-      `model.head.channels is ${head.channels}, but the backbone gives ${backbone.embedDim}`,
+    isAsWideAsTaps &&
+      head.channels !== backbone.embedDim * backbone.taps.length &&
+      `model.head.channels is ${head.channels}, but the backbone's taps give ${backbone.embedDim * backbone.taps.length}`,
     head.classes > MAX_CLASSES && `model.head.classes is ${head.classes}; at most ${MAX_CLASSES} are counted`,
     ...labelProblems(config),
     typeof classes !== 'string' &&
@@ -101,13 +106,10 @@ function trainProblems({ model, train }: Config): (string | false)[] {
       `train.augmentation.shortPx is ${shortPx}, more than train.augmentation.longPx ${longPx}`,
     Math.trunc(shortPx * ratioRange[0]) < 1 &&
       `train.augmentation.ratioRange begins at ${ratioRange[0]}, which makes less than a pixel of shortPx ${shortPx}`,
-    head.type === 'upernet' &&
-      head.poolScales.includes(1) &&
-      train.batch < 2 &&
-      'train.batch is 1, but UperNet pools to one pixel (model.head.poolScales has 1), whose BatchNorm needs 2 crops or more',
-    head.type === 'linear' &&
+    ...headType(head).trainingProblems(head, train),
+    headType(head).neck === null &&
       auxiliary !== undefined &&
-      'model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type linear has not',
+      `model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type ${head.type} has not`,
     auxiliary !== undefined &&
       auxiliary.classes !== head.classes &&
       `model.auxiliaryHead.classes is ${auxiliary.classes}, but model.head.classes is ${head.classes}`,
@@ -178,10 +180,8 @@ function nearestMember({ errors }: z.core.$ZodIssueInvalidUnion): z.core.$ZodIss
 
 /** One sentence about a key that a schema doesn't have. */
 export function unknownKey(path: string[], known: string[]): string {
-  const key = path.at(-1)!;
-  const near =
-    known.length > 0 ? `; did you mean ${[...path.slice(0, -1), closest(key, known)].join('.')}?` : '';
-  return `unknown key ${path.join('.')}${near}`;
+  const siblings = known.map((name) => [...path.slice(0, -1), name].join('.'));
+  return `unknown key ${path.join('.')}${didYouMean(path.join('.'), siblings)}`;
 }
 
 /** The keys that a schema has at a path; of a union, those of all its members. */

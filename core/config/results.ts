@@ -16,6 +16,8 @@ export const ObjectReportSchema = z.strictObject({
   sizeBytes: z.int().nonnegative(),
   /** Absent where the bucket keeps no versions. */
   versionId: z.string().exactOptional(),
+  /** Of a checkpoint: SHA-256 of the manifest that the plan has read. Earlier versions kept none. */
+  manifestSha256: sha256.exactOptional(),
 });
 
 /** What went wrong on the way, and was mended. */

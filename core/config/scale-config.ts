@@ -1,4 +1,5 @@
-import type { Config } from './config.ts';
+import { headType } from '../model/head.ts';
+import type { Config, ResizeConfig } from './config.ts';
 
 /** Sides and widths of a config that is scaled down. */
 export interface Scale {
@@ -19,24 +20,21 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
   const { backbone, head, auxiliaryHead, test } = config.model;
   const { train } = config;
   const px = (value: number) => Math.round((value * imageSizePx) / backbone.imageSizePx);
-  const { resize } = config.pipeline;
   return {
     ...config,
     model: {
       ...config.model,
       backbone: { ...backbone, imageSizePx, embedDim, heads },
-      head: { ...head, channels: head.type === 'linear' ? embedDim : headChannels },
+      head: {
+        ...head,
+        channels: headType(head).isAsWideAsTaps ? embedDim * backbone.taps.length : headChannels,
+      },
       ...(auxiliaryHead && { auxiliaryHead: { ...auxiliaryHead, channels: headChannels } }),
       test: test.mode === 'slide' ? { ...test, cropPx: imageSizePx, stridePx: px(test.stridePx) } : test,
     },
     pipeline: {
       ...config.pipeline,
-      resize:
-        resize.type === 'short-side'
-          ? { ...resize, shortSidePx: px(resize.shortSidePx) }
-          : resize.type === 'fit'
-            ? { ...resize, longPx: px(resize.longPx), shortPx: px(resize.shortPx) }
-            : { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) },
+      resize: scaleResize(config.pipeline.resize, px),
     },
     run: { ...config.run, device: 'cpu', precision: 'float32', threads: 1 },
     ...(train && {
@@ -50,4 +48,16 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
       },
     }),
   };
+}
+
+function scaleResize(resize: ResizeConfig, px: (value: number) => number): ResizeConfig {
+  switch (resize.type) {
+    case 'short-side':
+    case 'pillow':
+      return { ...resize, shortSidePx: px(resize.shortSidePx) };
+    case 'fit':
+      return { ...resize, longPx: px(resize.longPx), shortPx: px(resize.shortPx) };
+    case 'exact':
+      return { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) };
+  }
 }

@@ -24,7 +24,10 @@ export type StageDatasetInput = z.input<typeof StageDatasetInputSchema>;
 /** What `StageWeights` is started with. */
 export const StageWeightsInputSchema = z.strictObject({
   version: z.literal(1).default(1),
-  /** A `.pth`: a file on the control worker's machine, an `s3://bucket/key`, or an `https://` URL. */
+  /**
+   * A `.safetensors` or `.pth`: a file on the control worker's machine, an `s3://bucket/key`, an `https://` URL, or
+   * `hf://org/name@revision/file`. A folder, an index of shards, or a repository alone stands for the weights in it.
+   */
   source: z.string().min(1),
   /** The object that it becomes, `s3://bucket/key`. */
   destination: z.string().startsWith('s3://'),

@@ -11,6 +11,8 @@ import type { TrainInput } from './train-run.ts';
 export const SUITES = {
   'few-shot': ['few_shot'],
   all: ['linear_probing', 'head_tuning', 'full_tuning', 'few_shot'],
+  dinov2: ['dinov2'],
+  dinov3: ['dinov3'],
 } as const;
 export type Suite = keyof typeof SUITES;
 

@@ -2,19 +2,25 @@ import type { Config } from '../config/config.ts';
 import { IGNORED_LABEL, type LabelMap } from './label-map.ts';
 import type { RgbImage } from './resize.ts';
 
+/** Mean and standard deviation of each channel, and whose arithmetic: OpenCV's if nothing is said. */
+export type Normalization = Pick<Config['pipeline'], 'mean' | 'std'> &
+  Partial<Pick<Config['pipeline'], 'normalization'>>;
+
 /**
  * Bytes to numbers around 0.
  *
  * @returns `[height, width, 3]` float32
- * @see mmcv 1.7 `imnormalize`, whose product OpenCV rounds once, from a float32 difference and a float64 factor
+ * @see mmcv 1.7 `imnormalize`, whose product OpenCV rounds once, from a float32 difference and a float64 factor;
+ *   torchvision `Normalize`
  */
-export function normalize(
-  { data }: RgbImage,
-  { mean, std }: Pick<Config['pipeline'], 'mean' | 'std'>,
-): Float32Array {
+export function normalize({ data }: RgbImage, { mean, std, normalization }: Normalization): Float32Array {
   const { fround } = Math;
   const tables = [0, 1, 2].map((c) =>
-    Float32Array.from({ length: 256 }, (_, v) => fround(v - fround(mean[c]!)) * (1 / fround(std[c]!))),
+    Float32Array.from({ length: 256 }, (_, v) => {
+      const centred = fround(v - fround(mean[c]!));
+      const divisor = fround(std[c]!);
+      return normalization === 'torch' ? centred / divisor : centred * (1 / divisor);
+    }),
   );
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
   const out = new Float32Array(data.length);

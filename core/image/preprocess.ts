@@ -1,6 +1,7 @@
 import type { ResizeConfig } from '../config/config.ts';
 import { IGNORED_LABEL, type Labels, mirrorRows, WIDE_IGNORED_LABEL } from './label-map.ts';
 import { type RgbImage, resizeBilinear } from './resize.ts';
+import { resizeWithPillow } from './resize-pillow.ts';
 import { testSizes } from './test-size.ts';
 
 /**
@@ -10,8 +11,9 @@ import { testSizes } from './test-size.ts';
  * @returns the network's input, `[H, W, 3]` uint8 RGB
  */
 export function resizeForTest(image: RgbImage, resize: ResizeConfig, ratio = 1): RgbImage {
+  const resizeTo = resize.type === 'pillow' ? resizeWithPillow : resizeBilinear;
   let out = image;
-  for (const size of testSizes(image, resize, ratio)) out = resizeBilinear(out, size.width, size.height);
+  for (const size of testSizes(image, resize, ratio)) out = resizeTo(out, size.width, size.height);
   return out;
 }
 

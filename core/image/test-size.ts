@@ -21,6 +21,11 @@ export function testSizes(original: Size, resize: ResizeConfig, ratio = 1): Size
       const scaled = rescale(original, long, Math.trunc(resize.shortPx * ratio));
       return [scaled, roundUp(scaled, resize.multiplePx)];
     }
+    case 'pillow': {
+      const short = Math.trunc(resize.shortSidePx * ratio);
+      const side = (px: number) => Math.floor((short * px) / Math.min(original.width, original.height) + 0.5);
+      return [{ width: side(original.width), height: side(original.height) }];
+    }
     case 'short-side': {
       // Ratios below 1 would make images smaller than the crop: the short side never falls below it.
       const short = Math.max(resize.shortSidePx, Math.trunc(resize.shortSidePx * ratio));

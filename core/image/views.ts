@@ -22,7 +22,7 @@ export const AUG_TEST = { ratios: [0.5, 0.75, 1, 1.25, 1.5, 1.75], flip: true };
  *
  * @see mmseg 0.30 `MultiScaleFlipAug`
  */
-export function viewKinds({ augmentation }: Config['pipeline']): ViewKind[] {
+export function viewKinds({ augmentation }: Pick<Config['pipeline'], 'augmentation'>): ViewKind[] {
   if (!augmentation) return [{ ratio: 1, isFlipped: false }];
   const flips = augmentation.flip ? [false, true] : [false];
   return augmentation.ratios.flatMap((ratio) => flips.map((isFlipped) => ({ ratio, isFlipped })));

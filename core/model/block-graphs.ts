@@ -1,18 +1,9 @@
 import type { Config } from '../config/config.ts';
-import { GraphBuilder, type Value } from '../onnx/graph.ts';
-import { featurePyramid } from './feature-pyramid.ts';
-import { logitsSide } from './head.ts';
-import {
-  type BackboneContext,
-  embedding,
-  tapFeature,
-  tokensPerImage,
-  transformerBlock,
-} from './intern-vit.ts';
-import { linearHead } from './linear-head.ts';
+import { GraphBuilder } from '../onnx/graph.ts';
+import { tokensPerImage, vitOf } from './backbone.ts';
+import { headType, levelSides, logitsSide, tapShape } from './head.ts';
 import { CROPS, LOGITS, normalize, type SegmenterOptions } from './segmenter-graph.ts';
-import { gridSide } from './tensor-spec.ts';
-import { upernetHead } from './upernet-head.ts';
+import { embedding, tapFeature, transformerBlock, type VitContext } from './vit-graph.ts';
 
 /**
  * One piece of the segmenter: a model of its own. Its inputs are earlier pieces' outputs, by name; all are float32
@@ -41,9 +32,11 @@ export function* backboneSteps({
 }: StepOptions): Generator<GraphStep, void, undefined> {
   const { backbone } = config.model;
   const shape = [batch * tokensPerImage(backbone), backbone.embedDim];
-  const context = (name: string): BackboneContext => ({
-    ...{ graph: new GraphBuilder(name), weights, backbone, batch, dtype: 'float32' },
-  });
+  const vit = vitOf(backbone);
+  const context = (name: string): VitContext => {
+    const graph = new GraphBuilder(name);
+    return { graph, weights, vit, batch, dtype: 'float32' };
+  };
   const size = backbone.imageSizePx;
   const first = context('embedding');
   const crops = first.graph.input(CROPS, 'uint8', [batch, size, size, 3]);
@@ -59,7 +52,7 @@ export function* backboneSteps({
     const tap = backbone.taps.indexOf(block);
     if (tap >= 0) {
       const feature = tapFeature(step, x, tap);
-      step.graph.output(feature, 'float32', tapShape(config.model, batch));
+      step.graph.output(feature, 'float32', tapSize(config.model, batch));
       outputs.push(feature);
     }
     const inputs = [at];
@@ -72,36 +65,33 @@ export function* backboneSteps({
   }
 }
 
-/** The head over the taps, in one step; UperNet's pyramid, which is as big, in one of its own before it. */
+/** The head over the taps, in one step; a neck, which is as big, in one of its own before it. */
 export function* headSteps({ config, weights, batch }: StepOptions): Generator<GraphStep, void, undefined> {
   const { model } = config;
   const { backbone, head } = model;
-  const taps = backbone.taps.map((_, tap) => `tap${tap}`);
-  const graph = new GraphBuilder('head');
-  const ctx = { graph, weights, batchNormEps: head.batchNormEps };
-  const finish = (inputs: string[], logits: Value): GraphStep => {
-    const side = logitsSide(model);
-    graph.output(logits, 'float32', [batch, head.classes, side, side]);
-    return { name: `${head.type} head`, inputs, outputs: [LOGITS], model: graph.toBytes() };
-  };
-  if (head.type === 'linear') {
-    const [tap] = taps as [string];
-    yield finish([tap], linearHead(ctx, graph.input(tap, 'float32', tapShape(model, batch))));
-    return;
+  const { neck, graph: build } = headType(head);
+  const shape = tapShape(model);
+  const size = (side: number) => [batch, backbone.embedDim, side, side];
+  const sides = levelSides(model);
+  let maps = backbone.taps.map((_, tap) => `tap${tap}`);
+  if (neck) {
+    const graph = new GraphBuilder('neck');
+    const inputs = maps.map((tap) => graph.input(tap, 'float32', size(shape.grid)));
+    const levels = neck.graph(graph, weights, inputs);
+    for (const [i, level] of levels.entries()) graph.output(level, 'float32', size(sides[i]!));
+    yield { name: 'neck', inputs: maps, outputs: levels, model: graph.toBytes() };
+    maps = levels;
   }
-  const pyramid = new GraphBuilder('pyramid');
-  const features = taps.map((tap) => pyramid.input(tap, 'float32', tapShape(model, batch)));
-  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-  const sides = [4 * grid, 2 * grid, grid, Math.floor(grid / 2)];
-  const shapes = sides.map((side) => [batch, backbone.embedDim, side, side]);
-  const levels = featurePyramid(pyramid, weights, features);
-  for (const [i, level] of levels.entries()) pyramid.output(level, 'float32', shapes[i]!);
-  yield { name: 'feature pyramid', inputs: taps, outputs: levels, model: pyramid.toBytes() };
-  const inputs = levels.map((level, i) => graph.input(level, 'float32', shapes[i]!));
-  yield finish(levels, upernetHead(ctx, head, batch, inputs, sides));
+  const graph = new GraphBuilder('head');
+  const inputs = maps.map((map, i) => graph.input(map, 'float32', size(sides[i]!)));
+  const ctx = { graph, weights, batchNormEps: head.batchNormEps };
+  const logits = build(ctx, head, { ...shape, batch }, inputs);
+  const side = logitsSide(model);
+  graph.output(logits, 'float32', [batch, head.classes, side, side]);
+  yield { name: `${head.type} head`, inputs: maps, outputs: [LOGITS], model: graph.toBytes() };
 }
 
-function tapShape({ backbone }: Model, batch: number): number[] {
-  const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-  return [batch, backbone.embedDim, side, side];
+function tapSize(model: Model, batch: number): number[] {
+  const { embedDim, grid } = tapShape(model);
+  return [batch, embedDim, grid, grid];
 }

@@ -1,10 +1,9 @@
 import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
-import { evaluatedModel, headSpecs, levelSides, parameterSpecs } from './head.ts';
-import { tokensPerImage } from './intern-vit.ts';
-import { gridSide, type TensorSpec } from './tensor-spec.ts';
-import { backboneSpecs } from './tensor-specs.ts';
+import { backboneSpecs, tokensPerImage, vitOf } from './backbone.ts';
+import { evaluatedModel, headSpecs, headType, parameterSpecs, tapShape } from './head.ts';
+import type { TensorSpec } from './tensor-spec.ts';
 
 /*
  * What a config takes of a GPU, in bytes: weights, which are counted, and values, for which a few of the largest stand.
@@ -18,10 +17,9 @@ const BESIDE = 2e9;
 const ARENA = 1.8e9;
 /** Of the largest values that are alive at once, by what blocks that double and gaps between values add. */
 const SPREAD = 1.8;
-/** Times the joined map of UperNet's levels: in a test, and with all that a gradient needs. */
-const MAPS = { evaluation: 4, training: 8.5 };
-/** Times a tap, of a linear head's step: itself, normalised, its gradient, and another one on the way. */
-const TAPS_OF_STEP = 6;
+
+/** Times a block's width, of a rotary embedding's float32 values. */
+const ROTATED = 3.5;
 
 type Model = Config['model'];
 type Run = Pick<Config['run'], 'batch' | 'precision'>;
@@ -74,18 +72,19 @@ function elements(specs: TensorSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
-/** Before and behind a block's Gelu: two hidden layers, beside the block's input, its norm and its sum. */
+/**
+ * The larger of a block's two halves. Feed-forward: the block's input, its norm and its sum, beside the hidden layers: two
+ * around a Gelu, four around SwiGLU's products. Attention: input, norm, query, key and value, and what rotates them.
+ */
 function cropOfBlock({ backbone }: Model, { precision }: Run): number {
-  const { embedDim, mlpRatio } = backbone;
-  return SPREAD * ITEM_BYTES[precision] * tokensPerImage(backbone) * embedDim * (2 * mlpRatio + 3);
+  const { embedDim, ffn, position } = vitOf(backbone);
+  const layers = { gelu: 2, swiglu: 4 }[ffn.type];
+  const feedForward = ITEM_BYTES[precision] * (3 * embedDim + layers * ffn.hidden);
+  const rotated = position.type === 'rotary' ? ROTATED * ITEM_BYTES.float32 * embedDim : 0;
+  const attention = ITEM_BYTES[precision] * 5 * embedDim + rotated;
+  return SPREAD * tokensPerImage(backbone) * Math.max(feedForward, attention);
 }
 
-function cropOfHead(model: Model, what: keyof typeof MAPS): number {
-  const { backbone, head } = model;
-  if (head.type === 'upernet') {
-    const [finest, ...coarser] = levelSides(model) as [number, ...number[]];
-    return MAPS[what] * 4 * (1 + coarser.length) * head.channels * finest ** 2;
-  }
-  const tap = 4 * backbone.embedDim * gridSide(backbone.imageSizePx, backbone.patchSizePx) ** 2;
-  return what === 'training' ? TAPS_OF_STEP * tap : tap;
+function cropOfHead(model: Model, phase: 'evaluation' | 'training'): number {
+  return 4 * headType(model.head).numbersAlive(model.head, tapShape(model), phase);
 }

@@ -1,7 +1,7 @@
 import type { Config, Precision } from '../config/config.ts';
 import { GraphBuilder } from '../onnx/graph.ts';
-import { internVit } from './intern-vit.ts';
-import { gridSide } from './tensor-spec.ts';
+import { gridSide, vitOf } from './backbone.ts';
+import { vitFeatures } from './vit-graph.ts';
 import type { WeightLoader } from './weights.ts';
 
 /** Name of the features graph's input. */
@@ -30,10 +30,13 @@ export interface FeaturesOptions {
 export function featuresGraph({ config, weights, batch, features }: FeaturesOptions): Uint8Array {
   const { backbone } = config.model;
   const graph = new GraphBuilder('features');
-  const { imageSizePx: size, patchSizePx } = backbone;
+  const size = backbone.imageSizePx;
   const images = graph.input(IMAGES, 'float32', [batch, size, size, 3]);
-  const taps = internVit({ graph, weights, backbone, batch, dtype: config.run.precision }, images);
-  const side = gridSide(size, patchSizePx);
+  const taps = vitFeatures(
+    { graph, weights, vit: vitOf(backbone), batch, dtype: config.run.precision },
+    images,
+  );
+  const side = gridSide(backbone);
   for (const [tap, value] of taps.entries()) {
     // A Cast to the type that a value has is none: ONNX Runtime takes it out.
     const feature = graph.cast(graph.cast(value, features), 'float32', featureOf(tap));

@@ -1,21 +1,40 @@
 import type { Config } from '../config/config.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
-import { featurePyramid, featurePyramidSpecs } from './feature-pyramid.ts';
+import { gridSide } from './backbone.ts';
+import { HEADS } from './heads/all.ts';
+import { auxiliaryGraph, auxiliarySpecs } from './heads/auxiliary.ts';
+import type { HeadType, TapShape } from './heads/head-type.ts';
 import type { TrainingPart } from './layers.ts';
-import { linearHead, linearSpecs } from './linear-head.ts';
-import { gridSide, type TensorSpec } from './tensor-spec.ts';
-import { auxiliaryHead, auxiliarySpecs, upernetHead, upernetSpecs } from './upernet-head.ts';
-import type { WeightLoader } from './weights.ts';
+import type { TensorSpec } from './tensor-spec.ts';
+import type { TensorLoader } from './weights.ts';
+
+/* What is asked of a model's heads by its config, whatever their kind. */
 
 type Model = Config['model'];
 
-/** What a model's heads read from its checkpoints, the feature pyramid that feeds them included. */
-export function headSpecs({ backbone, head, auxiliaryHead: auxiliary }: Model): TensorSpec[] {
-  const main =
-    head.type === 'linear'
-      ? linearSpecs(head)
-      : [...featurePyramidSpecs(backbone), ...upernetSpecs(head, backbone.embedDim)];
-  return auxiliary ? [...main, ...auxiliarySpecs(auxiliary, backbone.embedDim)] : main;
+export function headType({ type }: Model['head']): HeadType {
+  return HEADS[type];
+}
+
+/** What the head sees of the backbone. */
+export function tapShape({ backbone }: Pick<Model, 'backbone'>): TapShape {
+  return { embedDim: backbone.embedDim, taps: backbone.taps.length, grid: gridSide(backbone) };
+}
+
+/** What a model's heads read from its checkpoints, the neck that feeds them included. */
+export function headSpecs(model: Model): TensorSpec[] {
+  const { head, auxiliaryHead: auxiliary } = model;
+  const { neck, specs } = headType(head);
+  const shape = tapShape(model);
+  const main = [...(neck?.specs(shape) ?? []), ...specs(head, shape)];
+  return auxiliary ? [...main, ...auxiliarySpecs(auxiliary, shape.embedDim)] : main;
+}
+
+/** Name here of a head's tensor in a checkpoint; null for one that belongs to no head. */
+export function headName({ head }: Pick<Model, 'head'>, key: string): string | null {
+  const rename = headType(head).renames.find(([pattern]) => pattern.test(key));
+  if (rename) return key.replace(...rename);
+  return /^(decode_head|auxiliary_head)\./.test(key) ? key : null;
 }
 
 /** The model that an evaluation runs, needs weights for, and fetches: an auxiliary head is for training only. */
@@ -37,10 +56,15 @@ export function runningSpecs(model: Model): TensorSpec[] {
   return headSpecs(model).filter((spec) => !isParameter(spec));
 }
 
-/** Side of a crop's logits: the patch grid's, or four times that for UperNet's finest level. */
+/** Side of a crop's logits. */
 export function logitsSide({ backbone, head }: Model): number {
-  const side = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-  return head.type === 'linear' ? side : 4 * side;
+  return headType(head).logitsSide(gridSide(backbone));
+}
+
+/** Sides of the maps that a head sees, from fine to coarse. */
+export function levelSides({ backbone, head }: Pick<Model, 'backbone' | 'head'>): number[] {
+  const grid = gridSide(backbone);
+  return headType(head).neck?.sides(grid) ?? backbone.taps.map(() => grid);
 }
 
 /**
@@ -53,25 +77,17 @@ export function logitsSide({ backbone, head }: Model): number {
  */
 export function buildHead(
   graph: GraphBuilder,
-  weights: WeightLoader,
+  weights: TensorLoader,
   model: Model,
   batch: number,
   taps: Value[],
   training?: TrainingPart,
 ): { logits: Value; auxiliary?: Value } {
   const { head, auxiliaryHead: auxiliary } = model;
+  const type = headType(head);
   const ctx = { graph, weights, batchNormEps: head.batchNormEps, ...(training ? { training } : {}) };
-  if (head.type === 'linear')
-    return { logits: linearHead(ctx, graph.node('Identity', [taps[0]!], {}, 'feat0')) };
-  const levels = featurePyramid(graph, weights, taps);
-  return {
-    ...(auxiliary ? { auxiliary: auxiliaryHead(ctx, levels[auxiliary.level]!) } : {}),
-    logits: upernetHead(ctx, head, batch, levels, levelSides(model)),
-  };
-}
-
-/** Sides of the feature pyramid's levels, from fine to coarse. */
-export function levelSides({ backbone }: Pick<Model, 'backbone'>): number[] {
-  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
-  return [4 * grid, 2 * grid, grid, Math.floor(grid / 2)];
+  const maps = type.neck?.graph(graph, weights, taps) ?? taps;
+  const onAuxiliary = auxiliary ? auxiliaryGraph(ctx, maps[auxiliary.level]!) : undefined;
+  const logits = type.graph(ctx, head, { ...tapShape(model), batch }, maps);
+  return onAuxiliary ? { logits, auxiliary: onAuxiliary } : { logits };
 }

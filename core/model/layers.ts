@@ -1,12 +1,12 @@
 import { batchNormTraining } from '../onnx/batch-norm.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import type { TensorSpec } from './tensor-spec.ts';
-import type { WeightLoader } from './weights.ts';
+import type { TensorLoader } from './weights.ts';
 
 /** What heads are made of: always float32. */
 export interface HeadContext {
   graph: GraphBuilder;
-  weights: WeightLoader;
+  weights: TensorLoader;
   batchNormEps: number;
   /** In training: BatchNorm goes by the batch, and channels are dropped. Absent in a test. */
   training?: TrainingPart;

@@ -1,25 +1,29 @@
+import type { CheckpointIndex, IndexedTensor } from '../checkpoint/checkpoint-index.ts';
 import { knownForm } from '../checkpoint/known-forms.ts';
-import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
-import { gridSide, type TensorSpec } from './tensor-spec.ts';
-import { POSITION_EMBEDDING, tensorSpecs } from './tensor-specs.ts';
+import { blockOf, namingOf, vitOf } from './backbone.ts';
+import { modelSpecs } from './model-specs.ts';
+import { tensorNames } from './tensor-names.ts';
+import type { TensorSpec } from './tensor-spec.ts';
+import type { NamingName } from './vit.ts';
+import { POSITION_EMBEDDING } from './vit-tensors.ts';
 
 /** A tensor of the model and the checkpoint that holds it. */
 export interface WeightSource {
   spec: TensorSpec;
-  file: TorchFile;
-  tensor: TorchTensor;
+  file: CheckpointIndex;
+  tensor: IndexedTensor;
 }
 
 export interface MatchedWeights {
-  /** By the model's name of a tensor. */
+  /** By the model's name of a tensor. One that a checkpoint holds in parts is there as its parts. */
   sources: Map<string, WeightSource>;
+  /** Whose names the backbone's checkpoint has. */
+  naming: NamingName;
   /** Keys that no part of the model has, as the original ignores them. Blocks behind the last tap are its own. */
   ignoredKeys: string[];
 }
-
-const SEGMENTOR_PREFIXES = ['backbone.', 'decode_head.', 'auxiliary_head.'];
 
 /**
  * Finds each tensor of a model in its checkpoints, or says what is missing or misshapen.
@@ -32,24 +36,26 @@ const SEGMENTOR_PREFIXES = ['backbone.', 'decode_head.', 'auxiliary_head.'];
  *   a missing key is an error: random weights in its place would give a number that means nothing
  */
 export function matchWeights(
-  files: TorchFile[],
+  files: CheckpointIndex[],
   model: Config['model'],
-  specs: TensorSpec[] = tensorSpecs(model),
+  specs: TensorSpec[] = modelSpecs(model),
 ): MatchedWeights {
-  const found = new Map<string, { file: TorchFile; tensor: TorchTensor }>();
+  const found = new Map<string, { file: CheckpointIndex; tensor: IndexedTensor }>();
+  const names = new Map(files.map((file) => [file, tensorNames(file.tensors.keys(), model)]));
   for (const file of files)
-    for (const tensor of file.tensors.values()) found.set(segmentorKey(tensor.name), { file, tensor });
+    for (const tensor of file.tensors.values()) found.set(names.get(file)!(tensor.name), { file, tensor });
 
-  const names = files.map((file) => file.name).join(' + ');
-  const missing = specs.filter((spec) => !found.has(spec.name));
+  const present = specs.flatMap((spec) => asFound(spec, found));
+  const missing = present.filter((spec) => !found.has(spec.name));
   if (missing.length > 0) {
+    const where = files.map((file) => file.name).join(' + ');
     const first = missing.slice(0, 3).map((spec) => `${spec.name} [${spec.shape.join(', ')}]`);
     const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
-    const why = missing.length === specs.length ? noneFits(files) : whyMissing(files, missing);
-    throw new BadInput(`${names}: missing ${first.join(', ')}${more}. The config's model needs them; ${why}`);
+    const why = missing.length === present.length ? noneFits(files) : whyMissing(files, missing, names);
+    throw new BadInput(`${where}: missing ${first.join(', ')}${more}. The config's model needs them; ${why}`);
   }
   const sources = new Map<string, WeightSource>();
-  for (const spec of specs) {
+  for (const spec of present) {
     const source = { spec, ...found.get(spec.name)! };
     if (!fits(source, model)) {
       throw new BadInput(
@@ -60,13 +66,24 @@ export function matchWeights(
     sources.set(spec.name, source);
   }
   const ignored = [...found].filter(([key]) => !sources.has(key) && !isLaterBlock(key, model));
-  return { sources, ignoredKeys: ignored.map(([, { tensor }]) => tensor.name) };
+  const naming = namingOf(
+    model.backbone,
+    files.flatMap(({ tensors }) => [...tensors.keys()]),
+  ).name;
+  return { sources, naming, ignoredKeys: ignored.map(([, { tensor }]) => tensor.name) };
+}
+
+/** A tensor in the form that the checkpoints hold it in: whole, in parts, or, where a model can do without, not at all. */
+function asFound(spec: TensorSpec, found: { has(name: string): boolean }): TensorSpec[] {
+  if (found.has(spec.name)) return [spec];
+  if (spec.isOptional) return [];
+  return spec.parts?.some(({ name }) => found.has(name)) ? spec.parts : [spec];
 }
 
 /** Keys that a message shows of a checkpoint none of whose names fits. */
 const SHOWN_KEYS = 5;
 
-function noneFits(files: TorchFile[]): string {
+function noneFits(files: CheckpointIndex[]): string {
   const keys = files.flatMap((file) => [...file.tensors.keys()]);
   const form = knownForm(
     keys,
@@ -76,38 +93,40 @@ function noneFits(files: TorchFile[]): string {
   return `there are ${keys.slice(0, SHOWN_KEYS).join(', ')}${more}. ${form ?? 'Is this the right checkpoint?'}`;
 }
 
-function whyMissing(files: TorchFile[], missing: TensorSpec[]): string {
+function whyMissing(
+  files: CheckpointIndex[],
+  missing: TensorSpec[],
+  names: Map<CheckpointIndex, (key: string) => string>,
+): string {
   for (const file of files)
     for (const [key, what] of file.unreadable)
-      if (missing.some(({ name }) => name === segmentorKey(key)))
+      if (missing.some(({ name }) => name === names.get(file)!(key)))
         return `${key} of ${file.name} is ${what}: convert it to a dense float tensor and save it again`;
   return `is this the right checkpoint${files.length === 1 ? ', or is the head in a file of its own' : ''}?`;
 }
 
-function isLaterBlock(key: string, { backbone }: Config['model']): boolean {
-  const block = Number(/^backbone\.blocks\.(\d+)\./.exec(key)?.[1] ?? Number.NaN);
-  return block > Math.max(...backbone.taps) && block < backbone.depth;
-}
-
-/** A plain backbone checkpoint has no `backbone.` before its keys; a whole segmentor's has. */
-function segmentorKey(key: string): string {
-  return SEGMENTOR_PREFIXES.some((prefix) => key.startsWith(prefix)) ? key : `backbone.${key}`;
+function isLaterBlock(name: string, { backbone }: Config['model']): boolean {
+  const block = blockOf(name);
+  return block !== undefined && block > Math.max(...backbone.taps) && block < backbone.depth;
 }
 
 function fits({ spec, tensor }: WeightSource, model: Config['model']): boolean {
   if (equalShapes(spec.shape, tensor.shape)) return true;
-  return spec.name === POSITION_EMBEDDING && equalShapes(pretrainedShape(model), tensor.shape);
+  const pretrained = pretrainedShape(model);
+  return spec.name === POSITION_EMBEDDING && pretrained !== null && equalShapes(pretrained, tensor.shape);
 }
 
 function equalShapes(a: number[], b: number[]): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
 
-function pretrainedShape({ backbone }: Config['model']): number[] {
-  return [1, gridSide(backbone.pretrainSizePx, backbone.patchSizePx) ** 2 + 1, backbone.embedDim];
+/** Of a learned position embedding: at the grid of pre-training. */
+function pretrainedShape({ backbone }: Config['model']): number[] | null {
+  const { position, embedDim } = vitOf(backbone);
+  return position.type === 'learned' ? [1, position.gridSide ** 2 + 1, embedDim] : null;
 }
 
 function positionHint(spec: TensorSpec, model: Config['model']): string {
   if (spec.name !== POSITION_EMBEDDING) return '';
-  return ` (the crop's grid) or [${pretrainedShape(model).join(', ')}] (pre-training's grid, to be resized)`;
+  return ` (the crop's grid) or [${pretrainedShape(model)!.join(', ')}] (pre-training's grid, to be resized)`;
 }

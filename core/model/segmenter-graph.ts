@@ -1,8 +1,10 @@
 import type { Config, Precision } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
+import type { Normalization } from '../image/normalize.ts';
 import { type Dim, GraphBuilder, type Value } from '../onnx/graph.ts';
+import { vitOf } from './backbone.ts';
 import { buildHead, logitsSide } from './head.ts';
-import { internVit } from './intern-vit.ts';
+import { vitFeatures } from './vit-graph.ts';
 import type { WeightLoader } from './weights.ts';
 
 /** Names of the segmenter's input and output. */
@@ -39,7 +41,7 @@ export function segmenterGraph({
   const crops = graph.input(CROPS, 'uint8', [batch, size, size, 3]);
   const image = normalize(graph, crops, config.pipeline);
   const dtype: DType = precision;
-  const taps = internVit({ graph, weights, backbone, batch, dtype }, image);
+  const taps = vitFeatures({ graph, weights, vit: vitOf(backbone), batch, dtype }, image);
   const { logits } = buildHead(graph, weights, config.model, batch, taps);
   const side = logitsSide(config.model);
   graph.output(logits, 'float32', [batch, head.classes, side, side]);
@@ -55,7 +57,7 @@ export function segmenterGraph({
  * A graph that only normalises: for comparing the first step by itself.
  * Input `crops` `[1, H, W, 3]` uint8 RGB; output `input` `[1, 3, H, W]` float32.
  */
-export function normalizeGraph(pipeline: Config['pipeline']): Uint8Array {
+export function normalizeGraph(pipeline: Normalization): Uint8Array {
   const graph = new GraphBuilder('normalize');
   const image = normalize(graph, graph.input(CROPS, 'uint8', [1, 'height', 'width', 3]), pipeline);
   graph.output(graph.transpose(image, [0, 3, 1, 2], 'input'), 'float32', [1, 3, 'height', 'width']);
@@ -63,13 +65,19 @@ export function normalizeGraph(pipeline: Config['pipeline']): Uint8Array {
 }
 
 /**
- * Normalises bytes bit for bit as OpenCV does: mean and std are float32, the difference is rounded to
- * float32, and the product with 1 / std is formed in float64 before it is rounded.
+ * Normalises bytes bit for bit: as OpenCV does, where mean and std are float32, the difference is rounded to float32,
+ * and the product with 1 / std is formed in float64 before it is rounded; or as torch does, by a division in float32.
  *
- * @see mmcv 1.7 `imnormalize`; golden/preprocessing/normalize_lut.npy
+ * @see mmcv 1.7 `imnormalize`; golden/preprocessing/normalize_lut.npy; torchvision `Normalize`
  */
-export function normalize(graph: GraphBuilder, crops: Value, { mean, std }: Config['pipeline']): Value {
+export function normalize(
+  graph: GraphBuilder,
+  crops: Value,
+  { mean, std, normalization }: Normalization,
+): Value {
   const centred = graph.node('Sub', [graph.cast(crops, 'float32'), graph.floats('mean', mean)]);
+  if (normalization === 'torch')
+    return graph.node('Div', [centred, graph.floats('std', std)], {}, 'normalized');
   const inverse = Float64Array.from(std, (s) => 1 / Math.fround(s));
   const scale = graph.constant('inverse_std', 'float64', [3], inverse);
   return graph.cast(graph.node('Mul', [graph.cast(centred, 'float64'), scale]), 'float32', 'normalized');

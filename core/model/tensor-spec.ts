@@ -2,9 +2,8 @@
 export interface TensorSpec {
   name: string;
   shape: number[];
-}
-
-/** Side of the grid of patches of an image side. */
-export function gridSide(sidePx: number, patchPx: number): number {
-  return Math.floor(sidePx / patchPx);
+  /** The same numbers in several tensors, one after the other along the first axis: as some checkpoints hold them. */
+  parts?: TensorSpec[];
+  /** A model works without it. */
+  isOptional?: true;
 }

@@ -3,9 +3,9 @@ import type { TrainConfig } from '../config/train.ts';
 import { differentiate } from '../onnx/differentiate.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { inferShapes } from '../onnx/shapes.ts';
+import { gridSide } from './backbone.ts';
 import { buildHead, headSpecs, levelSides, logitsSide, parameterSpecs, runningSpecs } from './head.ts';
 import { lossTargets, segmentationLoss } from './segmentation-loss.ts';
-import { gridSide } from './tensor-spec.ts';
 
 /** A head of a model, as training sees it. */
 export interface TrainedHead {
@@ -56,7 +56,7 @@ export function trainingGraph(
   const { backbone, head, auxiliaryHead } = model;
   const { batch } = train;
   const graph = new GraphBuilder('training');
-  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const grid = gridSide(backbone);
   const taps = backbone.taps.map((_, i) =>
     graph.input(tapInput(i), 'float32', [batch, backbone.embedDim, grid, grid]),
   );

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
-import { backboneFlops } from '../model/flops.ts';
+import { backboneFlops } from '../model/backbone.ts';
 import { simulateTraining } from '../train/simulate.ts';
 import { ASSUMED, trainingCosts } from '../train/training-costs.ts';
 import type { Rate } from './calibration.ts';

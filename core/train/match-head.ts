@@ -1,4 +1,4 @@
-import type { TorchFile, TorchTensor } from '../checkpoint/torch-file.ts';
+import type { CheckpointIndex, IndexedTensor } from '../checkpoint/checkpoint-index.ts';
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
 import { headSpecs, parameterSpecs } from '../model/head.ts';
@@ -13,24 +13,28 @@ export const MOMENTS = { first: 'exp_avg', second: 'exp_avg_sq' } as const;
  * @param where names the config in messages
  * @throws BadInput naming the tensor, both shapes, and both files
  */
-export function matchHead(file: TorchFile, model: Config['model'], where: string): Map<string, TorchTensor> {
+export function matchHead(
+  file: CheckpointIndex,
+  model: Config['model'],
+  where: string,
+): Map<string, IndexedTensor> {
   return match(file, headSpecs(model), where);
 }
 
 /** As `matchHead`, for the moments of all that is trained: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq`. */
 export function matchMoments(
-  file: TorchFile,
+  file: CheckpointIndex,
   model: Config['model'],
   where: string,
-): Map<string, TorchTensor> {
+): Map<string, IndexedTensor> {
   const specs = parameterSpecs(model).flatMap(({ name, shape }) =>
     Object.values(MOMENTS).map((moment) => ({ name: `${name}.${moment}`, shape })),
   );
   return match(file, specs, where);
 }
 
-function match(file: TorchFile, specs: TensorSpec[], where: string): Map<string, TorchTensor> {
-  const found = new Map<string, TorchTensor>();
+function match(file: CheckpointIndex, specs: TensorSpec[], where: string): Map<string, IndexedTensor> {
+  const found = new Map<string, IndexedTensor>();
   for (const { name, shape } of specs) {
     const tensor = file.tensors.get(name);
     if (!tensor)

@@ -1,4 +1,5 @@
 import type { TrainConfig } from '../config/train.ts';
+import { layerOf } from '../model/backbone.ts';
 import { isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 
@@ -14,6 +15,9 @@ export interface ParameterGroup {
 /**
  * The group of each parameter: vectors and biases don't decay, and each block's learning rate is a share of that of
  * the block above it. Running statistics are in no group.
+ *
+ * The position embedding and the class token decay, though the original means to spare them: it looks for names
+ * without `backbone.`, and finds none.
  *
  * @param depth blocks of the backbone
  * @param specs names as in a whole segmentor's checkpoint, and shapes
@@ -38,14 +42,4 @@ export function parameterGroups(
       return [spec.name, group];
     }),
   );
-}
-
-/**
- * The position embedding and the class token decay, though the original means to spare them: it looks for names
- * without `backbone.`, and finds none.
- */
-function layerOf(name: string): number | undefined {
-  if (/^backbone\.(cls_token|pos_embed|patch_embed\.)/.test(name)) return 0;
-  const block = /^backbone\.blocks\.(\d+)\./.exec(name)?.[1];
-  return block === undefined ? undefined : Number(block) + 1;
 }

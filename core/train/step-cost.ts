@@ -2,8 +2,8 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { elementCount } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
+import { gridSide } from '../model/backbone.ts';
 import { buildHead, headSpecs, parameterSpecs } from '../model/head.ts';
-import { gridSide } from '../model/tensor-spec.ts';
 import { lossOutput, trainedHeads, trainingGraph } from '../model/training-graph.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../onnx/onnx_pb.ts';
@@ -29,8 +29,8 @@ export function stepCost(config: Pick<Config, 'model' | 'run'> & { train: TrainC
 
 /** Convolutions and matrix products alone: the rest is below a per cent of them. */
 function headFlops(model: Config['model']): number {
-  const { embedDim, imageSizePx, patchSizePx, taps: blocks } = model.backbone;
-  const grid = gridSide(imageSizePx, patchSizePx);
+  const { embedDim, taps: blocks } = model.backbone;
+  const grid = gridSide(model.backbone);
   const graph = new GraphBuilder('head');
   const taps = blocks.map((_, i) => graph.input(`tap_${i}`, 'float32', [1, embedDim, grid, grid]));
   for (const { name, shape } of headSpecs(model)) graph.input(name, 'float32', shape);

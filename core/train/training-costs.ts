@@ -1,9 +1,8 @@
 import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { networkSize } from '../image/test-size.ts';
-import { backboneFlops } from '../model/flops.ts';
+import { backboneFlops, gridSide } from '../model/backbone.ts';
 import { slideWindows, windowCount } from '../model/slide-windows.ts';
-import { gridSide } from '../model/tensor-spec.ts';
 import { FEATURE_BYTES } from './feature-codec.ts';
 import type { TrainingCosts } from './simulate.ts';
 import { stepCost } from './step-cost.ts';
@@ -55,7 +54,7 @@ export function trainingCosts(config: Config & { train: TrainConfig }, assumed: 
   const { backbone } = model;
   const step = stepCost(config);
   const copy = (bytes: number) => bytes / (assumed.copyGbPerS * 1e9);
-  const grid = gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  const grid = gridSide(backbone);
   const elements = backbone.taps.length * backbone.embedDim * grid ** 2;
   const labels = backbone.imageSizePx ** 2;
   const cropBytes = elements * FEATURE_BYTES[train.features] + labels;

@@ -106,7 +106,7 @@ def main(arguments):
         "TSX_TSCONFIG_PATH": os.path.join(ROOT, "tsconfig.json"),
         "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED": "true",
     }
-    command = [node, "--import", "tsx", "cli/bench/gpu/main.ts", "bench-gpu", *arguments]
+    command = [node, "--import", "tsx", "test/bench/gpu/main.ts", "bench-gpu", *arguments]
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execve(node, command, environment)

@@ -5,12 +5,12 @@ import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
 import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
 import { HeadTrainer } from '../../activities/train/head-trainer.ts';
-import { backboneState, headState, writeState } from '../../cli/smoke/random-checkpoint.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { makeViews } from '../../core/image/views.ts';
-import { gridSide } from '../../core/model/tensor-spec.ts';
+import { gridSide } from '../../core/model/backbone.ts';
 import { initialHead } from '../../core/train/initial-head.ts';
+import { backboneState, headState, writeState } from '../../test/smoke/random-checkpoint.ts';
 
 /* The product's own threads at work on random weights, so that each graph is opened, and run twice, as a worker does. */
 
@@ -60,8 +60,8 @@ export async function extractFeatures(
 /** Trains a head for two steps. @returns the last one's number */
 export async function trainHead(config: TrainableConfig): Promise<number> {
   const { batch } = config.train;
-  const { taps, embedDim, imageSizePx, patchSizePx } = config.model.backbone;
-  const grid = gridSide(imageSizePx, patchSizePx);
+  const { taps, embedDim, imageSizePx } = config.model.backbone;
+  const grid = gridSide(config.model.backbone);
   await using trainer = await HeadTrainer.open({ config, state: initialHead(config, 1), threads: 1 });
   for (let step = 1; step <= 2; step++) {
     const features = taps.map(() => new Float32Array(batch * embedDim * grid ** 2));

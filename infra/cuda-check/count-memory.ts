@@ -5,13 +5,13 @@ import { openSession, runSession, tensor } from '../../activities/onnx/session.t
 import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { gridSide } from '../../core/model/backbone.ts';
 import { featuresGraph, IMAGES } from '../../core/model/features-graph.ts';
 import { evaluatedModel, headSpecs } from '../../core/model/head.ts';
+import { modelSpecs } from '../../core/model/model-specs.ts';
 import { CROPS, segmenterGraph } from '../../core/model/segmenter-graph.ts';
-import { gridSide } from '../../core/model/tensor-spec.ts';
-import { tensorSpecs } from '../../core/model/tensor-specs.ts';
 import { keptInput, LABELS, tapInput, trainedHeads, trainingGraph } from '../../core/model/training-graph.ts';
-import type { WeightLoader } from '../../core/model/weights.ts';
+import { type TensorLoader, type WeightLoader, weightLoader } from '../../core/model/weights.ts';
 import { deviceMemory } from './trace.ts';
 
 /** Bytes that ONNX Runtime's arena has taken on the device: once a model is open, and at the most in its runs. */
@@ -47,8 +47,8 @@ export function countFeatures(config: TrainableConfig, memoryPattern?: boolean):
 export function countTraining(config: TrainableConfig, memoryPattern?: boolean): Promise<CountedMemory> {
   const { model, train } = config;
   const { batch } = train;
-  const { taps, embedDim, imageSizePx, patchSizePx } = model.backbone;
-  const grid = gridSide(imageSizePx, patchSizePx);
+  const { taps, embedDim, imageSizePx } = model.backbone;
+  const grid = gridSide(model.backbone);
   const feeds = {
     [LABELS]: tensor(new Uint8Array(batch * imageSizePx ** 2), [batch, imageSizePx, imageSizePx]),
     ...Object.fromEntries(taps.map((_, tap) => [tapInput(tap), zeros([batch, embedDim, grid, grid])])),
@@ -73,14 +73,18 @@ async function withWeights(
   build: (weights: WeightLoader) => Counted & { graph: Uint8Array },
 ): Promise<CountedMemory> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-weights-'));
-  const shapes = new Map(tensorSpecs(model).map(({ name, shape }) => [name, shape]));
+  const shapes = new Map(modelSpecs(model).map(({ name, shape }) => [name, shape]));
   let end = 0;
-  const weights: WeightLoader = (graph, name, dtype, shape = shapes.get(name)!) => {
+  const load: TensorLoader = (graph, name, dtype, shape = shapes.get(name)!) => {
     const length = elementCount(shape) * ITEM_BYTES[dtype];
     const value = graph.external(name, dtype, shape, { location: 'weights', offset: end, length });
     end += Math.ceil(length / 64) * 64;
     return value;
   };
+  const weights = weightLoader(load, {
+    has: (name) => shapes.has(name),
+    floats: (name) => new Float32Array(elementCount(shapes.get(name)!)).fill(1),
+  });
   try {
     const { graph, ...counted } = build(weights);
     writeFileSync(path.join(folder, 'weights'), '');

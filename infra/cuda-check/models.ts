@@ -1,16 +1,10 @@
 import { listConfigs, loadConfig } from '../../activities/plan/load-config.ts';
 import type { Config, Precision } from '../../core/config/config.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
+import { headType } from '../../core/model/head.ts';
 
-/** The 6B's blocks at a fraction of their width: heads of 128 channels and 1,297 tokens are as they are. */
-const NARROWED = [
-  ...['model.backbone.embedDim=256', 'model.backbone.heads=2', 'model.backbone.depth=4'],
-  ...['run.batch=2', 'train.batch=2'],
-];
-const HEADS = {
-  linear: ['model.backbone.taps=[3]', 'model.head.channels=256'],
-  upernet: ['model.backbone.taps=[0,1,2,3]', 'model.head.channels=32'],
-};
+/** A block's width, of which so much is left that a CPU has room for it: heads and tokens are as they are. */
+const NARROW = { embedDim: 256, depth: 4, hidden: 512 };
 
 /** Every config of configs/, small enough for a CPU's memory, on CUDA; those that come out alike once. */
 export async function cudaConfigs(precision: Precision): Promise<[string, Config][]> {
@@ -21,6 +15,7 @@ export async function cudaConfigs(precision: Precision): Promise<[string, Config
     const kind = JSON.stringify([
       model,
       pipeline.mean,
+      pipeline.normalization,
       train && [train.batch, train.dropout > 0, train.features],
     ]);
     if (!found.has(kind)) found.set(kind, [name.split('/').at(-1)!, config]);
@@ -32,11 +27,25 @@ async function overridesFor(name: string, precision: Precision): Promise<string[
   return ['run.device=cuda', `run.precision=${precision}`, ...(await narrowedTo(name))];
 }
 
-/** Overrides that leave of a 6B's config what a CPU's memory has room for. */
+/** Overrides that leave of a big model's config what a CPU's memory has room for. */
 export async function narrowedTo(name: string): Promise<string[]> {
   const { model, train } = await loadConfig(name);
-  if (model.backbone.embedDim <= 256) return [];
-  const auxiliary = model.auxiliaryHead ? ['model.auxiliaryHead.channels=32'] : [];
-  const narrowed = train ? NARROWED : NARROWED.filter((override) => !override.startsWith('train.'));
-  return [...narrowed, ...HEADS[model.head.type], ...auxiliary];
+  const { backbone, head, auxiliaryHead } = model;
+  const { embedDim, depth, hidden } = NARROW;
+  if (backbone.embedDim <= embedDim) return [];
+  const taps = backbone.taps.map((_, i) => depth - backbone.taps.length + i);
+  const channels = headType(head).isAsWideAsTaps ? embedDim * taps.length : 32;
+  const overrides = {
+    'model.backbone.embedDim': embedDim,
+    // As many channels a head as the model has: attention's kernels depend on them.
+    'model.backbone.heads': embedDim / (backbone.embedDim / backbone.heads),
+    'model.backbone.depth': depth,
+    ...('hiddenChannels' in backbone ? { 'model.backbone.hiddenChannels': hidden } : {}),
+    'model.backbone.taps': JSON.stringify(taps),
+    'model.head.channels': channels,
+    'run.batch': 2,
+    ...(train ? { 'train.batch': 2 } : {}),
+    ...(auxiliaryHead ? { 'model.auxiliaryHead.channels': 32 } : {}),
+  };
+  return Object.entries(overrides).map(([key, value]) => `${key}=${value}`);
 }

@@ -150,15 +150,9 @@ function exitCodesPage(): string {
 }
 
 function failuresPage(): string {
-  const retries = {
-    never: 'not tried again',
-    backoff: 'tried again with growing pauses',
-    'halve-batch': 'tried again with half the batch',
-  };
   const rows = FAILURE_CLASSES.map((name) => {
-    const { retry, maxAttempts, means } = REACTIONS[name];
-    const often = retry === 'never' || !Number.isFinite(maxAttempts) ? '' : `, ${maxAttempts} times in all`;
-    return [`\`${name}\``, means, `${retries[retry]}${often}`, REMEDIES[name].replaceAll('<id>', 'ID')];
+    const { means, reaction } = REACTIONS[name];
+    return [`\`${name}\``, means, reaction.does, REMEDIES[name].replaceAll('<id>', 'ID')];
   });
   const intro =
     'The class of a failure says how a run reacts. `tessera why ID` prints class, sentence, cause and remedy.';

@@ -1,6 +1,7 @@
 // The entry of every npm script: makes a fresh clone ready, then runs the command in this same process.
 //   node infra/local/bootstrap.mjs                 only makes ready
 //   node infra/local/bootstrap.mjs tessera [ARGS]  the command line tool
+//   node infra/local/bootstrap.mjs dev COMMAND     what compares and measures: test/dev.ts
 //   node infra/local/bootstrap.mjs vitest [ARGS]   the tests
 //   node infra/local/bootstrap.mjs cuda [ARGS]     the tests on CUDA without a GPU; --memory: its table
 const [major, minor] = process.versions.node.split('.').map(Number);

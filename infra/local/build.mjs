@@ -1,14 +1,17 @@
 // Compiles the TypeScript of a clone, file by file, so that no process loads a compiler at its start.
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { cp, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { withLock } from './lock.mjs';
 
-/** What programs load at run time: code, and the recipes. */
-const ROOMS = ['activities', 'cli', 'configs', 'core', 'infra', 'workers', 'workflows'];
-/** Of infra/, that much is shipped. */
-export const SHIPPED = ROOMS.map((room) => (room === 'infra' ? 'infra/local' : room));
+/** What is shipped: code, and the recipes. */
+export const SHIPPED = ['activities', 'cli', 'configs', 'core', 'infra/local', 'workers', 'workflows'];
+/** What a clone's programs load at run time: of test/, what measures and compares. */
+const ROOMS = [
+  ...SHIPPED.filter((room) => room !== 'infra/local'),
+  ...['infra', 'test/bench', 'test/dev.ts', 'test/golden/check', 'test/smoke'],
+];
 /** Files that are taken as they are, beside compiled code: what programs read, run or compile. */
 const ASSETS = /\.(mjs|css|json|yaml|py|sh|c|h|go|mod|sum|txt)$/;
 /** Builds of earlier states of the code: a process may still load from them. */
@@ -65,9 +68,7 @@ export async function buildTo(root, folder, files) {
   });
   for (const file of files.filter((name) => ASSETS.test(name))) {
     await mkdir(dirname(join(draft, file)), { recursive: true });
-    const text = isLoader(root, file);
-    if (text) await writeFile(join(draft, file), text);
-    else await cp(join(root, file), join(draft, file));
+    await cp(join(root, file), join(draft, file));
   }
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
@@ -79,15 +80,6 @@ function keepImport({ path, kind }) {
   return { path: path.startsWith('.') ? path.replace(/\.tsx?$/, '.js') : path, external: true };
 }
 
-/** A thread's loader teaches it TypeScript; of compiled code it has nothing to teach. */
-function isLoader(root, file) {
-  if (!file.endsWith('.mjs')) return undefined;
-  const text = readFileSync(join(root, file), 'utf8');
-  return text.includes("'tsx/esm/api'")
-    ? `${/await import\(.*/.exec(text)[0].replace('.ts', '.js')}\n`
-    : undefined;
-}
-
 /**
  * What is compiled and copied, as paths from the root.
  *
@@ -96,13 +88,17 @@ function isLoader(root, file) {
 export function sources(root, rooms = ROOMS) {
   return rooms
     .filter((room) => existsSync(join(root, room)))
-    .flatMap((room) =>
-      readdirSync(join(root, room), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && !entry.name.endsWith('.d.mts'))
-        .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
-        .filter((file) => /\.tsx?$/.test(file) || ASSETS.test(file)),
-    )
+    .flatMap((room) => filesIn(root, room))
+    .filter((file) => !/\.(d\.mts|test\.ts)$/.test(file) && (/\.tsx?$/.test(file) || ASSETS.test(file)))
     .sort();
+}
+
+/** A folder's files, or the one file that it is. */
+function filesIn(root, room) {
+  if (statSync(join(root, room)).isFile()) return [room];
+  return readdirSync(join(root, room), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)));
 }
 
 /** A name for the state of the code: sizes and times of its files. */

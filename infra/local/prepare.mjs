@@ -11,16 +11,18 @@ import { SetupError } from './steps.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
-const NEED_SERVERS = [['demo'], ['stack'], ['dev', 'bench']];
+/** Commands that are given the servers; the others start without, or ask for them. */
+const NEED_SERVERS = { tessera: ['demo', 'stack'], dev: ['bench'] };
 
 /**
  * Makes ready what a command needs, and runs it.
  *
- * @param {string[]} argv `tessera [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, `dist`, or nothing
+ * @param {string[]} argv `tessera [ARGS]`, `dev COMMAND [ARGS]`, `vitest [ARGS]`, `k8s [ARGS]`, `k8s-bench [ARGS]`, `cuda [ARGS]`, `dist`, or nothing
  */
 export async function bootstrap([program, ...args]) {
   const run = {
-    tessera: runTessera,
+    tessera: (words) => runProgram('cli/main.js', words),
+    dev: (words) => runProgram('test/dev.js', words),
     vitest: runVitest,
     k8s: runK8s,
     'k8s-bench': benchK8s,
@@ -39,7 +41,7 @@ export async function bootstrap([program, ...args]) {
       const { ensureBuild } = await import('./build.mjs');
       process.env.TESSERA_BUILD = await ensureBuild(ROOT, signal);
     }
-    if (program === 'dist' || (program === 'tessera' && !needsServers(args))) return;
+    if (program === 'dist' || NEED_SERVERS[program]?.includes(args[0]) === false) return;
     if (program === 'cuda') {
       const { prepareCuda } = await import('../cuda-check/provider.mjs');
       ready = await prepareCuda(ROOT, signal);
@@ -71,10 +73,6 @@ function compiled() {
   return process.env.TESSERA_BUILD ?? join(ROOT, 'dist');
 }
 
-function needsServers(args) {
-  return NEED_SERVERS.some((command) => command.every((word, at) => args[at] === word));
-}
-
 /** Runs `work`; a signal stops what it started, and then ends us as that signal does. */
 async function untilReady(work) {
   const controller = new AbortController();
@@ -99,8 +97,8 @@ process.env.ORT_DISABLE_TELEMETRY = '1';
 
 // In this process rather than in a child: nothing to forward, nothing that could be left behind.
 
-async function runTessera(args) {
-  const main = join(compiled(), 'cli/main.js');
+async function runProgram(file, args) {
+  const main = join(compiled(), file);
   process.argv = [process.argv[0], main, ...args];
   await import(pathToFileURL(main).href);
 }
@@ -138,7 +136,7 @@ async function runK8s(args, cluster) {
 
 /** Its pods go to pretended nodes only, which ask for no machine of theirs. */
 async function benchK8s(args, cluster) {
-  const command = [process.execPath, join(compiled(), 'cli/main.js'), 'dev', 'bench-scale', ...args];
+  const command = [process.execPath, join(compiled(), 'test/dev.js'), 'bench-scale', ...args];
   const { runInCluster } = await import('./kubernetes/cluster.mjs');
   process.exitCode = await runInCluster(cluster, command, ROOT);
 }

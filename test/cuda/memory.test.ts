@@ -19,6 +19,9 @@ async function cudaConfig(name: string, ...overrides: string[]): Promise<Trainab
 test.for([
   [LINEAR, 8],
   [UPERNET, 8],
+  ['dinov2_vitg14_ade20k_ms', 16],
+  ['dinov3_vit7b16_ade20k_linear', 8],
+  ['dinov3_vits16_ade20k_linear', 64],
 ] as const)('%s, whole, in batches of %i takes what a plan expects of it', async ([name, batch]) => {
   const config = await cudaConfig(name, `run.batch=${batch}`);
   const { peak } = await countSegmenter(config);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { queryProgress } from '../../core/config/run-messages.ts';
 import { readImageMatrices } from '../../core/image-matrices-objects.ts';
 import { total } from '../../core/metric/confusion-matrix.ts';
 import { sumOfImages } from '../../core/metric/image-matrices.ts';
@@ -66,7 +67,7 @@ describe('EvalMIoU on real servers with local workers', () => {
     expect(midway.etaSeconds).toBeGreaterThan(0);
     expect(Object.values(midway.workers).filter(({ state }) => state === 'running')).toHaveLength(2);
     await handle.result();
-    const end = await handle.query('progress');
+    const end = await queryProgress(handle, 'EvalMIoU');
     expect(end).toMatchObject({ phase: 'done', imagesDone: IMAGES, etaSeconds: 0 });
   });
 

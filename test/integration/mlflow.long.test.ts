@@ -7,7 +7,7 @@ import getPort from 'get-port';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { reportRun } from '../../activities/mlflow/report-run.ts';
 import type { TrackedRun } from '../../core/config/report.ts';
-import type { TrainProgress } from '../../core/config/train-run.ts';
+import { queryProgress } from '../../core/config/run-messages.ts';
 import { eventFileUri } from '../../core/tensorboard/event-files.ts';
 import { readLog } from '../../core/train/train-log.ts';
 import { readEvents } from '../read-events.ts';
@@ -111,7 +111,7 @@ it('a training that is cancelled and resumed is one run, with each step and eval
   const input = trainings.input({ overrides, labels: { team: 'vision' } });
   const first = await trainings.start('resumed', input);
   for (let step = 0; step < 15; await sleep(100))
-    ({ step } = await first.query<TrainProgress>('progress').catch(() => ({ step: 0 })));
+    ({ step } = await queryProgress(first, 'TrainHead').catch(() => ({ step: 0 })));
   await first.cancel();
   await expect(first.result()).rejects.toThrow();
   const [cancelled, ...others] = await runsOf('train');

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { CancelledFailure, type WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TableInput, TableProgress, TableResult } from '../../core/config/table.ts';
+import { queryProgress } from '../../core/config/run-messages.ts';
+import type { TableInput, TableResult } from '../../core/config/table.ts';
 import { readTable } from '../../core/read-table.ts';
 import { readTrainResults } from '../../core/read-train-results.ts';
 import { ROOT } from './tessera.ts';
@@ -62,7 +63,7 @@ describe('ReproduceTable on real servers with local workers', () => {
     expect(rows[2]!.outcome).toMatchObject({ kind: 'failed', class: 'BadInput' });
     expect(JSON.stringify(rows[2]!.outcome)).toContain('none.pth');
 
-    const progress = await handle.query<TableProgress>('progress');
+    const progress = await queryProgress(handle, 'ReproduceTable');
     expect(progress.phase).toBe('done');
     expect(progress.rows.map(({ state }) => state)).toEqual(['done', 'done', 'failed']);
     expect(tessera.pids('workers/gpu')).toEqual([]);

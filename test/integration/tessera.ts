@@ -11,6 +11,7 @@ import { openSession, type Session } from '../../cli/session.ts';
 import { SILENT } from '../../cli/terminal.ts';
 import type { Progress } from '../../core/config/eval.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
+import { queryProgress } from '../../core/config/run-messages.ts';
 import { makeData, ROOT, type Runs, runsOf } from './runs.ts';
 
 export { ROOT };
@@ -55,7 +56,7 @@ export async function until(
   isReached: (progress: Progress) => boolean,
 ): Promise<Progress> {
   for (let i = 0; i < 600; i++) {
-    const progress = await handle.query<Progress>('progress').catch(() => null);
+    const progress = await queryProgress(handle, 'EvalMIoU').catch(() => null);
     if (progress && isReached(progress)) return progress;
     await sleep(50);
   }

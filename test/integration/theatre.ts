@@ -5,6 +5,7 @@ import { asActivity } from '../../activities/as-activity.ts';
 import type { ControlActivities } from '../../activities/control.ts';
 import type { GpuActivities } from '../../activities/gpu.ts';
 import type { TrainOutcome } from '../../activities/publish/publish-training.ts';
+import { queryProgress, type Signals, sendSignal } from '../../core/config/run-messages.ts';
 import type { SavedCheckpoint, TrainProgress, TrainRun } from '../../core/config/train-run.ts';
 import { startStack } from '../../infra/local/stack.ts';
 import { workflowBundle } from '../../workers/workflow-bundle.ts';
@@ -66,8 +67,8 @@ async function play(
 ): Promise<Played> {
   let outcome: TrainOutcome | undefined;
   const told: string[] = [];
-  const signal = (name: string, news: object) =>
-    Context.current().client.workflow.getHandle(workflowId).signal(name, news);
+  const signal = <Name extends keyof Signals>(name: Name, content: Signals[Name]) =>
+    sendSignal(Context.current().client.workflow.getHandle(workflowId), name, content);
   const activities: Partial<ControlActivities> = {
     planTrain: async () => ({ kind: 'run', run, checkpoint: null, evaluations: [] }),
     planEval: async () => ({ kind: 'finished', result: EVALUATION }),
@@ -120,7 +121,7 @@ async function play(
       (error: WorkflowFailedError) => error.cause as Error & { type?: string },
     );
     const { historyLength, historySize } = await handle.describe();
-    const progress = await handle.query<TrainProgress>('progress');
+    const progress = await queryProgress(handle, 'TrainHead');
     return { end, historyLength, historySize, outcome, told, progress };
   } finally {
     for (const worker of workers) worker.shutdown();

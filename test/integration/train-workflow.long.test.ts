@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { asActivity } from '../../activities/as-activity.ts';
 import { TypedFailure } from '../../core/config/failures.ts';
-import type { TrainProgress, TrainRun } from '../../core/config/train-run.ts';
+import { queryProgress, sendSignal } from '../../core/config/run-messages.ts';
+import type { TrainRun } from '../../core/config/train-run.ts';
 import { historyEvents } from '../../core/train/segments.ts';
 import { trainable, trainRun } from '../activities/train/training-run.ts';
 import { openTheatre, saved, type Theatre } from './theatre.ts';
@@ -42,7 +43,7 @@ it('a training that is lost over and over goes on as long as each attempt gets f
       async trainSegment({ until }) {
         attempts++;
         const handle = Context.current().client.workflow.getHandle('further');
-        await handle.signal('checkpointSaved', saved(attempts));
+        await sendSignal(handle, 'checkpointSaved', saved(attempts));
         if (attempts <= 8) return lost();
         return { checkpoint: saved(until), worker: 'w0', steps: 12, seconds: 1, dataSeconds: 0 };
       },
@@ -104,9 +105,9 @@ it('workers that do not reach a trainer give it up soon, try once at the next se
         const handle = Context.current().client.workflow.getHandle('out-of-reach');
         return asActivity(async () => {
           const address = '10.0.0.1:7300';
-          await handle.signal('trainerReady', { attempt, worker: 'w0', address, token: 'x' });
+          await sendSignal(handle, 'trainerReady', { attempt, worker: 'w0', address, token: 'x' });
           const isGivenUp = async () =>
-            tries[attempt - 1]! > 0 && (await handle.query<TrainProgress>('progress')).failures.length > 0;
+            tries[attempt - 1]! > 0 && (await queryProgress(handle, 'TrainHead')).failures.length > 0;
           while (!(await isGivenUp())) await sleep(200);
           // One more try would come after a second.
           if (attempt === 2) await sleep(1_500);

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
+import { queryProgress } from '../../core/config/run-messages.ts';
 import type { StageDatasetInput } from '../../core/config/stage.ts';
 import type { TrainInput, TrainProgress, TrainResult } from '../../core/config/train-run.ts';
 import type { Store } from '../../core/store.ts';
@@ -99,7 +100,7 @@ export async function untilTraining(
   isReached: (progress: TrainProgress) => boolean,
 ): Promise<TrainProgress> {
   for (let i = 0; i < 1_200; i++) {
-    const progress = await handle.query<TrainProgress>('progress').catch(() => null);
+    const progress = await queryProgress(handle, 'TrainHead').catch(() => null);
     if (progress && isReached(progress)) return progress;
     await sleep(50);
   }

@@ -1,6 +1,7 @@
 import type { V1Container, V1EnvVar, V1Job, V1PodTemplate } from '@kubernetes/client-node';
 import { BadInput } from '../../../core/config/failures.ts';
-import { EXIT_MISCONFIGURED, type FleetSpec } from '../../../core/config/fleet.ts';
+import type { FleetSpec } from '../../../core/config/fleet.ts';
+import { EXIT_MISCONFIGURED } from '../../../core/config/worker-exit.ts';
 
 /** Name of the PodTemplate that GitOps applies, and of the container in it that runs the worker. */
 export const POD_TEMPLATE = 'tessera-worker';

@@ -1,5 +1,6 @@
 import type { V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
-import { type Cause, EXIT_MISCONFIGURED, type WorkerState } from '../../../core/config/fleet.ts';
+import type { Cause, WorkerState } from '../../../core/config/fleet.ts';
+import { exitCause } from '../../../core/config/worker-exit.ts';
 import { CONTAINER } from './job.ts';
 
 /**
@@ -48,7 +49,7 @@ export function causeOfDeath(pod: V1Pod): Cause {
   if (metadata?.deletionTimestamp) return { kind: 'deleted', message: 'the pod was deleted' };
   if (!terminated)
     return { kind: 'crashed', message: status?.message || 'the pod failed without a container' };
-  return exitCause(terminated.exitCode, terminated.message);
+  return exitCause({ code: terminated.exitCode, words: terminated.message });
 }
 
 /** Of a pod's condition DisruptionTarget. */
@@ -74,15 +75,6 @@ const STATUS_REASONS: Record<string, Cause['kind']> = {
   UnexpectedAdmissionError: 'evicted',
   NodeAffinity: 'evicted',
 };
-
-function exitCause(code: number, message: string | undefined): Cause {
-  const words = message ? `: ${message}` : '';
-  if (code === 0) return { kind: 'finished', message: 'exit code 0' };
-  if (code === EXIT_MISCONFIGURED) return { kind: 'misconfigured', message: `exit code ${code}${words}` };
-  if (code === 143) return { kind: 'stopped', message: `SIGTERM (exit code 143)${words}` };
-  if (code === 137) return { kind: 'crashed', message: `killed by SIGKILL (exit code 137)${words}` };
-  return { kind: 'crashed', message: `exit code ${code}${words}` };
-}
 
 function memoryMessage(pod: V1Pod): string {
   const limit = pod.spec?.containers.find(({ name }) => name === CONTAINER)?.resources?.limits?.memory;

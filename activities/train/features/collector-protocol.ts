@@ -1,19 +1,17 @@
-import type { ThreadFailure } from '../../onnx/thread-failure.ts';
+import type { CollectorSettings } from './feature-collector.ts';
 import type { FeatureBatch, Group } from './feature-window.ts';
 import type { ComputedCrop } from './group-work.ts';
 
-/** To the thread. Crops are moved, not copied; groups are answered in the order of their asking. */
-export type ToCollector =
-  | { type: 'next' }
-  | { type: 'computed'; crops: ComputedCrop[] }
-  /** The group that was asked for could not be computed. */
-  | ThreadFailure
-  | { type: 'close' };
-
-/** From the thread. A batch is moved, and answers a `next`. */
-export type FromCollector =
-  | { type: 'ready'; address: string | null }
-  | { type: 'workers'; workers: number }
-  | { type: 'compute'; group: Group }
-  | { type: 'batch'; batch: FeatureBatch }
-  | ThreadFailure;
+export interface CollectorExchange {
+  data: CollectorSettings;
+  /** Where workers bring features to. */
+  ready: string | null;
+  /** The next batch. */
+  ask: null;
+  answer: FeatureBatch;
+  /** Workers that are there now. */
+  news: number;
+  /** A group for the trainer's own backbone. */
+  need: Group;
+  supply: ComputedCrop[];
+}

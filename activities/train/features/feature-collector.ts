@@ -65,6 +65,11 @@ export class FeatureCollector implements AsyncDisposable {
     return this.#server?.address ?? null;
   }
 
+  /** Workers that are there now. */
+  get workers(): number {
+    return this.#workers;
+  }
+
   /** The next step's batch; one call at a time. @throws what has ended the collecting, whoever found it */
   next(): Promise<FeatureBatch> {
     return new Promise((resolve, reject) => {

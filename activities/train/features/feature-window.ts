@@ -1,4 +1,4 @@
-import { gridSide } from '../../../core/model/tensor-spec.ts';
+import { gridSide } from '../../../core/model/backbone.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
 /** What one optimizer step learns from. Each array owns its buffer. */
@@ -124,8 +124,8 @@ export function slotsOf({ group }: Group, { run, train }: FeaturesConfig): numbe
 
 /** Elements of one crop's feature of one tap, and of its labels. */
 export function cropSizes({ model }: Pick<FeaturesConfig, 'model'>): { feature: number; labels: number } {
-  const { embedDim, imageSizePx, patchSizePx } = model.backbone;
-  return { feature: embedDim * gridSide(imageSizePx, patchSizePx) ** 2, labels: imageSizePx ** 2 };
+  const { embedDim, imageSizePx } = model.backbone;
+  return { feature: embedDim * gridSide(model.backbone) ** 2, labels: imageSizePx ** 2 };
 }
 
 function batchBytes(config: FeaturesConfig): number {

@@ -1,6 +1,6 @@
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
+import { backboneSpecs } from '../../../core/model/backbone.ts';
 import { featuresGraph } from '../../../core/model/features-graph.ts';
-import { backboneSpecs } from '../../../core/model/tensor-specs.ts';
 import { type CheckpointOnDisk, type PreparedModel, writeModel } from '../../onnx/write-model.ts';
 
 /** What of a config the features depend on. */

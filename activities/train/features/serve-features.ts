@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { type ClientDuplexStream, credentials, Metadata, type StatusObject, status } from '@grpc/grpc-js';
-import { BadInput, REACTIONS, TypedFailure } from '../../../core/config/failures.ts';
+import { BadInput, mayPass, TypedFailure } from '../../../core/config/failures.ts';
 import { encodeFeatures } from '../../../core/train/feature-codec.ts';
 import type { Extractor } from './extractor.ts';
 import { type Computed, ComputedSchema, type Group } from './feature-feed_pb.ts';
@@ -123,7 +123,7 @@ function cropSender(call: Call, { config, signal }: ServeOptions): (crop: Comput
 
 /** The trainer hears of what would befall any worker; otherwise its groups go to the others. */
 function withdraw(call: Call, failure: Error, ended: Promise<unknown>): void {
-  if (!(failure instanceof TypedFailure) || REACTIONS[failure.failureClass].retry === 'backoff') {
+  if (!(failure instanceof TypedFailure) || mayPass(failure.failureClass)) {
     call.cancel();
     return;
   }

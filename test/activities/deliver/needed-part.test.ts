@@ -121,10 +121,30 @@ test('weights are fetched by the manifest beside them: in part, or whole if it i
     const objects = new Map([[URI, bytes]]);
     objects.set(`${URI}.manifest.json`, Buffer.from(JSON.stringify(described)));
     const object = { uri: URI, sha256: digest, sizeBytes };
-    const file = await fetchWeights(memoryStore(objects), temporaryFolder(), object, model);
+    const { file } = await fetchWeights(memoryStore(objects), temporaryFolder(), object, model);
     return basename(file);
   };
   expect(await fetched(manifest)).toMatch(new RegExp(`^${digest}\\.[0-9a-f]{16}$`));
   const other = { ...manifest, file: { ...manifest.file, sha256: sha256(Buffer.from('other')) } };
   expect(await fetched(other)).toBe(digest);
+});
+
+test('a worker has the index of the manifest that the plan has read, and of no other', async () => {
+  const { bytes, manifest } = await staged();
+  const described = Buffer.from(JSON.stringify({ ...manifest, topLevelKeys: ['module'] }));
+  const store = memoryStore(
+    new Map([
+      [URI, bytes],
+      [`${URI}.manifest.json`, described],
+    ]),
+  );
+  const fetched = (manifestSha256: string) => {
+    const object = { uri: URI, sha256: manifest.file.sha256, sizeBytes: bytes.length, manifestSha256 };
+    return fetchWeights(store, temporaryFolder(), object, model);
+  };
+  const planned = await fetched(sha256(described));
+  expect([...planned.index!.tensors.keys()]).toEqual(manifest.tensors.map(({ name }) => name));
+  const other = await fetched(sha256(Buffer.from('written since')));
+  expect(other.index).toBeNull();
+  expect(basename(other.file)).toBe(manifest.file.sha256);
 });

@@ -1,59 +1,32 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import type { S3Client } from '@aws-sdk/client-s3';
 import getPort from 'get-port';
 import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ObjectPin, StreamingStore } from '../../../activities/deliver/ranged-read.ts';
-import { s3Client } from '../../../activities/deliver/s3-client.ts';
 import { s3Store } from '../../../activities/deliver/s3-store.ts';
 import { BadData, BadInput, NotFound, Unavailable } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
-import { ensureBucket, type S3Access, startS3Server } from '../../../infra/local/s3-server.ts';
+import type { S3Access } from '../../../infra/local/s3-server.ts';
 import { sha256 } from '../../builders.ts';
-import { makeFolder, temporaryFolder } from '../../infra/observe.ts';
+import { temporaryFolder } from '../../infra/observe.ts';
+import { BUCKET, clientOf, HOST, startOwnS3 } from './own-s3.ts';
 import { storeSuite } from './store-suite.ts';
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
-const BUCKET = 'tessera';
-const HOST = '127.0.0.1';
-const access: S3Access = {
-  endpoint: '',
-  region: 'us-east-1',
-  accessKeyId: 'TESSERATEST',
-  secretAccessKey: randomBytes(12).toString('hex'),
-};
-
+let access: S3Access;
 beforeAll(async () => {
-  const stateDir = makeFolder();
-  mkdirSync(join(stateDir, 'logs'));
-  const port = await getPort({ host: HOST });
-  access.endpoint = `http://${HOST}:${port}`;
-  const server = await startS3Server({ stateDir, host: HOST, port, access });
-  await ensureBucket(access, BUCKET);
-  return async () => {
-    await server.stop();
-    rmSync(stateDir, { recursive: true, force: true });
-  };
+  const server = await startOwnS3();
+  access = server.access;
+  return server.stop;
 });
 
-/** A store that finds its server and credentials in the environment, as a worker does. */
 async function openStore(changes: Partial<S3Access> = {}): Promise<StreamingStore> {
-  const { endpoint, region, accessKeyId, secretAccessKey } = { ...access, ...changes };
-  vi.stubEnv('AWS_ENDPOINT_URL_S3', endpoint);
-  vi.stubEnv('AWS_REGION', region);
-  vi.stubEnv('AWS_ACCESS_KEY_ID', accessKeyId);
-  vi.stubEnv('AWS_SECRET_ACCESS_KEY', secretAccessKey);
-  const client: S3Client = await s3Client();
-  onTestFinished(() => {
-    vi.unstubAllEnvs();
-    client.destroy();
-  });
-  return s3Store(client);
+  return s3Store(await clientOf({ ...access, ...changes }));
 }
 
 describe('a store on S3', () => {

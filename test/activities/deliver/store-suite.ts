@@ -114,6 +114,16 @@ export function storeSuite(open: () => Promise<{ store: Store; bucket: string }>
     expect(progress.at(-1)).toBe(9);
   });
 
+  test('chunks are uploaded as they come', async () => {
+    const { store, prefix } = await fresh();
+    async function* chunks() {
+      yield text('in ');
+      yield text('pieces');
+    }
+    await store.upload(`${prefix}/a`, chunks());
+    expect((await store.read(`${prefix}/a`)).toString()).toBe('in pieces');
+  });
+
   test('writes that work are checked, and nothing of that stays', async () => {
     const { store, prefix } = await fresh();
     await store.checkWrites(prefix);

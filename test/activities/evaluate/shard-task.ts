@@ -59,7 +59,7 @@ export function openEvaluator(
     async fetch(object, { signal }) {
       const file = await fetchToCache(store, cacheFolder, object, { signal, readOnly });
       fetched.push(file);
-      return file;
+      return { file };
     },
     startSeconds: 1.5,
     onPrediction(id, labels) {

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mmsegEval, mmsegEvalFileName } from '../../../activities/publish/mmseg-eval.ts';
-import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import { extraMetrics, matrixMetrics } from '../../../core/metric/metrics.ts';
+import { npyNumbers, readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 import { ade20k } from './publish-input.ts';
 

@@ -11,7 +11,7 @@ test('a worker that doesn’t reach its trainer loads no backbone for it', async
     ...{ store: memoryStore(), cacheFolder: folder, scratchFolder: folder, worker: 'w1' },
     async fetch() {
       fetched++;
-      return folder;
+      return { file: folder };
     },
   });
   // Nobody listens there. Nor is there a dataset to be read.

@@ -8,9 +8,9 @@ import { openSession, runSession, tensor } from '../../../activities/onnx/sessio
 import { fileReader } from '../../../activities/read-at.ts';
 import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
 import type { Config } from '../../../core/config/config.ts';
+import { gridSide } from '../../../core/model/backbone.ts';
 import { buildHead, evaluatedModel, headSpecs, logitsSide } from '../../../core/model/head.ts';
 import { LOGITS } from '../../../core/model/segmenter-graph.ts';
-import { gridSide } from '../../../core/model/tensor-spec.ts';
 import { GraphBuilder } from '../../../core/onnx/graph.ts';
 import { createRandom } from '../../builders.ts';
 
@@ -83,5 +83,5 @@ function taps(model: Config['model']): Float32Array<ArrayBuffer>[] {
 }
 
 function side({ backbone }: Config['model']): number {
-  return gridSide(backbone.imageSizePx, backbone.patchSizePx);
+  return gridSide(backbone);
 }

@@ -4,37 +4,38 @@ import {
   BadInput,
   FAILURE_CLASSES,
   type FailureClass,
-  isTriedAgain,
+  mayPass,
   NotFound,
+  nextTry,
   OutOfMemory,
-  REACTIONS,
   TypedFailure,
   Unavailable,
 } from '../../../core/config/failures.ts';
 
-test('every class of failure has a reaction and a meaning, and no other does', () => {
-  expect(Object.keys(REACTIONS).sort()).toEqual([...FAILURE_CLASSES].sort());
-  for (const name of FAILURE_CLASSES) expect(REACTIONS[name].means).not.toBe('');
-});
-
-test('what the user must mend is never retried; what passes by itself is', () => {
-  const of = (retry: string) => FAILURE_CLASSES.filter((name) => REACTIONS[name].retry === retry);
-  expect(of('never')).toEqual(['BadInput', 'BadData', 'FleetLost', 'BudgetSpent']);
-  expect(of('halve-batch')).toEqual(['OutOfMemory']);
-  expect(of('backoff')).toEqual(['Unavailable', 'WorkerLost', 'Unexpected']);
+test('what the user must mend ends a run at once; what passes by itself is tried again', () => {
+  const ends = ['BadInput', 'BadData', 'OutOfMemory', 'FleetLost', 'BudgetSpent'];
+  expect(FAILURE_CLASSES.filter((name) => !mayPass(name))).toEqual(ends);
 });
 
 test('a shard is tried again until it has failed too often in one way; lost workers are not its fault', () => {
   const times = (name: FailureClass, count: number) => Array.from({ length: count }, () => ({ class: name }));
-  expect(isTriedAgain(times('Unavailable', 7))).toBe(true);
-  expect(isTriedAgain(times('Unavailable', 8))).toBe(false);
-  expect(isTriedAgain([...times('WorkerLost', 50), ...times('Unavailable', 1)])).toBe(true);
-  expect(isTriedAgain([...times('Unavailable', 7), ...times('WorkerLost', 50)])).toBe(true);
-  expect(isTriedAgain(times('WorkerLost', 100))).toBe(false);
-  expect(isTriedAgain(times('Unexpected', 1))).toBe(true);
-  expect(isTriedAgain(times('Unexpected', 2))).toBe(false);
-  expect(isTriedAgain(times('OutOfMemory', 20))).toBe(true);
-  expect(isTriedAgain(times('BadData', 1))).toBe(false);
+  const again = { batch: 4, isPaused: true };
+  expect(nextTry(times('Unavailable', 7), 4)).toEqual(again);
+  expect(nextTry(times('Unavailable', 8), 4)).toBeNull();
+  expect(nextTry([...times('WorkerLost', 50), ...times('Unavailable', 1)], 4)).toEqual(again);
+  expect(nextTry([...times('Unavailable', 7), ...times('WorkerLost', 50)], 4)).toEqual(again);
+  expect(nextTry(times('WorkerLost', 99), 4)).toEqual(again);
+  expect(nextTry(times('WorkerLost', 100), 4)).toBeNull();
+  expect(nextTry(times('Unexpected', 1), 4)).toEqual(again);
+  expect(nextTry(times('Unexpected', 2), 4)).toBeNull();
+  expect(nextTry(times('BadData', 1), 4)).toBeNull();
+});
+
+test('a batch that does not fit is halved at once, down to one crop', () => {
+  const failures = Array.from({ length: 20 }, () => ({ class: 'OutOfMemory' as const }));
+  expect(nextTry(failures, 9)).toEqual({ batch: 4, isPaused: false });
+  expect(nextTry(failures, 2)).toEqual({ batch: 1, isPaused: false });
+  expect(nextTry(failures, 1)).toBeNull();
 });
 
 test.each([

@@ -29,14 +29,14 @@ test('a config gets the defaults that it leaves out', () => {
 describe('a wrong field is named, with what it is and what it should be', () => {
   test.each([
     ['model.backbone.taps', [3], 'model.backbone.taps has 3, but the backbone has 3 blocks (0 to 2)'],
-    ['model.backbone.taps', [0, 1], 'model.backbone.taps has 2 blocks, but a head of type linear takes 1'],
+    ['model.backbone.taps', [0, 1], "model.head.channels is 16, but the backbone's taps give 32"],
     ['model.backbone.heads', 3, 'model.backbone.heads is 3, which does not divide embedDim 16'],
     [
       'model.backbone.imageSizePx',
       30,
       'model.backbone.imageSizePx is 30, which is no multiple of patchSizePx 14',
     ],
-    ['model.head.channels', 8, 'model.head.channels is 8, but the backbone gives 16'],
+    ['model.head.channels', 8, "model.head.channels is 8, but the backbone's taps give 16"],
     ['model.head.classes', 1025, 'model.head.classes is 1025; at most 1024 are counted'],
     ['model.test.cropPx', 42, 'model.test.cropPx is 42, but the backbone takes imageSizePx 28'],
     [

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readNpy } from '../../../cli/golden/npy.ts';
 import { normalize, padImage, padLabels } from '../../../core/image/normalize.ts';
 import { tinyConfig } from '../../builders.ts';
+import { readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 
 test("each byte becomes the original's number, bit for bit", () => {

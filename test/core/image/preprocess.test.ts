@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readNpy } from '../../../cli/golden/npy.ts';
 import { flipHorizontally, reduceZeroLabel, resizeForTest } from '../../../core/image/preprocess.ts';
+import { readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 
 const ANNOTATIONS = join(goldenFolder(), 'preprocessing/annotations');

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeImage } from '../../../activities/images/decode.ts';
-import { readNpy } from '../../../cli/golden/npy.ts';
 import { type RgbImage, resizeBilinear } from '../../../core/image/resize.ts';
+import { readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 
 const PREPROCESSING = join(goldenFolder(), 'preprocessing');

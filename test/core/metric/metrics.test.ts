@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import { type ConfusionMatrix, emptyMatrix } from '../../../core/metric/confusion-matrix.ts';
 import { diceMetrics, fscoreMetrics, matrixMetrics, type Share } from '../../../core/metric/metrics.ts';
+import { npyNumbers, readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 
 interface GoldenRun {

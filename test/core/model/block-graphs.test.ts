@@ -47,7 +47,7 @@ async function stepByStep(config: Config, { folder, file, bytes, crops }: Return
   };
   const torch = await openTorchFile('x.pth', bytes.length, read);
   const matched = matchWeights([torch], config.model);
-  const weights = await openWeights(matched, [{ torch, read, location: 'x.pth' }], config.model);
+  const weights = await openWeights(matched, [{ index: torch, read, location: 'x.pth' }], config.model);
   const values = new Map<string, Tensor>([[CROPS, crops]]);
   const names: string[] = [];
   const options = { config, weights, batch: config.run.batch };
@@ -69,7 +69,7 @@ test.each([
   [
     'UperNet',
     ['run.batch=1', ...UPERNET],
-    ['embedding', 'block 0', 'block 1', 'block 2', 'block 3', 'feature pyramid', 'upernet head'],
+    ['embedding', 'block 0', 'block 1', 'block 2', 'block 3', 'neck', 'upernet head'],
   ],
 ])('block after block gives what one session gives: %s', async (_, overrides, steps) => {
   const config = tinyConfig(...overrides);

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { type FeaturesConfig, prepareFeatures } from '../../../activities/train/features/prepare-features.ts';
-import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { featureOf, IMAGES } from '../../../core/model/features-graph.ts';
 import { decodeFeatures, encodeFeatures } from '../../../core/train/feature-codec.ts';
 import { tinyTraining } from '../../activities/train/features/tiny-training.ts';
 import { createRandom, randomTensors } from '../../builders.ts';
+import { npyNumbers, readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 

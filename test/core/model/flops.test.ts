@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
-import { backboneFlops, headFlops } from '../../../core/model/flops.ts';
+import { backboneFlops } from '../../../core/model/backbone.ts';
+import { headFlops } from '../../../core/model/flops.ts';
 
 test('a crop costs the 6B up to block 44 fifteen trillion operations', async () => {
   const { model } = await loadConfig('linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen');

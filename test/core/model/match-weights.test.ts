@@ -4,7 +4,7 @@ import { openTorchFile } from '../../../core/checkpoint/torch-file.ts';
 import { type TensorToWrite, writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { matchWeights } from '../../../core/model/match-weights.ts';
-import { tensorSpecs } from '../../../core/model/tensor-specs.ts';
+import { modelSpecs } from '../../../core/model/model-specs.ts';
 import { float32Tensor, randomTensors, tinyConfig } from '../../builders.ts';
 
 const { model } = tinyConfig();
@@ -22,7 +22,7 @@ async function match(tensors: TensorToWrite[], of = model) {
 
 describe('what a model needs', () => {
   test('is the embedding, the blocks up to the last tap, and the head', () => {
-    const names = tensorSpecs(model).map((spec) => spec.name);
+    const names = modelSpecs(model).map((spec) => spec.name);
     const blocks = new Set(names.map((name) => /blocks\.(\d+)\./.exec(name)?.[1]).filter(Boolean));
     expect([...blocks]).toEqual(['0', '1']);
     expect(names.filter((name) => name.startsWith('backbone.blocks.0.'))).toHaveLength(13);
@@ -32,9 +32,9 @@ describe('what a model needs', () => {
 
   test('has no query and key norms where the config has none', () => {
     const backbone = { ...model.backbone, qkNormalization: false };
-    const names = tensorSpecs({ ...model, backbone }).map((spec) => spec.name);
+    const names = modelSpecs({ ...model, backbone }).map((spec) => spec.name);
     expect(names.filter((name) => /[qk]_norm/.test(name))).toEqual([]);
-    expect(names).toHaveLength(tensorSpecs(model).length - 4);
+    expect(names).toHaveLength(modelSpecs(model).length - 4);
   });
 });
 
@@ -123,8 +123,8 @@ describe('a checkpoint of another form', () => {
   const named = (...names: string[]) => names.map((name) => float32Tensor(name, [1], () => 0));
 
   test.each([
-    ['vision_model.encoder.layers.0.attn.qkv.weight', /Hugging Face Hub/],
-    ['embeddings.class_embedding', /Hugging Face Hub/],
+    ['vision_model.encoder.layers.0.self_attn.q_proj.weight', /Hugging Face Hub/],
+    ['embeddings.cls_token', /Hugging Face Hub of another family/],
     ['_orig_mod.blocks.0.norm1.weight', /torch\.compile/],
     ['base_model.model.blocks.0.attn.qkv.lora_A.default.weight', /LoRA adapter \(peft\): merge it/],
     ['_fsdp_wrapped_module.cls_token', /FSDP/],

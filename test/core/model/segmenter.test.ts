@@ -3,12 +3,13 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
-import { npyNumbers, readNpy } from '../../../cli/golden/npy.ts';
 import type { TensorToWrite } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { CROPS } from '../../../core/model/segmenter-graph.ts';
 import { createRandom, randomCheckpoint, randomTensors, tinyConfig } from '../../builders.ts';
 import { dict, pickle, tensor as pickled, torchZip } from '../../core/checkpoint/hand-made.ts';
+import { safetensors } from '../../core/checkpoint/hand-made-safetensors.ts';
+import { npyNumbers, readNpy } from '../../golden/check/npy.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
@@ -119,3 +120,19 @@ function stridedCheckpoint(tensors: TensorToWrite[], transposed: string): Uint8A
   });
   return torchZip(pickle(dict(values)), entries);
 }
+
+test.each([
+  ['aligned', 8],
+  ['at odd bytes', 1],
+])('a safetensors file gives the logits of the torch file, its tensors %s', async (_, before) => {
+  const config = tinyConfig('run.batch=1');
+  const random = createRandom(3);
+  const crops = Uint8Array.from({ length: 28 * 28 * 3 }, () => 256 * random());
+  const tensors = randomTensors(config.model).map(
+    ({ name, shape, data }) => [name, { dtype: 'F32', shape, data: data as Uint8Array }] as const,
+  );
+  const first = { dtype: 'U8', shape: [before], data: new Uint8Array(before) };
+  const bytes = safetensors({ first, ...Object.fromEntries(tensors) });
+  const { logits } = await run(config, { 'x.safetensors': bytes }, crops);
+  expect(logits).toEqual((await run(config, { 'x.pth': randomCheckpoint(config.model) }, crops)).logits);
+});

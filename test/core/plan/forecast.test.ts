@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
-import { backboneFlops, headFlops } from '../../../core/model/flops.ts';
+import { backboneFlops } from '../../../core/model/backbone.ts';
+import { headFlops } from '../../../core/model/flops.ts';
 import {
   type CalibrationEntry,
   CalibrationSchema,

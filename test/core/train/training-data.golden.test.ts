@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { checkAugmentation, checkSchedules } from '../../../cli/golden/check-training-data.ts';
-import { openGolden } from '../../../cli/golden/manifest.ts';
+import { checkAugmentation, checkSchedules } from '../../golden/check/check-training-data.ts';
+import { openGolden } from '../../golden/check/manifest.ts';
 import { goldenFolder } from '../../golden-folder.ts';
 
 const golden = openGolden(goldenFolder());
