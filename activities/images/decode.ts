@@ -10,6 +10,7 @@ import {
   readAnnotationHeader,
   readImageHeader,
 } from '../../core/image/files/image-header.ts';
+import { readMatLabels } from '../../core/image/files/mat-file.ts';
 import { PNG_SIGNATURE, type PngHeader, pngChunks } from '../../core/image/files/png-chunks.ts';
 import type { LabelMap, Labels } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
@@ -46,7 +47,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
 }
 
 /**
- * Decodes a PNG annotation to the values that stand in the file: of a palette the index is the label, not the colour.
+ * Decodes an annotation, a PNG if its format isn't another one, to the values that stand in the file: of a palette the index is the label, not the colour.
  *
  * @param name for messages
  * @returns bytes, or 16 bits if the file has values of so many
@@ -58,6 +59,7 @@ export async function decodeAnnotation(
   name: string,
   format: AnnotationFormat = 'labels',
 ): Promise<LabelMap<Labels>> {
+  if (format === 'matlab') return readMatLabels(bytes, name);
   const refuse = (why: string) => new BadData(`${name}: not a readable annotation: ${why}`);
   const header = readAnnotationHeader(bytes, name, format);
   if (!header || !isComplete(bytes)) throw refuse(CUT_OFF);

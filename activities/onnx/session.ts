@@ -16,6 +16,11 @@ export interface SessionOptions {
    * GPU, and for the step of a head's training a quarter more. No time is won by it there.
    */
   memoryPattern?: boolean;
+  /**
+   * Whether nodes that have no CUDA kernel may run on the CPU: in models that others made, which compute shapes there. In
+   * ours none may.
+   */
+  allowCpuNodes?: boolean;
 }
 
 /** Else a node that has no CUDA kernel would quietly run on the CPU, copies and all. */
@@ -34,14 +39,15 @@ export async function openSession(
   model: string | Uint8Array,
   options: SessionOptions,
 ): Promise<InferenceSession> {
-  const { device, threads, dataFolder, memoryPattern = device === 'cpu' } = options;
+  const { device, threads, dataFolder, memoryPattern = device === 'cpu', allowCpuNodes = false } = options;
+  const onDevice = device === 'cpu' ? ON_CPU : allowCpuNodes ? {} : ON_CUDA;
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
     // ONNX Runtime's own default counts cores of the machine, not those that this process may use.
     intraOpNumThreads: threads || os.availableParallelism(),
     enableMemPattern: memoryPattern,
     logSeverityLevel: 3,
-    extra: { session: { ...(device === 'cuda' ? ON_CUDA : ON_CPU), ...dataIn(dataFolder) } },
+    extra: { session: { ...onDevice, ...dataIn(dataFolder) } },
   };
   try {
     // Only a model that comes as bytes may have its data elsewhere.

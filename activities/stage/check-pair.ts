@@ -8,6 +8,7 @@ import {
   readImageHeader,
   seenSize,
 } from '../../core/image/files/image-header.ts';
+import { readMatLabels } from '../../core/image/files/mat-file.ts';
 import type { PngHeader } from '../../core/image/files/png-chunks.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import { decodeAnnotation, decodeImage } from '../images/decode.ts';
@@ -33,8 +34,13 @@ export async function checkHeads(source: DatasetSource, pair: Pair): Promise<voi
   const { imageKey, annotationKey } = pair;
   const image = await headerOf(source, imageKey, listingOf(pair), readImageHeader);
   if (annotationKey === null) return;
-  const annotation = await headerOf(source, annotationKey, annotationOf(pair), annotationReader(pair));
-  checkAnnotationSize(image, annotation, source.nameOf(annotationKey));
+  const name = source.nameOf(annotationKey);
+  // Its label map may stand behind all else.
+  const annotation =
+    pair.annotationFormat === 'matlab'
+      ? readMatLabels(await readWhole(source, annotationKey, annotationOf(pair)), name)
+      : await headerOf(source, annotationKey, annotationOf(pair), annotationReader(pair));
+  checkAnnotationSize(image, annotation, name);
 }
 
 /** Decodes an image and its annotation. @throws as `checkHeads`, and for what is damaged within */
@@ -53,8 +59,12 @@ export async function readPair(source: DatasetSource, pair: Pair): Promise<Whole
   const header = wholeHeader(image, source.nameOf(imageKey), readImageHeader);
   if (annotationKey === null) return { image, annotation: null, size: seenSize(header) };
   const annotation = await readWhole(source, annotationKey, annotationOf(pair));
-  const labels = wholeHeader(annotation, source.nameOf(annotationKey), annotationReader(pair));
-  checkAnnotationSize(header, labels, source.nameOf(annotationKey));
+  const name = source.nameOf(annotationKey);
+  const labels =
+    pair.annotationFormat === 'matlab'
+      ? readMatLabels(annotation, name)
+      : wholeHeader(annotation, name, annotationReader(pair));
+  checkAnnotationSize(header, labels, name);
   return { image, annotation, size: seenSize(header) };
 }
 

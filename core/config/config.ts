@@ -67,7 +67,7 @@ export const DatasetClassesSchema = z
     path: ['labelIds'],
   });
 
-export const ANNOTATION_FORMATS = ['labels', 'ade20k-full'] as const;
+export const ANNOTATION_FORMATS = ['labels', 'ade20k-full', 'matlab'] as const;
 export type AnnotationFormat = (typeof ANNOTATION_FORMATS)[number];
 
 const pathBelow = z
@@ -91,7 +91,7 @@ export const DatasetLayoutSchema = z.strictObject({
   splitFile: pathBelow.optional(),
   /**
    * `labels`, the default: PNGs of one channel (8 or 16 bits, or a palette) whose values are labels. `ade20k-full`: the *_seg.png of the
-   * full ADE20K, whose values are ⌊red / 10⌋ × 256 + green.
+   * full ADE20K, whose values are ⌊red / 10⌋ × 256 + green. `matlab`: MATLAB files with the variable S or LabelMap.
    */
   annotationFormat: z.enum(ANNOTATION_FORMATS).optional(),
 });

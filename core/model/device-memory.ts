@@ -18,6 +18,9 @@ const ARENA = 1.8e9;
 /** Of the largest values that are alive at once, by what blocks that double and gaps between values add. */
 const SPREAD = 1.8;
 
+/** Times a block's width, of a rotary embedding's float32 values. */
+const ROTATED = 3.5;
+
 type Model = Config['model'];
 type Run = Pick<Config['run'], 'batch' | 'precision'>;
 
@@ -71,14 +74,13 @@ function elements(specs: TensorSpec[]): number {
 
 /**
  * The larger of a block's two halves. Feed-forward: the block's input, its norm and its sum, beside the hidden layers: two
- * around a Gelu, four around SwiGLU's products. Attention: input, norm, query, key and value, and with a rotary
- * embedding four values in float32.
+ * around a Gelu, four around SwiGLU's products. Attention: input, norm, query, key and value, and what rotates them.
  */
 function cropOfBlock({ backbone }: Model, { precision }: Run): number {
   const { embedDim, ffn, position } = vitOf(backbone);
   const layers = { gelu: 2, swiglu: 4 }[ffn.type];
   const feedForward = ITEM_BYTES[precision] * (3 * embedDim + layers * ffn.hidden);
-  const rotated = position.type === 'rotary' ? 4 * ITEM_BYTES.float32 * embedDim : 0;
+  const rotated = position.type === 'rotary' ? ROTATED * ITEM_BYTES.float32 * embedDim : 0;
   const attention = ITEM_BYTES[precision] * 5 * embedDim + rotated;
   return SPREAD * tokensPerImage(backbone) * Math.max(feedForward, attention);
 }

@@ -34,9 +34,9 @@ export interface OnnxModel {
 }
 
 /** Safety limits. A protobuf has at most 2 GB; the largest exported model has some 100,000 nodes. */
-const MAX_BYTES = 2 ** 31 - 1;
+export const MAX_BYTES = 2 ** 31 - 1;
 const MAX_FIELDS = 50_000_000;
-export const MAX_NODES = 1_000_000;
+const MAX_NODES = 1_000_000;
 const MAX_TENSORS = 1_000_000;
 const MAX_VALUES = 1000;
 const MAX_FUNCTIONS = 2000;

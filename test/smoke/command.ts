@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import Table from 'cli-table3';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { openSession } from '../../cli/session.ts';
 import { terminal } from '../../cli/terminal.ts';
@@ -9,19 +9,26 @@ import { applyOverrides } from '../../core/config/overrides.ts';
 import { stateFolder } from '../../workers/environment.ts';
 import { gb, MIN_FREE_BYTES, type Phase, smoke } from './smoke.ts';
 
-const LINEAR = 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen';
-const UPERNET = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen';
+const MODELS = {
+  '6b': {
+    linear: 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen',
+    upernet: 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen',
+  },
+  '7b': { linear: 'dinov3_vit7b16_ade20k_linear', upernet: null },
+};
 /** What a laptop of 16 GB can spare. */
 const MAX_PEAK_BYTES = 4e9;
 
 export function smokeCommand(program: Command): void {
   program
     .command('smoke')
-    .description(
-      'take random weights of the true 6B sizes the whole way, on a CPU, and print time and memory',
+    .description('take random weights of true sizes the whole way, on a CPU, and print time and memory')
+    .addOption(
+      new Option('--model <name>', 'InternViT-6B or DINOv3-7B').choices(Object.keys(MODELS)).default('6b'),
     )
     .option('--threads <count>', 'of ONNX Runtime (default: all cores)', Number, os.availableParallelism())
-    .action(async ({ threads }: { threads: number }) => {
+    .action(async ({ model, threads }: { model: keyof typeof MODELS; threads: number }) => {
+      const { linear, upernet } = MODELS[model];
       const overrides = ['run.device=cpu', 'run.precision=float32'];
       const config = async (name: string) => applyOverrides(await loadConfig(name), overrides, 'smoke');
       const screen = terminal();
@@ -31,8 +38,8 @@ export function smokeCommand(program: Command): void {
         session,
         stateFolder: stateFolder(),
         folder: path.join(stateFolder(), 'smoke'),
-        linear: await config(LINEAR),
-        upernet: await config(UPERNET),
+        linear: await config(linear),
+        upernet: upernet === null ? null : await config(upernet),
         threads,
         minFreeBytes: MIN_FREE_BYTES,
         onPhase(phase) {

@@ -65,8 +65,9 @@ function randomTensor(
 function distribution({ name, shape }: TensorSpec): { mean: number; deviation: number } {
   if (/norm\d?\.weight$|bn\.weight$|up1\.1\.weight$|running_var$/.test(name))
     return { mean: 1, deviation: 0.05 };
+  if (name.endsWith('periods')) return { mean: 10, deviation: 1 };
   if (name.endsWith('gamma')) return { mean: 0.1, deviation: 0.01 };
-  if (shape.length === 1 || /cls_token|pos_embed/.test(name)) return { mean: 0, deviation: 0.02 };
+  if (shape.length === 1 || /_tokens?$|pos_embed/.test(name)) return { mean: 0, deviation: 0.02 };
   return { mean: 0, deviation: 1 / Math.sqrt(elementCount(shape.slice(1))) };
 }
 

@@ -28,7 +28,8 @@ export interface SmokeOptions {
   /** Everything made here lies in it, and is removed at the end. */
   folder: string;
   linear: Config;
-  upernet: Config;
+  /** On taps of the same pass; null for a model that has none. */
+  upernet: Config | null;
   threads: number;
   minFreeBytes: number;
   onPhase(phase: Phase): void;
@@ -50,17 +51,18 @@ export interface SmokeResult {
 
 /**
  * Takes random weights of a model's true sizes the whole way: made, staged, fetched as far as they are needed,
- * and run on one crop, block after block; then the linear head, and UperNet on taps of the same pass.
+ * and run on one crop, block after block; then the linear head, and UperNet, if there is one, on taps of the same pass.
  *
  * @throws BadInput if the disk has too little room, BadData if what comes out isn't finite
  */
 export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
   const { session, stateFolder, folder, linear, threads, onStep } = options;
-  const upernet = onTapsOf(options.upernet, linear);
+  const upernet = options.upernet && onTapsOf(options.upernet, linear);
+  const whole = upernet ?? linear;
   const states = {
     backbone: backboneState(linear.model),
     linear: headState(linear.model),
-    upernet: headState(upernet.model),
+    ...(upernet ? { upernet: headState(upernet.model) } : {}),
   };
   const bytes = Object.values(states).reduce((sum, state) => sum + stateBytes(state), 0);
   await mkdir(folder, { recursive: true });
@@ -114,10 +116,10 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
       const speed = fetched / 2 ** 20 / ((performance.now() - start) / 1000);
       return { value, notes: `${gb(fetched)} of ${gb(bytes)}, verified, ${speed.toFixed(0)} MiB/s` };
     });
-    const [backbone, linearHead, upernetHead] = cached as [
+    const [backbone, linearHead, upernetHead = linearHead] = cached as [
       CheckpointOnDisk,
       CheckpointOnDisk,
-      CheckpointOnDisk,
+      CheckpointOnDisk?,
     ];
     const run = async (steps: Parameters<typeof runSteps>[1], values: Map<string, Tensor>) => {
       const times: StepTime[] = [];
@@ -131,16 +133,17 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
 
     const values = new Map<string, Tensor>([[CROPS, await oneCrop(folder, linear)]]);
     await phase('embedding and blocks', async () => {
-      const weights = await openStepWeights(cache, [backbone, upernetHead], upernet.model);
-      const times = await run(backboneSteps({ config: upernet, weights, batch: 1 }), values);
+      const weights = await openStepWeights(cache, [backbone, upernetHead], whole.model);
+      const times = await run(backboneSteps({ config: whole, weights, batch: 1 }), values);
       return { value: null, notes: sums(times) };
     });
     await phase('linear head', async () => {
       const weights = await openStepWeights(cache, [backbone, linearHead], linear.model);
-      const last = new Map([['tap0', values.get(`tap${upernet.model.backbone.taps.length - 1}`)!]]);
+      const last = new Map([['tap0', values.get(`tap${whole.model.backbone.taps.length - 1}`)!]]);
       const times = await run(headSteps({ config: linear, weights, batch: 1 }), last);
       return { value: null, notes: `${sums(times)}; ${looks(last.get(LOGITS)!)}` };
     });
+    if (!upernet) return { peakBytes: peak, residentPeakBytes: residentPeakBytes() };
     await phase('UperNet', async () => {
       const weights = await openStepWeights(cache, [backbone, upernetHead], upernet.model);
       const times = await run(headSteps({ config: upernet, weights, batch: 1 }), values);

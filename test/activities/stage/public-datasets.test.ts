@@ -6,6 +6,7 @@ import { BadData, BadInput } from '../../../core/config/failures.ts';
 import type { Labels } from '../../../core/image/label-map.ts';
 import { jpegOf } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
+import { matOf } from './hand-made-mat.ts';
 import { zipOf } from './hand-made-zip.ts';
 import {
   configOf,
@@ -131,18 +132,64 @@ describe('COCO-Stuff 164k', () => {
   });
 });
 
-test('COCO-Stuff 10k in the layout that mmseg makes of it, 0 unlabelled', async () => {
-  const id = 'COCO_train2014_000000000077';
-  const truth = new Map([[id, labelsOf(171, 3)]]);
-  const root = temporaryFolder();
-  write(root, {
-    [`images/test2014/${id}.jpg`]: await jpegOf(40, 30, 1),
-    [`annotations/test2014/${id}_labelTrainIds.png`]: greyOf(
-      valuesOf(truth.get(id)!, (label) => label + 1, [0]),
-    ),
+describe('COCO-Stuff 10k', () => {
+  const ID = 'COCO_train2014_000000000077';
+  const truth = new Map([[ID, labelsOf(171, 3)]]);
+  // The label ids of version 1.1 are COCO's categories, 1 to 182; 0 is unlabelled.
+  const ABSENT = [12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91];
+  const ids = Array.from({ length: 182 }, (_, i) => i + 1).filter((id) => !ABSENT.includes(id));
+
+  test('is staged from cocostuff-10k-v1.1.zip, whose annotations are MATLAB files', async () => {
+    const values = valuesOf(truth.get(ID)!, (label) => ids[label]!, [0]);
+    const mat = matOf([
+      { name: 'names', width: 1, height: 1, values: [1] },
+      { name: 'S', width: 40, height: 30, values },
+    ]);
+    const zip = zipFile(temporaryFolder(), 'cocostuff-10k-v1.1.zip', {
+      [`images/${ID}.jpg`]: await jpegOf(40, 30, 1),
+      'images/COCO_train2014_000000000001.jpg': await jpegOf(40, 30, 2),
+      [`annotations/${ID}.mat`]: mat,
+      'imageLists/test.txt': Buffer.from(`${ID}\n`),
+      'imageLists/train.txt': Buffer.from('COCO_train2014_000000000001\n'),
+    });
+    const config = configOf(171, sectionOf('coco-stuff-10k'));
+    const { run, counts, predictions } = await evaluated(zip, config);
+    expect(run.imageIds).toEqual([ID]);
+    expect(counts).toEqual(matrixOf(171, truth, predictions));
   });
-  const { counts, predictions } = await evaluated(root, configOf(171, sectionOf('coco-stuff-10k')));
-  expect(counts).toEqual(matrixOf(171, truth, predictions));
+
+  test('is refused where a label map has another size than its image', async () => {
+    const root = temporaryFolder();
+    write(root, {
+      [`images/${ID}.jpg`]: await jpegOf(40, 30, 1),
+      [`annotations/${ID}.mat`]: matOf([{ name: 'S', width: 30, height: 40, values: new Uint8Array(1200) }]),
+      'imageLists/test.txt': ID,
+    });
+    await expect(evaluated(root, configOf(171, sectionOf('coco-stuff-10k')))).rejects.toThrow(
+      /\.mat: 30×40 px, but its image is 40×30/,
+    );
+  });
+
+  test('is staged in the layout that mmseg makes of it', async () => {
+    const root = temporaryFolder();
+    const png = greyOf(valuesOf(truth.get(ID)!, (label) => label + 1, [0]));
+    write(root, {
+      [`images/test2014/${ID}.jpg`]: await jpegOf(40, 30, 1),
+      [`annotations/test2014/${ID}_labelTrainIds.png`]: png,
+    });
+    const section = {
+      ...sectionOf('coco-stuff-10k'),
+      imageDir: 'images/test2014',
+      annotationDir: 'annotations/test2014',
+      annotationSuffix: '_labelTrainIds.png',
+      annotationFormat: undefined,
+      labelIds: undefined,
+      splitFile: undefined,
+      reduceZeroLabel: true,
+    };
+    const { counts, predictions } = await evaluated(root, configOf(171, section));
+    expect(counts).toEqual(matrixOf(171, truth, predictions));
+  });
 });
 
 describe('Pascal Context', () => {

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { Command } from 'commander';
 import { PACKAGE } from '../../../workers/environment.ts';
+import type { Row } from './compare.ts';
 import { compareGolden, sectionText } from './golden.ts';
 
 export function goldenCommand(program: Command): void {
@@ -12,9 +13,14 @@ export function goldenCommand(program: Command): void {
     .argument('[folder]', 'golden data with a manifest.json (default: the part in test/golden)')
     .option('--all', 'what is not implemented counts as failed')
     .action(async (folder: string | undefined, options: { all?: true }) => {
-      const rows = await compareGolden(folder ?? path.join(PACKAGE, 'test/golden'), {
-        print: (title, section) => console.log(`${sectionText(title, section)}\n`),
-      });
+      const here = path.join(PACKAGE, 'test/golden');
+      const rows: Row[] = [];
+      for (const one of folder ? [folder] : [here, path.join(here, 'backbones')])
+        rows.push(
+          ...(await compareGolden(one, {
+            print: (title, section) => console.log(`${sectionText(title, section)}\n`),
+          })),
+        );
       const count = (verdict: string) => rows.filter((row) => row.verdict === verdict).length;
       const failed = count('FAILED');
       const missing = count('not implemented');

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -14,12 +14,16 @@ function failures(rows: Row[]): string[] {
 
 describe('Tessera computes what the original does', () => {
   // The whole set where it is at hand, and always the part that lies in the repository.
-  it.each([...new Set([IN_REPOSITORY, goldenFolder()])])(
+  const folders = [IN_REPOSITORY, goldenFolder()].flatMap((folder) => [
+    folder,
+    path.join(folder, 'backbones'),
+  ]);
+  it.each([...new Set(folders)].filter((folder) => existsSync(folder)))(
     'on all that %s holds',
     async (folder) => {
       const rows = await compareGolden(folder, { print() {} });
       expect(failures(rows)).toEqual([]);
-      expect(rows.filter(({ verdict }) => verdict === 'ok').length).toBeGreaterThan(100);
+      expect(rows.filter(({ verdict }) => verdict === 'ok').length).toBeGreaterThan(80);
     },
     180_000,
   );
@@ -48,5 +52,17 @@ describe('the comparison', () => {
     expect(failed.some((line) => line.startsWith('pipeline/runs/linear_56_slide/confusion.npy'))).toBe(true);
     expect(failed.some((line) => line.includes('adelike'))).toBe(true);
     expect(failed.some((line) => line.includes('ADE_val_00000006.png'))).toBe(true);
+  }, 120_000);
+
+  it("sees one wrong number of a backbone's block, and of a head", async () => {
+    const folder = path.join(copy, 'backbones');
+    const blocks = ['dinov3_7b/32x80/block1.npy', 'heads/dinov2_linear/feature.npy'];
+    for (const file of blocks) {
+      const bytes = readFileSync(path.join(folder, file));
+      bytes[bytes.length - 1]! ^= 0x40;
+      writeFileSync(path.join(folder, file), bytes);
+    }
+    const failed = failures(await compareGolden(folder, { print() {} }));
+    for (const file of blocks) expect(failed.some((line) => line.startsWith(file))).toBe(true);
   }, 120_000);
 });
