@@ -12,6 +12,8 @@ import type { TableInput, TablePlan, TableResult } from '../core/config/table.ts
 import type { TrainInput, TrainPlan, TrainResult, TrainRun } from '../core/config/train-run.ts';
 import type { Evaluation } from '../core/train/train-log.ts';
 import { asActivity, type Beat } from './as-activity.ts';
+import { fetchHubCheckpoint } from './deliver/fetch-hub-weights.ts';
+import type { Hub } from './hub/hub.ts';
 import { isRunOpen } from './is-run-open.ts';
 import { isSearchable } from './is-searchable.ts';
 import { keepFleet } from './launch/keep-fleet.ts';
@@ -28,6 +30,7 @@ import { publishTable, type TableOutcome } from './publish/table/publish-table.t
 import type { CopyObject } from './stage/s3-copy.ts';
 import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
+import type { WeightsHub } from './stage/weights-source.ts';
 import { recordEvaluation } from './train/record-evaluation.ts';
 
 /** Dead workers that a keeper hands to its successor. */
@@ -35,16 +38,23 @@ const MAX_REMEMBERED = 100;
 
 export interface ControlContext extends PlanContext {
   launchers: Record<string, Launcher>;
+  hub: Hub;
   /** For partial downloads of weights, which survive a kill here. */
   scratchFolder: string;
   copyObject: CopyObject;
+  /** For partial downloads from the Hub, likewise. */
+  hubFolder: string;
   /** Hears what has changed of each fleet, as its run does. */
   onFleetChange?: ((changes: WorkerState[]) => void) | undefined;
 }
 
 /** The control worker's activities: whatever touches the world without a GPU. */
 export function controlActivities(context: ControlContext) {
-  const { store, scratchFolder, copyObject } = context;
+  const { store, scratchFolder, copyObject, hub, hubFolder } = context;
+  const weightsHub: WeightsHub = {
+    open: hub.open,
+    fetch: (checkpoint, options) => fetchHubCheckpoint(checkpoint, hubFolder, options),
+  };
   const publish = createPublish(store);
   const launcherOf = (fleet: FleetSpec): Launcher => {
     const launcher = context.launchers[fleet.launcher];
@@ -132,7 +142,7 @@ export function controlActivities(context: ControlContext) {
     stageWeights(request: StageWeightsInput): Promise<Staged> {
       return asActivity(({ signal, heartbeat }) =>
         stageWeights(store, request, {
-          ...{ signal, scratchFolder, copyObject },
+          ...{ signal, scratchFolder, copyObject, hub: weightsHub },
           onProgress: (done, total) => heartbeat({ done, total }),
         }),
       );

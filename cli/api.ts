@@ -26,13 +26,13 @@ import { compareRuns } from '../core/metric/compare-runs.ts';
 import { readResults } from '../core/read-results.ts';
 import { readTrainResults } from '../core/read-train-results.ts';
 import { resultOf } from './await-workflow.ts';
-import { timestamp } from './commands/run.ts';
 import { findRuns } from './results/find-run.ts';
 import { readEvaluation } from './results/read-run.ts';
 import { readable } from './run-workflow.ts';
 import { openSession, type Session } from './session.ts';
 import { startOrFind } from './start-workflow.ts';
 import { SILENT } from './terminal.ts';
+import { timestamp } from './timestamp.ts';
 
 export type { Comparison } from '../core/config/comparison.ts';
 export { FAILURE_CLASSES, TypedFailure } from '../core/config/failures.ts';

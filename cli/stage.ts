@@ -6,11 +6,11 @@ import type { Config } from '../core/config/config.ts';
 import { BadInput } from '../core/config/failures.ts';
 import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/config/stage.ts';
 import type { Store } from '../core/store.ts';
-import { timestamp } from './commands/run.ts';
 import { runToEnd } from './run-workflow.ts';
 import { barText } from './runs/status-text.ts';
 import { openSession } from './session.ts';
 import { type LiveView, terminal } from './terminal.ts';
+import { timestamp } from './timestamp.ts';
 
 /** The split that a config's layout says the place of. */
 const EVALUATED = 'validation';

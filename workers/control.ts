@@ -4,6 +4,8 @@ import type { Worker } from '@temporalio/worker';
 import { controlActivities } from '../activities/control.ts';
 import { s3Client } from '../activities/deliver/s3-client.ts';
 import { s3Store } from '../activities/deliver/s3-store.ts';
+import { openHub } from '../activities/hub/hub.ts';
+import { hubSettings } from '../activities/hub/hub-client.ts';
 import type { Launcher } from '../activities/launch/launcher.ts';
 import { localLauncher } from '../activities/launch/local.ts';
 import { s3Copy } from '../activities/stage/s3-copy.ts';
@@ -52,6 +54,8 @@ async function main(life: Life): Promise<void> {
       launcher: kind,
       launchers,
       scratchFolder: path.join(cacheFolder(), 'downloads'),
+      hub: openHub(hubSettings(process.env)),
+      hubFolder: path.join(cacheFolder(), 'hub'),
       copyObject: s3Copy(s3),
       codeVersion: codeVersion(),
       onFleetChange: hasMetrics ? fleetMetrics() : undefined,

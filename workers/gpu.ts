@@ -2,6 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Client } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
+import { fetchHubWeights } from '../activities/deliver/fetch-hub-weights.ts';
 import { fetchWeights } from '../activities/deliver/fetch-weights.ts';
 import { openNodeCache } from '../activities/deliver/node-cache.ts';
 import { s3Client } from '../activities/deliver/s3-client.ts';
@@ -9,9 +10,12 @@ import { s3Store } from '../activities/deliver/s3-store.ts';
 import { ShardEvaluator } from '../activities/evaluate/evaluate-shard.ts';
 import type { FetchWeights } from '../activities/evaluate/model-slot.ts';
 import { gpuActivities } from '../activities/gpu.ts';
+import { openHub } from '../activities/hub/hub.ts';
+import { hubSettings } from '../activities/hub/hub-client.ts';
 import { isRunOpen, type RunName } from '../activities/is-run-open.ts';
 import { trainingWork } from '../activities/train/training.ts';
 import { BadInput, Unavailable, WorkerLost } from '../core/config/failures.ts';
+import { isHubUri } from '../core/hub/hub-uri.ts';
 import { connect, createWorker } from './connection.ts';
 import { endWhenLost } from './end-when-lost.ts';
 import { cacheFolder, scratchFolder } from './environment.ts';
@@ -50,11 +54,22 @@ async function main(life: Life): Promise<void> {
   console.log(`connected to Temporal at ${settings.connection.address}, namespace ${settings.namespace}`);
   const s3 = s3Store(await s3Client());
   const store = metrics?.countedStore(s3) ?? s3;
+  const hub = openHub(hubSettings(process.env));
   const fetch: FetchWeights = (object, { model, signal }) =>
     logFetch(
       object.uri,
       (onProgress) =>
-        fetchWeights(store, cache.folder, object, model, { signal, onProgress, readOnly: cache.readOnly }),
+        isHubUri(object.uri)
+          ? fetchHubWeights(hub, cache.folder, object, model, {
+              signal,
+              onProgress,
+              readOnly: cache.readOnly,
+            })
+          : fetchWeights(store, cache.folder, object, model, {
+              signal,
+              onProgress,
+              readOnly: cache.readOnly,
+            }),
       { onFetched: metrics?.onWeights },
     );
   const context = { store, worker: name, cacheFolder: cache.folder, fetch };

@@ -3,7 +3,7 @@ export type SetBy = 'you' | 'the manifests' | 'Tessera' | 'developers';
 
 /** An environment variable that Tessera reads. */
 export interface Variable {
-  name: `TESSERA_${string}`;
+  name: `TESSERA_${string}` | `HF_${string}`;
   setBy: SetBy;
   /** What reads it. */
   readBy: string;
@@ -11,7 +11,10 @@ export interface Variable {
   means: string;
 }
 
-/** Every `TESSERA_*`: pure data, for the reference. Temporal's and AWS's own variables are documented by them. */
+/**
+ * Every `TESSERA_*`, and those of the Hugging Face Hub: pure data, for the reference. Temporal's and AWS's own variables
+ * are documented by them.
+ */
 export const VARIABLES: Variable[] = [
   {
     name: 'TESSERA_STATE',
@@ -75,6 +78,20 @@ export const VARIABLES: Variable[] = [
     readBy: 'all programs',
     default: 'on',
     means: '`off` is for S3 stores without `If-None-Match`; publishing is then less strict.',
+  },
+  {
+    name: 'HF_TOKEN',
+    setBy: 'you',
+    readBy: 'control worker, GPU worker, `tessera plan`',
+    default: 'none',
+    means: 'Secret token for private and gated models of the Hugging Face Hub.',
+  },
+  {
+    name: 'HF_ENDPOINT',
+    setBy: 'you',
+    readBy: 'control worker, GPU worker, `tessera plan`',
+    default: '`https://huggingface.co`',
+    means: 'Address of another server that answers as the Hub does. HF_TOKEN is sent to it.',
   },
   {
     name: 'TESSERA_NOTIFY_*',

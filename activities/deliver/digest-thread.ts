@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { serveThread } from '../serve-thread.ts';
-import type { DigestExchange } from './digest.ts';
+import type { DigestExchange, HashedRange } from './digest.ts';
 
 /* Hashes segments of a file while it is being written: reads behind the front, and waits at it. */
 
@@ -11,8 +11,9 @@ const BLOCK_BYTES = 1 << 20;
 serveThread<DigestExchange>(async ({ file, segments, front }) => {
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
 
-  function digest(fd: number, offset: number, length: number): string {
+  function digest(fd: number, { offset, length, prefix }: HashedRange): string {
     const hash = createHash('sha256');
+    if (prefix) hash.update(prefix);
     const end = offset + length;
     for (let at = offset; at < end; ) {
       const reach = Math.min(end, waitFor(front, at));
@@ -29,7 +30,7 @@ serveThread<DigestExchange>(async ({ file, segments, front }) => {
     async ask() {
       const fd = openSync(file, 'r');
       try {
-        return { value: segments.map(({ offset, length }) => digest(fd, offset, length)) };
+        return { value: segments.map((segment) => digest(fd, segment)) };
       } finally {
         closeSync(fd);
       }

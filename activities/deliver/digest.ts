@@ -1,10 +1,15 @@
 import type { ByteRange } from '../../core/store.ts';
 import { Thread } from '../thread.ts';
 
+/** A range of a file, and what its digest has before it. */
+export interface HashedRange extends ByteRange {
+  prefix?: Uint8Array;
+}
+
 export interface DigestExchange {
   data: {
     file: string;
-    segments: ByteRange[];
+    segments: HashedRange[];
     /** `front[0]`: everything that is needed below this offset has been written. */
     front: BigInt64Array;
   };
@@ -23,7 +28,7 @@ export class DigestThread implements AsyncDisposable {
   readonly digests: Promise<string[]>;
 
   /** @param segments in the order of the file */
-  constructor(file: string, segments: ByteRange[]) {
+  constructor(file: string, segments: HashedRange[]) {
     this.#thread = new Thread<DigestExchange>({
       name: "digest's",
       program: new URL('./digest-thread', import.meta.url),
@@ -47,7 +52,7 @@ export class DigestThread implements AsyncDisposable {
 }
 
 /** SHA-256 of segments of a file that is there. */
-export async function digestSegments(file: string, segments: ByteRange[]): Promise<string[]> {
+export async function digestSegments(file: string, segments: HashedRange[]): Promise<string[]> {
   await using thread = new DigestThread(file, segments);
   thread.advance(Number.MAX_SAFE_INTEGER);
   return await thread.digests;

@@ -5,10 +5,10 @@ import { pipeline } from 'node:stream/promises';
 import pLimit from 'p-limit';
 import pRetry from 'p-retry';
 import { TypedFailure, Unavailable } from '../../core/config/failures.ts';
-import type { ByteRange, Store } from '../../core/store.ts';
+import type { ByteRange } from '../../core/store.ts';
 import { bootId } from '../cache-mark.ts';
 import { ensureRoom, isDiskFull } from '../disk-room.ts';
-import { type ObjectPin, streamRange } from './ranged-read.ts';
+import { type ObjectPin, type ObjectSource, streamRange } from './ranged-read.ts';
 
 /** Big enough that a request's overhead doesn't count, small enough that a lost one doesn't. */
 const PART_BYTES = 32 << 20;
@@ -20,7 +20,7 @@ const WRITE_AHEAD_BYTES = 1 << 20;
 const RETRIES = 3;
 
 export interface Download {
-  store: Store;
+  store: ObjectSource;
   uri: string;
   pin: ObjectPin;
   /** Size of the whole object, and of the file. */

@@ -1,5 +1,4 @@
 import type { Config } from '../../core/config/config.ts';
-import type { WeightsManifest } from '../../core/config/manifests.ts';
 import { blockOf } from '../../core/model/backbone.ts';
 import { tensorNames } from '../../core/model/tensor-names.ts';
 import type { ByteRange } from '../../core/store.ts';
@@ -7,6 +6,12 @@ import type { PartialObject } from './object-cache.ts';
 
 /** Below this a hole isn't worth a request of its own on either side. */
 const MIN_HOLE_BYTES = 1 << 20;
+
+/** A checkpoint as its manifest describes it, or its own header. */
+interface Described {
+  file: { sizeBytes: number };
+  tensors: readonly (ByteRange & { name: string; sha256?: string | undefined })[];
+}
 
 /**
  * What of a checkpoint a model's forward pass needs: everything but the big tensors of blocks behind the last tap, and
@@ -16,7 +21,11 @@ const MIN_HOLE_BYTES = 1 << 20;
  *
  * @returns null if nothing is to be left out, or the manifest, of an earlier staging, has no tensors' digests
  */
-export function neededPart({ file, tensors }: WeightsManifest, model: Config['model']): PartialObject | null {
+export function neededPart(
+  { file, tensors }: Described,
+  model: Config['model'],
+  digests: 'required' | 'where known' = 'required',
+): PartialObject | null {
   const last = Math.max(...model.backbone.taps);
   const nameOf = tensorNames(
     tensors.map(({ name }) => name),
@@ -32,7 +41,8 @@ export function neededPart({ file, tensors }: WeightsManifest, model: Config['mo
     .toSorted((a, b) => a.offset - b.offset)
     // A storage may be shared with a block that is needed.
     .filter((hole) => !needed.some((tensor) => overlap(tensor, hole)));
-  if (holes.length === 0 || needed.some(({ sha256 }) => sha256 === undefined)) return null;
+  if (holes.length === 0 || (digests === 'required' && needed.some(({ sha256 }) => sha256 === undefined)))
+    return null;
 
   const ranges: ByteRange[] = [];
   let at = 0;
@@ -43,7 +53,7 @@ export function neededPart({ file, tensors }: WeightsManifest, model: Config['mo
   if (file.sizeBytes > at) ranges.push({ offset: at, length: file.sizeBytes - at });
   const segments = needed
     .filter(({ length }) => length > 0)
-    .map(({ name, offset, length, sha256 }) => ({ name, offset, length, sha256: sha256! }));
+    .flatMap(({ name, offset, length, sha256 }) => (sha256 ? { name, offset, length, sha256 } : []));
   return { ranges, segments };
 }
 

@@ -5,16 +5,18 @@ import pRetry from 'p-retry';
 import { lock } from 'proper-lockfile';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
-import type { ByteRange, Store } from '../../core/store.ts';
+import type { ByteRange } from '../../core/store.ts';
 import { isVerified, markVerified, removeMarked } from '../cache-mark.ts';
 import { type DiskNeed, withRoom } from '../disk-room.ts';
 import { DigestThread, digestSegments } from './digest.ts';
 import { download, journalOf } from './download.ts';
-import type { ObjectPin } from './ranged-read.ts';
+import type { ObjectPin, ObjectSource } from './ranged-read.ts';
 
 /** Bytes with a known digest. */
 export interface Segment extends ByteRange {
   sha256: string;
+  /** What the digest has before these bytes: the header of a shard whose tensors alone were taken. */
+  prefix?: Uint8Array;
   /** What messages call it, where it isn't the whole object. */
   name?: string;
 }
@@ -49,7 +51,7 @@ export interface FetchOptions {
  *   Unavailable if the disk has too little room
  */
 export async function fetchToCache(
-  store: Store,
+  store: ObjectSource,
   folder: string,
   object: StagedObject,
   options: FetchOptions = {},
@@ -114,6 +116,8 @@ function segmentsOf({ sizeBytes, sha256 }: StagedObject, only?: PartialObject): 
 
 /** Whether a file is there whose bytes have their digests. One that was touched is hashed before it is given up. */
 async function isIntact(file: string, segments: Segment[]): Promise<boolean> {
+  // Nothing shows that it is what it should be.
+  if (segments.length === 0) return false;
   const { size } = await stat(file).catch(() => ({ size: -1 }));
   const end = segments.reduce((furthest, { offset, length }) => Math.max(furthest, offset + length), 0);
   if (size < end) return false;
@@ -122,7 +126,7 @@ async function isIntact(file: string, segments: Segment[]): Promise<boolean> {
 }
 
 async function fetchAnew(
-  store: Store,
+  store: ObjectSource,
   object: StagedObject,
   file: string,
   { onProgress, signal, only }: FetchOptions,
@@ -160,7 +164,10 @@ async function fetchAnew(
 }
 
 /** The plan's version where it names one; else what is there now, which must have the manifest's size. */
-async function pinObject(store: Store, { uri, versionId, sizeBytes }: StagedObject): Promise<ObjectPin> {
+async function pinObject(
+  store: ObjectSource,
+  { uri, versionId, sizeBytes }: StagedObject,
+): Promise<ObjectPin> {
   if (versionId) return { versionId };
   const info = await store.head(uri);
   if (info.sizeBytes !== sizeBytes)

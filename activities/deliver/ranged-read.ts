@@ -15,9 +15,12 @@ export interface StreamingStore extends Store {
   stream(uri: string, range: ByteRange, pin: ObjectPin): Promise<Readable>;
 }
 
+/** As much of a store as fetching an object takes. */
+export type ObjectSource = Pick<Store, 'head' | 'read'> | Pick<StreamingStore, 'head' | 'stream'>;
+
 /** A range of an object as a stream, from any store. */
 export async function streamRange(
-  store: Store | StreamingStore,
+  store: ObjectSource,
   uri: string,
   range: ByteRange,
   pin: ObjectPin,

@@ -6,17 +6,20 @@ import { evaluatedModel } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
+import type { Hub } from '../hub/hub.ts';
 import { checkDeviceMemory } from './check-device-memory.ts';
 import { finishedResult } from './finished-result.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
-import { ensureAnnotated, stagedSplit, stagedWeights } from './staged.ts';
+import { ensureAnnotated, plannedWeights, stagedSplit } from './staged.ts';
 
 /** What the control worker knows about itself. */
 export interface PlanContext {
   store: Store;
+  /** Absent where only staged weights are read. */
+  hub?: Hub;
   launcher: string;
   codeVersion: string;
   imageDigest: string | null;
@@ -41,8 +44,8 @@ export async function planEval(
   const { config: resolved, classes } = await resolveConfig(input, 'EvalMIoU input');
   const config = { ...resolved, model: evaluatedModel(resolved.model) };
   checkDeviceMemory(config);
-  const weights = await stagedWeights(store, input.weights);
-  const head = input.head ? await stagedWeights(store, input.head) : null;
+  const weights = await plannedWeights(context, input.weights);
+  const head = input.head ? await plannedWeights(context, input.head) : null;
   const indices = [weights, head].flatMap((found) => found?.index ?? []);
   const { ignoredKeys } = matchWeights(indices, config.model);
 

@@ -34,7 +34,7 @@ import { imageCosts } from './image-costs.ts';
 import type { PlanContext } from './plan-eval.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
-import { ensureAnnotated, stagedSplit, stagedWeights } from './staged.ts';
+import { ensureAnnotated, plannedWeights, stagedSplit, stagedWeights } from './staged.ts';
 
 /**
  * Checks everything that can be checked before a worker exists, for the evaluations as well, and finds what earlier
@@ -65,7 +65,7 @@ export async function planTrain(
   checkDeviceMemory(config);
   checkTrainingMemory(config);
 
-  const weights = await stagedWeights(store, input.weights);
+  const weights = await plannedWeights(context, input.weights);
   matchWeights([weights.index], config.model, backboneSpecs(config.model));
   const training = await stagedSplit(store, input.dataset, train.data.split);
   const evaluation = await stagedSplit(store, input.dataset, input.evaluationSplit);

@@ -7,8 +7,10 @@ import {
   DatasetManifestSchema,
   WeightsManifestSchema,
 } from '../../core/config/manifests.ts';
+import { isHubUri } from '../../core/hub/hub-uri.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import { joinUri, type Store } from '../../core/store.ts';
+import type { Hub } from '../hub/hub.ts';
 
 /** A checkpoint that a run reads: the object, and what lies in it. */
 export interface FoundWeights {
@@ -16,7 +18,22 @@ export interface FoundWeights {
   index: CheckpointIndex;
 }
 
-/** A staged checkpoint, as its manifest tells. @throws BadInput if it isn't staged, BadData if it is truncated */
+/**
+ * A staged checkpoint, as its manifest tells, or one of the Hub at the commit that its revision is now.
+ *
+ * @throws BadInput if it isn't staged or may not be read, BadData if it is truncated
+ */
+export async function plannedWeights(
+  { store, hub }: { store: Store; hub?: Hub },
+  uri: string,
+): Promise<FoundWeights> {
+  if (!isHubUri(uri)) return stagedWeights(store, uri);
+  if (!hub) throw new BadInput(`${uri}: nothing is read from the Hub here; expected s3://bucket/key`);
+  const { object, index } = await hub.open(uri);
+  return { object, index };
+}
+
+/** A staged checkpoint. @throws as `plannedWeights` */
 export async function stagedWeights(store: Store, uri: string): Promise<FoundWeights> {
   const info = await store.head(uri);
   const { manifest, sha256: manifestSha256 } = await readManifest(

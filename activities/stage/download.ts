@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { BadInput, Unavailable } from '../../core/config/failures.ts';
 import { isUnknownHost } from '../../core/network-failure.ts';
 import { isDiskFull } from '../disk-room.ts';
-import { lostConnection, persistently, probe, type Remote, remoteOf, request } from './http-remote.ts';
+import { lostConnection, persistently, probe, type Remote, remoteOf, request } from '../http-remote.ts';
 import { bytesAtHand, partialFile } from './partial-file.ts';
 
 /** So many new bytes show that a line works, however often it breaks. */

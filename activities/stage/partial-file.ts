@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Remote } from './http-remote.ts';
+import type { Remote } from '../http-remote.ts';
 
 /** Nobody comes back for a beginning that is so old. */
 const ABANDONED_MS = 7 * 24 * 3_600_000;

@@ -1,7 +1,7 @@
 import { BadInput } from '../../core/config/failures.ts';
+import { persistently, probe, type Remote } from '../http-remote.ts';
 import { download } from './download.ts';
 import { openFile } from './file-weights.ts';
-import { persistently, probe, type Remote } from './http-remote.ts';
 import { discardPartial } from './partial-file.ts';
 import type { WeightsContext, WeightsSource } from './weights-source.ts';
 

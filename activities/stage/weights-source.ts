@@ -1,16 +1,30 @@
 import type { CheckpointIndex } from '../../core/checkpoint/checkpoint-index.ts';
 import type { WeightsSourceRecord } from '../../core/config/manifests.ts';
+import { isHubUri } from '../../core/hub/hub-uri.ts';
 import type { Store } from '../../core/store.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { HubCheckpoint } from '../hub/hub-checkpoint.ts';
 import { fileWeights } from './file-weights.ts';
+import { hubWeights } from './hub-weights.ts';
 import type { CopyObject } from './s3-copy.ts';
 import { s3Weights } from './s3-weights.ts';
 import type { StageHooks } from './stage-dataset.ts';
 import { urlWeights } from './url-weights.ts';
 
+/** The Hub, and what brings a checkpoint of it to this machine's disk. */
+export interface WeightsHub extends Pick<Hub, 'open'> {
+  fetch(
+    checkpoint: HubCheckpoint,
+    options: { signal: AbortSignal; onProgress(bytes: number): void },
+  ): Promise<string>;
+}
+
 /** What staging weights may use besides the store. Files of this machine need none of it. */
 export interface WeightsMeans {
   /** Where partial downloads lie, and survive a kill. */
   scratchFolder?: string;
+  /** Reads the Hugging Face Hub. */
+  hub?: WeightsHub;
   /** Copies within the object store; without it the bytes go through the scratch folder. */
   copyObject?: CopyObject;
   /** Before the first retry of a request; twice as long before each further one. */
@@ -49,9 +63,10 @@ export interface OpenWeights extends AsyncDisposable {
   discard(): Promise<void>;
 }
 
-/** Finds a file, an `s3://` object or an `http(s)://` URL. @throws BadInput if there is none, Unavailable */
+/** Finds a file, an `s3://` object, an `http(s)://` URL or an `hf://` address. @throws BadInput if there is none, Unavailable */
 export function findWeights(source: string, context: WeightsContext): Promise<WeightsSource> {
   if (/^s3:\/\//i.test(source)) return s3Weights(source, context);
   if (/^https?:\/\//i.test(source)) return urlWeights(source, context);
+  if (isHubUri(source)) return hubWeights(source, context);
   return fileWeights(source, context.store);
 }

@@ -56,11 +56,3 @@ export function labelled(text: string, before: Record<string, string> = {}): Rec
   if (at < 1) throw new InvalidArgumentError('expected key=value');
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
-
-/** `20261124-215003`, UTC. */
-export function timestamp(now: Date): string {
-  return now
-    .toISOString()
-    .replace(/\D/g, '')
-    .replace(/^(\d{8})(\d{6}).*/, '$1-$2');
-}

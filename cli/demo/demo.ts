@@ -3,11 +3,11 @@ import path from 'node:path';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { joinUri } from '../../core/store.ts';
 import { stateFolder } from '../../workers/environment.ts';
-import { timestamp } from '../commands/run.ts';
 import { resultsText, runEval } from '../run-workflow.ts';
 import { openSession, type Session } from '../session.ts';
 import { layoutOf, stageFromHere } from '../stage.ts';
 import { type Terminal, terminal } from '../terminal.ts';
+import { timestamp } from '../timestamp.ts';
 import { makeDemo } from './make-demo.ts';
 
 export interface DemoInputs {

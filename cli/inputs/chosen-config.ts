@@ -3,7 +3,7 @@ import { loadConfig } from '../../activities/plan/load-config.ts';
 import { resolveConfig, withClasses } from '../../activities/plan/resolve-config.ts';
 import type { Config } from '../../core/config/config.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
-import { timestamp } from '../commands/run.ts';
+import { timestamp } from '../timestamp.ts';
 
 /** A config that a command names, as an input has it. */
 export interface ChosenConfig {

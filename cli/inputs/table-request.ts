@@ -1,6 +1,6 @@
 import { SUITES, type Suite, type TableInput, TableInputSchema } from '../../core/config/table.ts';
 import type { TableOptions } from '../commands/reproduce.ts';
-import { timestamp } from '../commands/run.ts';
+import { timestamp } from '../timestamp.ts';
 import { chosenConfig } from './chosen-config.ts';
 import { checked, type Request } from './request.ts';
 

@@ -1,4 +1,6 @@
 import { neededPart } from '../../activities/deliver/needed-part.ts';
+import { type Hub, openHub } from '../../activities/hub/hub.ts';
+import { hubSettings } from '../../activities/hub/hub-client.ts';
 import { imageCosts } from '../../activities/plan/image-costs.ts';
 import { type PlanContext, planEval } from '../../activities/plan/plan-eval.ts';
 import { planTrain } from '../../activities/plan/plan-train.ts';
@@ -8,6 +10,7 @@ import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { type DatasetManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { isHubUri } from '../../core/hub/hub-uri.ts';
 import { backboneFlops } from '../../core/model/backbone.ts';
 import { evaluationMemory, featuresMemory, trainingMemory } from '../../core/model/device-memory.ts';
 import { headFlops } from '../../core/model/flops.ts';
@@ -46,7 +49,14 @@ async function planReport(
   const { weights, head, dataset, split, allowOverlap = false } = options;
   // Nothing is written by a plan, so the right to write is not asked for.
   const reading = { ...store, checkWrites: async () => {} };
-  const context: PlanContext = { store: reading, launcher: 'local', codeVersion: 'plan', imageDigest: null };
+  const hub = openHub(hubSettings(process.env));
+  const context: PlanContext = {
+    store: reading,
+    hub,
+    launcher: 'local',
+    codeVersion: 'plan',
+    imageDigest: null,
+  };
   const common = { config, overrides, weights, dataset, output: dataset, recompute: true };
   if (options.train && head)
     throw new BadInput('--head: a training makes the head; leave it out, or leave out --train');
@@ -63,7 +73,7 @@ async function planReport(
   const work: Work = {
     workers: fleet.workers,
     shards: ranges.map(({ first, count }) => sum(costs.slice(first, first + count))),
-    weightBytes: sum(await Promise.all(checkpoints.map((uri) => neededBytes(store, uri, model)))),
+    weightBytes: sum(await Promise.all(checkpoints.map((uri) => neededBytes({ store, hub }, uri, model)))),
     imageBytes: sum(
       manifest.images.map(({ image, annotation }) => image.sizeBytes + (annotation?.sizeBytes ?? 0)),
     ),
@@ -110,7 +120,16 @@ function estimateOf(
 }
 
 /** Of a checkpoint, as a worker fetches it. */
-async function neededBytes(store: Store, uri: string, model: Config['model']): Promise<number> {
+async function neededBytes(
+  { store, hub }: { store: Store; hub: Hub },
+  uri: string,
+  model: Config['model'],
+): Promise<number> {
+  if (isHubUri(uri)) {
+    const { object, index } = await hub.open(uri);
+    const part = neededPart({ file: object, tensors: [...index.tensors.values()] }, model, 'where known');
+    return part ? sum(part.ranges.map(({ length }) => length)) : object.sizeBytes;
+  }
   const { manifest } = await readManifest(
     store,
     `${uri}.manifest.json`,

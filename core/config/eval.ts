@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { HUB_URI } from '../hub/hub-uri.ts';
 import type { Coverage, PartialCoverage } from '../metric/coverage.ts';
 import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
@@ -7,9 +8,17 @@ import { type Labels, LabelsSchema } from './labels.ts';
 import type { Listed } from './listing.ts';
 import type { Results, ShardReport } from './results.ts';
 
-export const s3Uri = z
+const S3_URI = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/;
+
+export const s3Uri = z.string().regex(S3_URI, 'expected s3://bucket/key');
+
+/** Of a checkpoint: staged, or on the Hugging Face Hub. */
+export const weightsUri = z
   .string()
-  .regex(/^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/, 'expected s3://bucket/key');
+  .regex(
+    new RegExp(`${S3_URI.source}|${HUB_URI.source}`),
+    'expected s3://bucket/key or hf://org/name@revision/file',
+  );
 
 /** An evaluation may take a week. */
 export const MAX_EVAL_MINUTES = 10_080;
@@ -21,10 +30,10 @@ export const EvalInputSchema = z.strictObject({
   config: z.union([z.string().min(1), ConfigSchema]),
   /** `key.path=value`, applied to the config. */
   overrides: z.array(z.string()).default([]),
-  /** A staged checkpoint: the backbone's, or one that holds everything. */
-  weights: s3Uri,
-  /** A staged checkpoint that lies over `weights`: the head's. */
-  head: s3Uri.optional(),
+  /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, or one that holds everything. */
+  weights: weightsUri,
+  /** A checkpoint that lies over `weights`: the head's. */
+  head: weightsUri.optional(),
   /** A staged dataset. */
   dataset: s3Uri,
   /** Split of the dataset that is evaluated. */

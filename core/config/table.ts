@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { EvaluationSchema } from '../train/train-log.ts';
 import { ConfigSchema } from './config.ts';
-import { type EvalInput, s3Uri } from './eval.ts';
+import { type EvalInput, s3Uri, weightsUri } from './eval.ts';
 import { LabelsSchema } from './labels.ts';
 import type { Listed } from './listing.ts';
 import { FailureReportSchema, RunReportSchema } from './results.ts';
@@ -25,10 +25,10 @@ const TableRowInputSchema = z
     /** After those of the whole table. */
     overrides: z.array(z.string()).default([]),
     /** Staged checkpoint and dataset, in place of the table's. */
-    weights: s3Uri.optional(),
+    weights: weightsUri.optional(),
     dataset: s3Uri.optional(),
     /** A staged head: it is evaluated, and nothing is trained. */
-    head: s3Uri.optional(),
+    head: weightsUri.optional(),
     /** Whether a head is trained; if nothing is said, where the config says how and no head is given. */
     train: z.boolean().optional(),
   })
@@ -47,7 +47,7 @@ export const TableInputSchema = z
     /** `key.path=value`, applied to every row's config. */
     overrides: z.array(z.string()).default([]),
     /** A staged checkpoint: the backbone's. */
-    weights: s3Uri,
+    weights: weightsUri,
     /** A staged dataset, with the split to train on and the one to evaluate on. */
     dataset: s3Uri,
     evaluationSplit: z.string().default('validation'),

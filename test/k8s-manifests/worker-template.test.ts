@@ -72,6 +72,7 @@ describe('both programs', () => {
       { configMapRef: { name: 'tessera-config' } },
       { secretRef: { name: 'tessera-s3', optional: true } },
       { secretRef: { name: 'tessera-temporal', optional: true } },
+      { secretRef: { name: 'tessera-hub', optional: true } },
       ...ownSecrets,
     ]);
     const env = environment(container);

@@ -92,14 +92,16 @@ describe('a worker that connects', () => {
   });
 
   test('gives up at once where another try would not help', async () => {
-    const began = performance.now();
-    const nonsense = connect(temporalSettings({ TEMPORAL_ADDRESS: 'not an address' }));
+    const lines: string[] = [];
+    const log = (line: string) => lines.push(line);
+    const nonsense = connect(temporalSettings({ TEMPORAL_ADDRESS: 'not an address' }), { log });
     await expect(nonsense).rejects.toThrow(BadInput);
     const noKey = connect(
       temporalSettings({ TEMPORAL_TLS_CLIENT_CERT_DATA: 'x', TEMPORAL_TLS_CLIENT_KEY_DATA: 'y' }),
+      { log },
     );
     await expect(noKey).rejects.toThrow(BadInput);
-    expect(performance.now() - began).toBeLessThan(1_500);
+    expect(lines).toEqual([]);
   });
 });
 

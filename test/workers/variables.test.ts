@@ -19,14 +19,14 @@ function namesIn(...paths: string[]): Set<string> {
     .split('\n')
     .filter((file) => file !== TABLE && /(\.(m?ts|mjs|tf|sh|ya?ml|py)|\/Dockerfile|\/run)$/.test(file));
   const names = sources.flatMap(
-    (file) => readFileSync(join(PACKAGE, file), 'utf8').match(/\bTESSERA_[A-Z0-9_]+/g) ?? [],
+    (file) => readFileSync(join(PACKAGE, file), 'utf8').match(/\b(TESSERA|HF)_[A-Z0-9_]+/g) ?? [],
   );
   return new Set(names.map((name) => name.replace(/^TESSERA_(NOTIFY|MLFLOW)_.*/, 'TESSERA_$1_*')));
 }
 
 const table: string[] = VARIABLES.map(({ name }) => name);
 
-it('every TESSERA_* variable of the sources is in the table', () => {
+it('every TESSERA_* and HF_* variable of the sources is in the table', () => {
   const used = [...namesIn('.')].filter((name) => !OF_TESTS.includes(name));
   expect(used.filter((name) => !table.includes(name))).toEqual([]);
 });

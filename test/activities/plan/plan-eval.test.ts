@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { openHub } from '../../../activities/hub/hub.ts';
 import { loadClasses } from '../../../activities/plan/load-config.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { submissionIdsOf } from '../../../core/config/config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import type { Store } from '../../../core/store.ts';
 import { float32Tensor, randomTensors, sha256, stagedSet, tinyConfig } from '../../builders.ts';
+import { safetensors } from '../../core/checkpoint/hand-made-safetensors.ts';
+import { COMMIT, fakeHub, REPO } from '../hub/fake-hub.ts';
 import { plan, plannedRun } from './plan-of.ts';
 
 const { model } = tinyConfig();
@@ -119,6 +122,41 @@ describe('a plan', () => {
     };
     await expect(plan({ ...store, checkWrites }, input)).rejects.toThrow(
       `${input.output}: the store ignores If-None-Match`,
+    );
+  });
+});
+
+describe('weights on the Hub', () => {
+  const tensors = randomTensors(model);
+  const inHub = safetensors(
+    Object.fromEntries(
+      tensors.map(({ name, shape, data }) => [name, { dtype: 'F32', shape, data: data as Uint8Array }]),
+    ),
+  );
+
+  test('are planned with at the commit that their revision is', async () => {
+    const { store, input } = await stagedSet();
+    const { endpoint } = await fakeHub({ 'model.safetensors': inHub });
+    const hub = openHub({ endpoint, token: null });
+    const planned = await plan(store, { ...input, weights: `hf://${REPO}@main` }, 'run-1', hub);
+    expect(planned).toMatchObject({
+      run: {
+        weights: {
+          uri: `hf://${REPO}@${COMMIT}/model.safetensors`,
+          sha256: sha256(inHub),
+          sizeBytes: inHub.length,
+        },
+      },
+    });
+  });
+
+  test('are refused where nothing is read from there, or by an address that is none', async () => {
+    const { store, input } = await stagedSet();
+    await expect(plan(store, { ...input, weights: `hf://${REPO}` })).rejects.toThrow(
+      `hf://${REPO}: nothing is read from the Hub here; expected s3://bucket/key`,
+    );
+    await expect(plan(store, { ...input, weights: 'hf://vit' })).rejects.toThrow(
+      /weights.*expected s3:\/\/bucket\/key or hf:\/\/org\/name@revision\/file/,
     );
   });
 });

@@ -12,6 +12,14 @@ function shareUnlabelled({ labels }: Scene): number {
   return labels.filter((label) => label === 0).length / labels.length;
 }
 
+/** Part of the area that shows different classes in two scenes. */
+function apart(a: Scene, b: Scene): number {
+  const share = ({ labels }: Scene, label: number) =>
+    labels.filter((one) => one === label).length / labels.length;
+  const classes = Object.values(LABEL).filter((label) => label !== LABEL.other);
+  return classes.reduce((sum, label) => sum + Math.abs(share(a, label) - share(b, label)) / 2, 0);
+}
+
 describe('scenes', () => {
   const scenes = Array.from({ length: 42 }, (_, seed) => makeScene(seed, 200, 150));
 
@@ -40,14 +48,18 @@ describe('scenes', () => {
   });
 
   test.each([
-    [390, 130],
-    [120, 160],
-    [40, 40],
-    [1, 1],
-  ])('%i × %i pixels', (width, height) => {
+    [390, 130, 0.04],
+    [120, 160, 0.04],
+    [40, 40, 0.1],
+  ])('a scene of %i × %i pixels shows what it shows in twice the size', (width, height, atMost) => {
     for (let seed = 0; seed < 7; seed++) {
-      const { rgb, labels } = makeScene(seed, width, height);
-      expect([rgb.length, labels.length]).toEqual([width * height * 3, width * height]);
+      const [small, large] = [makeScene(seed, width, height), makeScene(seed, 2 * width, 2 * height)];
+      expect([small.rgb.length, small.labels.length]).toEqual([width * height * 3, width * height]);
+      expect(apart(small, large)).toBeLessThan(atMost);
     }
+  });
+
+  test('a scene of one pixel shows one class', () => {
+    for (let seed = 0; seed < 7; seed++) expect(makeScene(seed, 1, 1).labels[0]).toBeGreaterThan(0);
   });
 });

