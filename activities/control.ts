@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { Context } from '@temporalio/activity';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { EvalInput, Plan } from '../core/config/eval.ts';
@@ -27,6 +28,7 @@ import { discardUnpublished } from './publish/discard-unpublished.ts';
 import { createPublish, type Published, type PublishInput } from './publish/publish-results.ts';
 import { publishTraining, type TrainOutcome } from './publish/publish-training.ts';
 import { publishTable, type TableOutcome } from './publish/table/publish-table.ts';
+import { discardAbandoned } from './stage/partial-file.ts';
 import type { CopyObject } from './stage/s3-copy.ts';
 import { stageDataset } from './stage/stage-dataset.ts';
 import { stageWeights } from './stage/stage-weights.ts';
@@ -53,7 +55,10 @@ export function controlActivities(context: ControlContext) {
   const { store, scratchFolder, copyObject, hub, hubFolder } = context;
   const weightsHub: WeightsHub = {
     open: hub.open,
-    fetch: (checkpoint, options) => fetchHubCheckpoint(checkpoint, hubFolder, options),
+    async fetch(checkpoint, options) {
+      await discardAbandoned(path.join(hubFolder, 'objects'));
+      return fetchHubCheckpoint(checkpoint, hubFolder, options);
+    },
   };
   const publish = createPublish(store);
   const launcherOf = (fleet: FleetSpec): Launcher => {

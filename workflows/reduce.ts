@@ -2,7 +2,7 @@ import { budgetSeconds } from '../core/budget.ts';
 import type { EvalRun, ReducedRun } from '../core/config/eval.ts';
 import { addMatrix, emptyMatrix, total } from '../core/metric/confusion-matrix.ts';
 import { partialCoverage, proveCoverage } from '../core/metric/coverage.ts';
-import { decodeMatrix, encodeMatrix } from '../core/metric/matrix-codec.ts';
+import { decodeMatrix, encodePayload } from '../core/metric/matrix-codec.ts';
 import type { EvaluatedShard } from './evaluate-shards.ts';
 
 /**
@@ -21,7 +21,7 @@ export function reduceShards(run: EvalRun, shards: EvaluatedShard[]): ReducedRun
   const isPartial = shards.length < run.shards.length && budgetSeconds(run.config.run) !== null;
   const evaluated = new Set(evidence.map(({ shard }) => shard));
   return {
-    matrix: encodeMatrix(matrix),
+    matrix: encodePayload(matrix, { name: 'the whole run', remedy: 'evaluate the dataset in parts' }),
     coverage: proveCoverage({ imageIds: run.imageIds, shards: run.shards, evidence, isPartial }),
     ...(isPartial ? { partial: partialCoverage(run.shards, evaluated) } : {}),
     shards: shards.map(({ result, failures }) => ({

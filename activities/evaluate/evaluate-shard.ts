@@ -17,7 +17,7 @@ import {
   emptyMatrix,
   type ImageCounts,
 } from '../../core/metric/confusion-matrix.ts';
-import { encodeShardMatrix } from '../../core/metric/matrix-codec.ts';
+import { encodePayload } from '../../core/metric/matrix-codec.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
 import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
@@ -162,7 +162,10 @@ export class ShardEvaluator implements AsyncDisposable {
     const idle = (waited + performance.now() - loaded) / 1000 - computeSeconds(spent);
     return {
       shard: task.range.shard,
-      matrix: encodeShardMatrix(tally.matrix, task.range.count),
+      matrix: encodePayload(tally.matrix, {
+        name: `a shard of ${task.range.count} images`,
+        remedy: 'more run.shards make smaller ones',
+      }),
       images: tally.evidence,
       ...(kept.imageMatrices ? { imageMatrices: kept.imageMatrices } : {}),
       ...(warnings.length > 0 ? { warnings: warnings.slice(0, MAX_WARNINGS) } : {}),

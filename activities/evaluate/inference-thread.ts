@@ -1,3 +1,4 @@
+import { cropShape } from '../../core/model/crop-shape.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import { windowCount } from '../../core/model/slide-windows.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
@@ -62,7 +63,7 @@ async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<Infer
       });
   }
 
-  const segmenter = new SlideSegmenter(config.model, batch, {
+  const segmenter = new SlideSegmenter(cropShape(config.model), batch, {
     async segment(crops) {
       if (closing) throw new Error('the inference thread is closing');
       const span: Span = { start: performance.timeOrigin + performance.now(), end: 0 };

@@ -1,9 +1,8 @@
-import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
-import { logitsSide } from '../../core/model/head.ts';
+import type { CropShape } from '../../core/model/crop-shape.ts';
 import { slideWindows, type WindowGrid, windowCount } from '../../core/model/slide-windows.ts';
 
 /** One image on its way: the network's inputs, and the size that its label map must have. */
@@ -47,15 +46,15 @@ interface Pending extends ImageLogits {
  * images share a batch, and only the last one, at `flush`, is padded.
  */
 export class SlideSegmenter {
-  readonly #model: Config['model'];
+  readonly #shape: CropShape;
   readonly #hooks: SegmenterHooks;
   readonly #crops: Uint8Array;
   readonly #batch: number;
   /** Whose window each filled slot of the batch is, and where its logits go. */
   #slots: { pending: Pending; into: Float32Array }[] = [];
 
-  constructor(model: Config['model'], batch: number, hooks: SegmenterHooks) {
-    this.#model = model;
+  constructor(shape: CropShape, batch: number, hooks: SegmenterHooks) {
+    this.#shape = shape;
     this.#batch = batch;
     this.#hooks = hooks;
     this.#crops = new Uint8Array(batch * this.#cropBytes);
@@ -71,7 +70,7 @@ export class SlideSegmenter {
       pending.views.push({ size, isFlipped, grid, logits });
       pending.missing += windowCount(grid);
     }
-    const side = this.#model.backbone.imageSizePx;
+    const side = this.#shape.sizePx;
     for (const [index, { image }] of views.entries()) {
       const { grid, logits } = pending.views[index]!;
       let window = 0;
@@ -101,10 +100,10 @@ export class SlideSegmenter {
   }
 
   #windows(id: string, image: RgbImage): WindowGrid {
-    const grid = slideWindows(image, this.#model);
+    const grid = slideWindows(image, this.#shape);
     if (grid) return grid;
-    const { backbone, test } = this.#model;
-    const side = `${backbone.imageSizePx}×${backbone.imageSizePx}`;
+    const { sizePx, test } = this.#shape;
+    const side = `${sizePx}×${sizePx}`;
     throw new BadData(
       `${id}: ${image.height}×${image.width} px after resizing, but ${test.mode} mode needs ` +
         (test.mode === 'slide' ? `at least ${side}` : `exactly ${side}`),
@@ -112,11 +111,11 @@ export class SlideSegmenter {
   }
 
   get #cropBytes(): number {
-    return this.#model.backbone.imageSizePx ** 2 * 3;
+    return this.#shape.sizePx ** 2 * 3;
   }
 
   get #logitsPerCrop(): number {
-    return this.#model.head.classes * logitsSide(this.#model) ** 2;
+    return this.#shape.classes * this.#shape.logitsSide ** 2;
   }
 }
 

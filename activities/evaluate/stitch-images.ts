@@ -1,4 +1,5 @@
 import { viewKinds } from '../../core/image/views.ts';
+import { cropShape } from '../../core/model/crop-shape.ts';
 import type { Opener } from '../serve-thread.ts';
 import type {
   InferencePhases,
@@ -31,7 +32,10 @@ export async function stitchImages(
 ): Promise<Stitching> {
   const { device, threads } = config.run;
   const started = performance.now();
-  const stitcher = await Stitcher.open(config.model, viewKinds(config.pipeline).length, { device, threads });
+  const stitcher = await Stitcher.open(cropShape(config.model), viewKinds(config.pipeline).length, {
+    device,
+    threads,
+  });
   const phases: InferencePhases = { graph: 0, stitch: 0, both: 0, batches: 0 };
   const overlap = new Overlap();
   let dropping = false;

@@ -1,8 +1,7 @@
-import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
-import { logitsSide } from '../../core/model/head.ts';
+import type { CropShape } from '../../core/model/crop-shape.ts';
 import { type StitchShape, stitchGraph, TILE_ROWS } from '../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../core/model/stitch-matrix.ts';
 import type { InferenceSession, Tensor } from '../onnx/runtime.ts';
@@ -30,12 +29,12 @@ export class Stitcher implements AsyncDisposable {
 
   /** @param views how many views each image has */
   static async open(
-    model: Config['model'],
+    { classes, logitsSide: side }: Pick<CropShape, 'classes' | 'logitsSide'>,
     views: number,
     options: SessionOptions,
     result: 'labels' | 'scores' = 'labels',
   ): Promise<Stitcher> {
-    const shape = { classes: model.head.classes, side: logitsSide(model), views };
+    const shape = { classes, side, views };
     const session = await openSession(stitchGraph(shape, result), options);
     return new Stitcher(session, shape, result, options);
   }

@@ -140,6 +140,8 @@ async function openHubShards(
     shards.set(name, { file, ...(await openHead(client, file, signal)) });
   }
   const merged = mergeShards(uri, fileOf, new Map([...shards].map(([name, { index }]) => [name, index])));
+  // What streams later needs no heads, which would stay in memory.
+  const filesByName = new Map([...shards].map(([name, { file }]) => [name, file]));
   const contents = [...shards].map(([name, { file }]) => [name, file.sizeBytes, file.sha256 ?? uriOf(file)]);
   return {
     object: {
@@ -152,7 +154,7 @@ async function openHubShards(
     known: knownDigests(merged, shards),
     stream: async (range, stop) =>
       Readable.from(
-        chunksOf(merged, range, (name, part) => client.stream(shards.get(name)!.file, part, stop)),
+        chunksOf(merged, range, (name, part) => client.stream(filesByName.get(name)!, part, stop)),
       ),
   };
 }

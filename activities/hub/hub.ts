@@ -1,6 +1,9 @@
 import { findHubFile, type HubCheckpoint, openHubCheckpoint, readHubFile } from './hub-checkpoint.ts';
 import { type HubSettings, hubClient, uriOf } from './hub-client.ts';
 
+/** An index of a large model has a megabyte. */
+const MAX_OPENED = 20;
+
 /** The Hugging Face Hub, or a server like it, as far as Tessera reads it. */
 export interface Hub {
   /**
@@ -26,6 +29,8 @@ export function openHub(settings: HubSettings): Hub {
       const pinned = uriOf(found.file);
       const checkpoint = opened.get(pinned) ?? (await openHubCheckpoint(client, found, signal));
       opened.set(pinned, checkpoint);
+      const [oldest] = opened.keys();
+      if (opened.size > MAX_OPENED) opened.delete(oldest!);
       return checkpoint;
     },
     readFile: (uri, signal) => readHubFile(client, uri, signal),

@@ -3,6 +3,7 @@ import { differences, differencesText } from '../../core/config/differences.ts';
 import { MAX_EVAL_MINUTES } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { parseInput } from '../../core/config/parse.ts';
+import { type Checkpoints, publishedCheckpoints } from '../../core/config/published.ts';
 import {
   SUITES,
   type Suite,
@@ -52,14 +53,16 @@ function plannedRow(
   context: { config: Config; name: string; input: TableRequest; workflowId: string },
 ): TableRun['rows'][number] {
   const { config, name, input, workflowId } = context;
-  const isTrained = row.train ?? (row.head === undefined && config.train !== undefined);
+  const { weights, head } = checkpointsOf(row, config, input);
+  const isTrained = row.train ?? (head === undefined && config.train !== undefined);
   if (isTrained && !config.train)
     throw new BadInput(
       `${config.name}: has no section 'train', so there is no head to train; give one, or set train to false`,
     );
   const common = {
     ...{ config: row.config, overrides: row.overrides },
-    ...{ weights: row.weights ?? input.weights, dataset: row.dataset ?? input.dataset },
+    weights,
+    dataset: row.dataset ?? input.dataset,
     // By the table's id alone: a table that is made again finds its rows' results there.
     output: joinUri(input.output, workflowId, 'rows'),
     ...(input.labels ? { labels: input.labels } : {}),
@@ -78,12 +81,19 @@ function plannedRow(
           kind: 'evaluate',
           input: {
             ...common,
-            ...(row.head ? { head: row.head } : {}),
+            ...(head ? { head } : {}),
             split: evaluationSplit,
             deadlineMinutes: Math.min(deadlineMinutes, MAX_EVAL_MINUTES),
           },
         }),
   };
+}
+
+/** The row's own, the table's, or those that are published for its config. A head goes with published weights only. */
+function checkpointsOf(row: TableRowInput, config: Config, input: TableRequest): Checkpoints {
+  const weights = row.weights ?? input.weights;
+  const found = weights === undefined ? publishedCheckpoints(config, input.published) : { weights };
+  return { ...found, ...(row.head ? { head: row.head } : {}) };
 }
 
 /** The suite's rows, each in place of which another of the same config may be given, then the others. */
@@ -98,7 +108,7 @@ async function rowsOf({ suite, rows }: TableRequest): Promise<TableRowInput[]> {
 }
 
 /** Those of the folders that have a published number, in the folders' order, short trainings first. */
-async function suiteConfigs(suite: Suite): Promise<string[]> {
+export async function suiteConfigs(suite: Suite): Promise<string[]> {
   const all = await listConfigs();
   const folders = SUITES[suite].map(async (folder) => {
     const below = all.filter((name) => name.startsWith(`${folder}/`));

@@ -25,6 +25,14 @@ export async function partialFile(folder: string, name: string, remote: Remote):
   return path.join(folder, file);
 }
 
+/** Removes the beginnings of downloads by parts that nobody comes back for, and their journals. */
+export async function discardAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const file = path.join(folder, name);
+    if (/\.partial(\.parts)?$/.test(name) && (await isAbandoned(file))) await discardPartial(file);
+  }
+}
+
 export async function bytesAtHand(file: string): Promise<number> {
   return stat(file).then(
     ({ size }) => size,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 
 export interface PlanOptions {
-  weights: string;
+  weights?: string;
+  published?: string;
   head?: string;
   dataset: string;
   split: string;
@@ -19,7 +20,11 @@ export function planCommand(program: Command): void {
     .command('plan')
     .description('estimate what a run does, takes and costs, without starting it; needs S3 only')
     .argument('<config>', 'a name from `tessera configs`, or a YAML file of this machine')
-    .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone, or of everything')
+    .option(
+      '--weights <uri>',
+      'checkpoint of the backbone, or of everything: staged (s3://), or on the Hub (hf://); default: the config’s published weights',
+    )
+    .option('--published <s3-uri>', 'where `tessera stage published` has put the config’s weights and head')
     .option('--head <s3-uri>', 'staged checkpoint of the head; it wins where both have a tensor')
     .requiredOption('--dataset <s3-uri>', 'staged dataset')
     .option('--split <name>', 'split that is evaluated', 'validation')

@@ -4,7 +4,8 @@ import { withDocumentOptions } from './outcome-options.ts';
 import { labelled } from './run.ts';
 
 export interface TableOptions extends OutcomeOptions {
-  weights: string;
+  weights?: string;
+  published?: string;
   dataset: string;
   evaluationSplit: string;
   allowOverlap?: true;
@@ -29,9 +30,13 @@ export function reproduceCommand(
     .description("train and evaluate several configs: one table of the original's numbers and ours")
     .argument(
       '<suite|config...>',
-      'few-shot or all, or names from `tessera configs`, or YAML files of this machine',
+      'few-shot, all, dinov2 or dinov3, or names from `tessera configs`, or YAML files of this machine',
     )
-    .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
+    .option(
+      '--weights <uri>',
+      'checkpoint of the backbone: staged (s3://), or on the Hub (hf://); default: the config’s published weights',
+    )
+    .option('--published <s3-uri>', 'where `tessera stage published` has put the config’s weights and head')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that is evaluated', 'validation')
     .option('--allow-overlap', 'train even if the evaluation has some of the same images')

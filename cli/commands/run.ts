@@ -3,7 +3,8 @@ import type { OutcomeOptions } from '../run-outcome.ts';
 import { withOutcomeOptions } from './outcome-options.ts';
 
 export interface RunOptions extends OutcomeOptions {
-  weights: string;
+  weights?: string;
+  published?: string;
   head?: string;
   dataset: string;
   split: string;
@@ -31,7 +32,11 @@ export function runCommand(
     .command('run')
     .description('evaluate a config: starts EvalMIoU, shows its progress, prints the per-class table')
     .argument('<config>', 'a name from `tessera configs`, or a YAML file of this machine')
-    .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone, or of everything')
+    .option(
+      '--weights <uri>',
+      'checkpoint of the backbone, or of everything: staged (s3://), or on the Hub (hf://); default: the config’s published weights',
+    )
+    .option('--published <s3-uri>', 'where `tessera stage published` has put the config’s weights and head')
     .option('--head <s3-uri>', 'staged checkpoint of the head; it wins where both have a tensor')
     .requiredOption('--dataset <s3-uri>', 'staged dataset')
     .option('--split <name>', 'split of the dataset', 'validation')

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { StageDatasetOptions } from '../stage.ts';
+import type { StagePublishedOptions } from '../stage-published.ts';
 
 export function stageCommands(program: Command): void {
   const stage = program
@@ -40,5 +41,15 @@ export function stageCommands(program: Command): void {
     .option('--json', 'print JSON')
     .action(async (source: string, destination: string, options: { json?: true }) =>
       (await import('../stage.ts')).stageWeightsFrom(source, destination, options),
+    );
+
+  stage
+    .command('published')
+    .argument('<suite|config...>', 'dinov2, dinov3, or names from `tessera configs`')
+    .description('stage the weights and heads that configs name as published')
+    .requiredOption('--to <s3-uri>', 'folder: each file lies there by its own name')
+    .option('--json', 'print JSON')
+    .action(async (names: string[], options: StagePublishedOptions) =>
+      (await import('../stage-published.ts')).stagePublished(names, options),
     );
 }

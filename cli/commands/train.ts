@@ -4,7 +4,8 @@ import { withOutcomeOptions } from './outcome-options.ts';
 import { labelled } from './run.ts';
 
 export interface TrainOptions extends OutcomeOptions {
-  weights: string;
+  weights?: string;
+  published?: string;
   dataset: string;
   evaluationSplit: string;
   allowOverlap?: true;
@@ -32,7 +33,11 @@ export function trainCommand(
       '<config>',
       'a name from `tessera configs`, or a YAML file of this machine, with a train section',
     )
-    .requiredOption('--weights <s3-uri>', 'staged checkpoint of the backbone')
+    .option(
+      '--weights <uri>',
+      'checkpoint of the backbone: staged (s3://), or on the Hub (hf://); default: the config’s published weights',
+    )
+    .option('--published <s3-uri>', 'where `tessera stage published` has put the config’s weights and head')
     .requiredOption('--dataset <s3-uri>', 'staged dataset, with the splits to train and to evaluate on')
     .option('--evaluation-split <name>', 'split that checkpoints are evaluated on', 'validation')
     .option('--allow-overlap', 'train even if the evaluation has some of the same images')

@@ -7,6 +7,7 @@ import { decodeAnnotation, decodeImage } from '../../activities/images/decode.ts
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import type { Config } from '../../core/config/config.ts';
 import { reduceZeroLabel, resizeForTest } from '../../core/image/preprocess.ts';
+import { cropShape } from '../../core/model/crop-shape.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import { slideWindows } from '../../core/model/slide-windows.ts';
 import type { PatchSamples } from './tiny-model.ts';
@@ -36,7 +37,7 @@ export async function patchSamples(
   const labelsOf: (number | null)[][] = [];
   let features: Float32Array = new Float32Array();
 
-  const segmenter = new SlideSegmenter(config.model, batch, {
+  const segmenter = new SlideSegmenter(cropShape(config.model), batch, {
     async segment(crops) {
       const outputs = await runSession(session, { [CROPS]: tensor(crops, [batch, side, side, 3]) }, 'cpu');
       features = outputs.feat0!.data as Float32Array;
@@ -62,7 +63,7 @@ export async function patchSamples(
     const { data: labels } = await decodeAnnotation(await readFile(annotation), annotation);
     reduceZeroLabel(labels);
     const image = resizeForTest(original, config.pipeline.resize);
-    const windows = slideWindows(image, config.model)!;
+    const windows = slideWindows(image, cropShape(config.model))!;
     const scale = { x: original.width / image.width, y: original.height / image.height };
     const at = (x: number, y: number) =>
       labels[Math.floor(y * scale.y) * original.width + Math.floor(x * scale.x)]!;

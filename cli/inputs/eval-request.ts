@@ -1,22 +1,28 @@
 import { type EvalInput, EvalInputSchema } from '../../core/config/eval.ts';
 import { AUG_TEST } from '../../core/image/views.ts';
 import type { RunOptions } from '../commands/run.ts';
+import { checkpointsOf } from './checkpoints.ts';
 import { chosenConfig, defaultWorkflowId } from './chosen-config.ts';
 import { checked, type Request } from './request.ts';
 
 /** What `tessera run` starts. @throws BadInput for whatever is wrong with it */
 export async function evalRequest(named: string, options: RunOptions): Promise<Request<EvalInput>> {
-  const { weights, head, dataset, split, label } = options;
+  const { dataset, split, label } = options;
   const { config, overrides, resolved } = await chosenConfig(named, [
     ...(options.cfgOptions ?? []),
     ...optionOverrides(options),
   ]);
+  const checkpoints = checkpointsOf(resolved, options);
   return checked(
     {
       type: 'EvalMIoU',
       workflowId: options.workflowId ?? defaultWorkflowId(resolved, new Date()),
       input: (bucket) => ({
-        ...{ config, overrides, weights, ...(head ? { head } : {}), dataset, split },
+        config,
+        overrides,
+        ...checkpoints,
+        dataset,
+        split,
         output: options.output ?? `s3://${bucket}/runs`,
         deadlineMinutes: Number(options.deadline),
         recompute: options.recompute ?? false,

@@ -6,7 +6,7 @@ import { checked, type Request } from './request.ts';
 
 /** What `tessera reproduce` starts. @throws BadInput for whatever is wrong with it */
 export async function tableRequest(names: string[], options: TableOptions): Promise<Request<TableInput>> {
-  const { weights, dataset, evaluationSplit, label } = options;
+  const { weights, published, dataset, evaluationSplit, label } = options;
   const overrides = options.cfgOptions ?? [];
   const rows = await rowsOf(names, options.head ?? {}, overrides);
   return checked(
@@ -15,7 +15,11 @@ export async function tableRequest(names: string[], options: TableOptions): Prom
       workflowId: options.workflowId ?? `reproduce-${timestamp(new Date())}`,
       input: (bucket) => ({
         ...rows,
-        ...{ weights, dataset, evaluationSplit, overrides },
+        ...(weights === undefined ? {} : { weights }),
+        ...(published === undefined ? {} : { published }),
+        dataset,
+        evaluationSplit,
+        overrides,
         output: options.output ?? `s3://${bucket}/runs`,
         allowOverlap: options.allowOverlap ?? false,
         concurrency: Number(options.concurrency),

@@ -1,23 +1,29 @@
 import { BadInput } from '../../core/config/failures.ts';
 import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
 import type { TrainOptions } from '../commands/train.ts';
+import { checkpointsOf } from './checkpoints.ts';
 import { chosenConfig, defaultWorkflowId } from './chosen-config.ts';
 import { checked, type Request } from './request.ts';
 
 /** What `tessera train` starts. @throws BadInput for whatever is wrong with it */
 export async function trainRequest(named: string, options: TrainOptions): Promise<Request<TrainInput>> {
-  const { weights, dataset, evaluationSplit, resumeFrom, loadFrom, label } = options;
+  const { dataset, evaluationSplit, resumeFrom, loadFrom, label } = options;
   const { config, overrides, resolved } = await chosenConfig(named, options.cfgOptions ?? []);
   if (!resolved.train)
     throw new BadInput(
       `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
     );
+  const { weights } = checkpointsOf(resolved, options);
   return checked(
     {
       type: 'TrainHead',
       workflowId: options.workflowId ?? defaultWorkflowId(resolved, new Date()),
       input: (bucket) => ({
-        ...{ config, overrides, weights, dataset, evaluationSplit },
+        config,
+        overrides,
+        weights,
+        dataset,
+        evaluationSplit,
         output: options.output ?? `s3://${bucket}/runs`,
         ...(resumeFrom ? { resumeFrom } : {}),
         ...(loadFrom ? { loadFrom } : {}),

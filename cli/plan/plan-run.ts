@@ -23,7 +23,8 @@ import { readManifest } from '../../core/read-manifest.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
 import type { PlanOptions } from '../commands/plan.ts';
-import { chosenConfig } from '../inputs/chosen-config.ts';
+import { checkpointsOf } from '../inputs/checkpoints.ts';
+import { type ChosenConfig, chosenConfig } from '../inputs/chosen-config.ts';
 import { openStore } from '../session.ts';
 import { calibrationEntries } from './calibrate.ts';
 import { planText } from './plan-text.ts';
@@ -42,11 +43,15 @@ export async function planRun(named: string, options: PlanOptions): Promise<void
 
 async function planReport(
   store: Store,
-  { config, overrides }: { config: string | Config; overrides: string[] },
+  { config, overrides, resolved: named }: ChosenConfig,
   options: PlanOptions,
   entries: CalibrationEntry[],
 ): Promise<PlanReport> {
-  const { weights, head, dataset, split, allowOverlap = false } = options;
+  const { dataset, split, allowOverlap = false } = options;
+  const found = checkpointsOf(named, options);
+  const { weights } = found;
+  // A training makes its head.
+  const head = options.train ? options.head : found.head;
   // Nothing is written by a plan, so the right to write is not asked for.
   const reading = { ...store, checkWrites: async () => {} };
   const hub = openHub(hubSettings(process.env));

@@ -48,7 +48,10 @@ const KINDS: { is: (head: string) => boolean; means: string | undefined }[] = [
     is: (head) => head.startsWith('\x89HDF'),
     means: 'is an HDF5 file, not a torch checkpoint or safetensors',
   },
-  { is: (head) => /^\s*[{[]/.test(head), means: 'is JSON text, not a checkpoint' },
+  {
+    is: (head) => /^\s*[{[]/.test(head),
+    means: 'is JSON text, not a checkpoint; shards are staged by their folder, or by an hf:// address',
+  },
   {
     is: (head) => head.startsWith('\0'.repeat(16)),
     means: 'begins with zeros only: an unfinished copy; copy it again',

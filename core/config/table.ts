@@ -47,7 +47,12 @@ export const TableInputSchema = z
     /** `key.path=value`, applied to every row's config. */
     overrides: z.array(z.string()).default([]),
     /** A staged checkpoint: the backbone's. */
-    weights: weightsUri,
+    weights: weightsUri.optional(),
+    /**
+     * Where `tessera stage published` has put weights and heads. With neither this nor `weights`, each row reads the weights
+     * that its config names as published on the Hugging Face Hub.
+     */
+    published: s3Uri.optional(),
     /** A staged dataset, with the split to train on and the one to evaluate on. */
     dataset: s3Uri,
     evaluationSplit: z.string().default('validation'),

@@ -39,17 +39,17 @@ export function encodeMatrix(matrix: ConfusionMatrix): string {
 }
 
 /**
- * A shard's matrix as `encodeMatrix` writes it.
+ * A matrix as `encodeMatrix` writes it, for a payload of Temporal's.
  *
- * @param images how many the shard has, for messages
+ * @param of whose matrix it is, and what to do if it is too large, for messages
  * @throws BadInput if Temporal would refuse it, as it may of very many classes
  */
-export function encodeShardMatrix(matrix: ConfusionMatrix, images: number): string {
+export function encodePayload(matrix: ConfusionMatrix, of: { name: string; remedy: string }): string {
   const text = encodeMatrix(matrix);
   if (text.length <= MAX_ENCODED) return text;
   throw new BadInput(
-    `run.shards: the confusion matrix of a shard of ${images} images and ${matrix.classes} classes takes ` +
-      `${text.length} characters; Temporal takes ${MAX_ENCODED}. More shards make smaller ones`,
+    `the confusion matrix of ${of.name}, ${matrix.classes} classes, takes ${text.length} characters; ` +
+      `Temporal takes ${MAX_ENCODED}: ${of.remedy}`,
   );
 }
 

@@ -1,5 +1,5 @@
-import type { Config } from '../config/config.ts';
 import type { Size } from '../image/test-size.ts';
+import type { CropShape } from './crop-shape.ts';
 
 /** A grid of equal windows over an image: window (i, j) starts at (`tops[i]`, `lefts[j]`), pixels. */
 export interface WindowGrid {
@@ -17,13 +17,15 @@ export interface WindowGrid {
  * @returns null if the image is smaller than a crop (the original fails on it, too)
  * @see mmseg 0.30 `EncoderDecoder.slide_inference`, `whole_inference`
  */
-export function slideWindows(image: Size, model: Config['model']): WindowGrid | null {
-  const side = model.backbone.imageSizePx;
-  if (model.test.mode === 'whole')
+export function slideWindows(
+  image: Size,
+  { sizePx: side, test }: Pick<CropShape, 'sizePx' | 'test'>,
+): WindowGrid | null {
+  if (test.mode === 'whole')
     return image.height === side && image.width === side
       ? { heightPx: side, widthPx: side, tops: [0], lefts: [0] }
       : null;
-  const { cropPx, stridePx } = model.test;
+  const { cropPx, stridePx } = test;
   if (image.height < cropPx || image.width < cropPx) return null;
   return {
     heightPx: cropPx,

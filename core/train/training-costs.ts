@@ -2,6 +2,7 @@ import type { Config } from '../config/config.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { networkSize } from '../image/test-size.ts';
 import { backboneFlops, gridSide } from '../model/backbone.ts';
+import { cropShape } from '../model/crop-shape.ts';
 import { slideWindows, windowCount } from '../model/slide-windows.ts';
 import { FEATURE_BYTES } from './feature-codec.ts';
 import type { TrainingCosts } from './simulate.ts';
@@ -61,7 +62,7 @@ export function trainingCosts(config: Config & { train: TrainConfig }, assumed: 
   const cropSeconds = backboneFlops(model) / (assumed.shareOfPeak * assumed.peakTflops * 1e12);
   const headSeconds = step.forwardFlops / (assumed.headTflops * 1e12);
   const batchBytes = train.batch * (4 * elements + labels);
-  const grids = slideWindows(networkSize(TYPICAL_IMAGE, config.pipeline.resize), model);
+  const grids = slideWindows(networkSize(TYPICAL_IMAGE, config.pipeline.resize), cropShape(model));
   const crops = assumed.evaluationImages * (grids ? windowCount(grids) : 1);
   return {
     train,

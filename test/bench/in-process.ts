@@ -5,6 +5,7 @@ import type { Config } from '../../core/config/config.ts';
 import type { EvalInput, ShardResult, ShardTask } from '../../core/config/eval.ts';
 import { type DatasetManifest, DatasetManifestSchema } from '../../core/config/manifests.ts';
 import { networkSize } from '../../core/image/test-size.ts';
+import { cropShape } from '../../core/model/crop-shape.ts';
 import { slideWindows, windowCount } from '../../core/model/slide-windows.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import type { Store } from '../../core/store.ts';
@@ -108,6 +109,6 @@ async function planTask({ store, input, config, threads }: InProcessOptions): Pr
 function countCrops(manifest: DatasetManifest, images: number, { model, pipeline }: Config): number {
   const counts = manifest.images
     .slice(0, images)
-    .map((image) => windowCount(slideWindows(networkSize(image, pipeline.resize), model)!));
+    .map((image) => windowCount(slideWindows(networkSize(image, pipeline.resize), cropShape(model))!));
   return counts.reduce((sum, crops) => sum + crops, 0);
 }

@@ -117,7 +117,7 @@ describe('ReproduceTable on real servers with local workers', () => {
     const { weights, dataset, output } = input();
     const { stdout } = await promisify(execFile)(process.execPath, [
       ...['--import', 'tsx', 'cli/main.ts', 'reproduce', 'tiny', '--workflow-id', 'command'],
-      ...['--weights', weights, '--dataset', dataset, '--output', output, '--head', `tiny=${HEAD}`],
+      ...['--weights', weights!, '--dataset', dataset, '--output', output, '--head', `tiny=${HEAD}`],
       ...['--cfg-options', ...SHORT],
     ]);
     const { rows } = await readTable(trainings.tessera.session.store, `${ROOT}/runs/command/table.json`);

@@ -6,6 +6,7 @@ import {
 } from '../../../activities/evaluate/slide-segmenter.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import type { RgbImage } from '../../../core/image/resize.ts';
+import { cropShape } from '../../../core/model/crop-shape.ts';
 import { createRandom, tinyConfig } from '../../builders.ts';
 
 const { model } = tinyConfig();
@@ -31,7 +32,7 @@ function fingerprint(crop: Uint8Array): number {
 function segmenterOf(batch: number) {
   const batches: Uint8Array[] = [];
   const images: ImageLogits[] = [];
-  const segmenter = new SlideSegmenter(model, batch, {
+  const segmenter = new SlideSegmenter(cropShape(model), batch, {
     async segment(crops) {
       batches.push(crops.slice());
       const out = new Float32Array(batch * LOGITS);
@@ -139,7 +140,7 @@ test('an image that is smaller than a crop is BadData by its id, and spoils noth
 });
 
 test('whole mode wants exactly the size of a crop', async () => {
-  const whole = new SlideSegmenter({ ...model, test: { mode: 'whole' } }, 1, {
+  const whole = new SlideSegmenter({ ...cropShape(model), test: { mode: 'whole' } }, 1, {
     segment: async () => new Float32Array(LOGITS),
     onImage: async () => {},
   });

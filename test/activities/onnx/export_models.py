@@ -1,6 +1,8 @@
 """Exports segmentation models with random weights, as their users do, and what torch itself makes of two crops.
 
-usage: export_models.py FOLDER; for each model: NAME.onnx, NAME.logits (float32), and crops.bin (uint8 [2, 64, 64, 3])
+usage: export_models.py FOLDER; for each model: NAME.onnx, NAME.logits (float32), and crops.bin (uint8 [2, 64, 64, 3]);
+for the model "low" image.bin (uint8 [100, 140, 3]) and what sliding windows of 64 px at a stride of 40 make of it, resized
+to 90 by 150 px: image.logits (float32 [7, 90, 150])
 """
 import sys
 
@@ -64,15 +66,31 @@ class OwnNormalisation(nn.Module):
         return self.conv(x).permute(0, 2, 3, 1)
 
 
+def slide(model, image, size, stride, out):
+    height, width = image.shape[:2]
+    inputs = ((image.float() - MEAN) / STD).permute(2, 0, 1)[None]
+    sums, counts = torch.zeros(1, CLASSES, height, width), torch.zeros(1, 1, height, width)
+    starts = lambda side: sorted({min(at, side - size) for at in range(0, side - size + stride, stride)})
+    with torch.no_grad():
+        for top in starts(height):
+            for left in starts(width):
+                window = (..., slice(top, top + size), slice(left, left + size))
+                logits = model(inputs[window])[0]
+                sums[window] += nn.functional.interpolate(logits, (size, size), mode="bilinear", align_corners=False)
+                counts[window] += 1
+        return nn.functional.interpolate(sums / counts, out, mode="bilinear", align_corners=False)[0]
+
+
 dynamic = {"image": {0: "batch"}, "out": {0: "batch"}, "aux": {0: "batch"}}
 segmentation = torchvision.models.segmentation
 lraspp = segmentation.lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES)
 save("lraspp", lraspp, 1, opset_version=13, input_names=["image"], output_names=["out"])
 deeplab = segmentation.deeplabv3_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=CLASSES)
 save("deeplab", deeplab, 2, opset_version=16, input_names=["image"], output_names=["out"])
+low = LowResolution()
 save(
     "low",
-    LowResolution(),
+    low,
     1,
     opset_version=14,
     input_names=["image"],
@@ -80,3 +98,6 @@ save(
     dynamic_axes=dynamic,
 )
 save("bytes", OwnNormalisation(), 1, crops.flip(3), opset_version=11, input_names=["image"], output_names=["out"])
+image = torch.randint(0, 256, (100, 140, 3), dtype=torch.uint8)
+open(f"{folder}/image.bin", "wb").write(image.numpy().tobytes())
+open(f"{folder}/image.logits", "wb").write(slide(low, image, SIZE, 40, (90, 150)).contiguous().numpy().tobytes())

@@ -2,10 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { type ImageLogits, SlideSegmenter } from '../../../activities/evaluate/slide-segmenter.ts';
+import { Stitcher } from '../../../activities/evaluate/stitcher.ts';
 import { openOwnModel } from '../../../activities/onnx/own-model.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import type { DType } from '../../../core/config/manifests.ts';
 import { OnnxModelSchema } from '../../../core/config/onnx-model.ts';
+import type { CropShape } from '../../../core/model/crop-shape.ts';
 import { planOwnModel } from '../../../core/model/own-onnx.ts';
 import { checkExternalFiles, checkOnnxModel } from '../../../core/onnx/check-model.ts';
 import { GraphBuilder } from '../../../core/onnx/graph.ts';
@@ -201,4 +204,40 @@ test('models that torch exported give what torch gives', { timeout: 120_000 }, a
     return logits[(image * 7 + label) * pixels + pixel]!;
   });
   expect(largestError(last, expected)).toBeLessThan(1e-5);
+
+  // And of an image larger than its crops, low-resolution logits of windows that overlap: the whole way.
+  const low = await opened(join(folder, 'low.onnx'), { ...common, batch: 4, output: { name: 'out' } });
+  const shape: CropShape = {
+    sizePx: 64,
+    classes: 7,
+    logitsSide: 16,
+    test: { mode: 'slide', cropPx: 64, stridePx: 40 },
+  };
+  const stitched: ImageLogits[] = [];
+  const segmenter = new SlideSegmenter(shape, 4, {
+    segment: low.segment,
+    async onImage(image) {
+      stitched.push(image);
+    },
+  });
+  const image = { width: 140, height: 100, data: new Uint8Array(readFileSync(join(folder, 'image.bin'))) };
+  await segmenter.add({
+    id: 'i',
+    views: [{ image, isFlipped: false }],
+    original: { width: 150, height: 90 },
+  });
+  await segmenter.flush();
+  const whole = new Float32Array(new Uint8Array(readFileSync(join(folder, 'image.logits'))).buffer);
+  await using toScores = await Stitcher.open(shape, 1, { device: 'cpu', threads: 1 }, 'scores');
+  expect(largestError(await toScores.scores(stitched[0]!), whole)).toBeLessThan(1e-5);
+  await using toLabels = await Stitcher.open(shape, 1, { device: 'cpu', threads: 1 });
+  const labels = await toLabels.labels(stitched[0]!);
+  const classOf = (i: number) => {
+    const scores = Array.from({ length: 7 }, (_, label) => whole[label * labels.length + i]!);
+    return scores.indexOf(Math.max(...scores));
+  };
+  const wrong = [...labels].filter((label, i) => label !== classOf(i));
+  expect(labels.length).toBe(90 * 150);
+  // But for pixels whose two best classes are equal in float32.
+  expect(wrong.length).toBeLessThanOrEqual(2);
 });

@@ -1,9 +1,10 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { fetchHubCheckpoint } from '../../../activities/deliver/fetch-hub-weights.ts';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { openHub } from '../../../activities/hub/hub.ts';
+import { discardAbandoned } from '../../../activities/stage/partial-file.ts';
 import { stageWeights } from '../../../activities/stage/stage-weights.ts';
 import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
 import { BadInput } from '../../../core/config/failures.ts';
@@ -87,4 +88,16 @@ test('shards are staged as one file', async () => {
 test('an address that is none is refused', async () => {
   const { stage } = await served({ 'model.safetensors': MODEL });
   await expect(stage('hf://org')).rejects.toThrow(BadInput);
+});
+
+test('the beginning of a download that nobody comes back for is removed, and no other file', async () => {
+  const folder = temporaryFolder();
+  const names = ['old.partial', 'old.partial.parts', 'whole', 'new.partial'];
+  mkdirSync(folder, { recursive: true });
+  for (const name of names) writeFileSync(join(folder, name), 'x');
+  const longAgo = new Date(Date.now() - 8 * 24 * 3_600_000);
+  for (const name of names.slice(0, 3)) utimesSync(join(folder, name), longAgo, longAgo);
+  await discardAbandoned(folder);
+  expect(readdirSync(folder).sort()).toEqual(['new.partial', 'whole']);
+  await discardAbandoned(join(folder, 'nowhere'));
 });

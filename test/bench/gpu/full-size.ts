@@ -9,6 +9,7 @@ import type { Config, Device } from '../../../core/config/config.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { networkSize } from '../../../core/image/test-size.ts';
 import { backboneFlops } from '../../../core/model/backbone.ts';
+import { cropShape } from '../../../core/model/crop-shape.ts';
 import { evaluationMemory } from '../../../core/model/device-memory.ts';
 import { headFlops } from '../../../core/model/flops.ts';
 import { evaluatedModel } from '../../../core/model/head.ts';
@@ -92,7 +93,7 @@ async function timeImages(folder: string, checkpoints: CheckpointOnDisk[], confi
   const { modelFile } = await prepareModel(folder, checkpoints, config);
   await using inference = await Inference.open({ modelFile, config });
   const size = networkSize(TYPICAL, config.pipeline.resize);
-  const crops = windowCount(slideWindows(size, config.model)!);
+  const crops = windowCount(slideWindows(size, cropShape(config.model))!);
   const images = Math.ceil((BATCHES_OF_IMAGES * config.run.batch) / crops);
   const data = noise(size.width * size.height * 3);
   const image = () => ({ ...size, data: data.slice() });

@@ -5,7 +5,7 @@ import { type ConfusionMatrix, emptyMatrix } from '../../../core/metric/confusio
 import {
   decodeMatrix,
   encodeMatrix,
-  encodeShardMatrix,
+  encodePayload,
   matrixFromBytes,
   matrixToBytes,
 } from '../../../core/metric/matrix-codec.ts';
@@ -33,12 +33,13 @@ describe('matrix codec', () => {
     const usual = emptyMatrix(847);
     // 15,000 pairs of classes: ten times what a shard of ADE20K meets.
     for (let i = 0; i < 15_000; i++) usual.counts[47 * i] = 1 + (i % 50_000);
-    expect(decodeMatrix(encodeShardMatrix(usual, 32))).toEqual(usual);
+    const of = { name: 'a shard of 32 images', remedy: 'more run.shards make smaller ones' };
+    expect(decodeMatrix(encodePayload(usual, of))).toEqual(usual);
     const full = emptyMatrix(847);
     full.counts.fill(1000);
-    expect(() => encodeShardMatrix(full, 2000)).toThrow(BadInput);
-    expect(() => encodeShardMatrix(full, 2000)).toThrow(
-      /run\.shards: .* 2000 images and 847 classes takes \d+/,
+    expect(() => encodePayload(full, of)).toThrow(BadInput);
+    expect(() => encodePayload(full, of)).toThrow(
+      /matrix of a shard of 32 images, 847 classes, takes \d+ characters; .*: more run\.shards/,
     );
   });
 

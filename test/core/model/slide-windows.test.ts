@@ -1,16 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { slideWindows, windowCount } from '../../../core/model/slide-windows.ts';
-import { tinyConfig } from '../../builders.ts';
 
-/** A model whose crops and strides are these, sizes apart the tiny one. */
+/** A model whose crops and strides are these. */
 function slideModel(cropPx: number, stridePx: number) {
-  const { model } = tinyConfig();
-  return {
-    ...model,
-    backbone: { ...model.backbone, imageSizePx: cropPx },
-    test: { mode: 'slide' as const, cropPx, stridePx },
-  };
+  return { sizePx: cropPx, test: { mode: 'slide' as const, cropPx, stridePx } };
 }
 
 const anyCase = fc
@@ -74,7 +68,7 @@ test('an image that is smaller than a crop, in either direction, has no windows'
 });
 
 test('whole mode is one window, and only of an image of just that size', () => {
-  const whole = { ...tinyConfig().model, test: { mode: 'whole' as const } };
+  const whole = { sizePx: 28, test: { mode: 'whole' as const } };
   expect(slideWindows({ width: 28, height: 28 }, whole)).toEqual({
     heightPx: 28,
     widthPx: 28,

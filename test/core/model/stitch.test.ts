@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ImageLogits } from '../../../activities/evaluate/slide-segmenter.ts';
 import { Stitcher } from '../../../activities/evaluate/stitcher.ts';
 import type { Labels } from '../../../core/image/label-map.ts';
+import { cropShape } from '../../../core/model/crop-shape.ts';
 import { slideWindows, windowCount } from '../../../core/model/slide-windows.ts';
 import { TILE_ROWS } from '../../../core/model/stitch-graph.ts';
 import { stitchMatrix } from '../../../core/model/stitch-matrix.ts';
@@ -61,12 +62,12 @@ describe('stitching equals averaging the windows at full size and resizing twice
     const image = windowLogits(size(network), size(original));
     const expected = slideLogits(image.views[0]!, image.original, SHAPE);
 
-    await using toLogits = await Stitcher.open(model, 1, CPU, 'scores');
+    await using toLogits = await Stitcher.open(cropShape(model), 1, CPU, 'scores');
     const logits = await toLogits.scores(image);
     expect(logits.length).toBe(CLASSES * original[0]! * original[1]!);
     expect(largestDifference(logits, expected.data)).toBeLessThan(1e-5);
 
-    await using toLabels = await Stitcher.open(model, 1, CPU);
+    await using toLabels = await Stitcher.open(cropShape(model), 1, CPU);
     const labels = await toLabels.labels(image);
     expect(labels.length).toBe(original[0]! * original[1]!);
     expect(wrongLabels(labels, expected)).toEqual([]);
@@ -84,14 +85,14 @@ test('several views are averaged as probabilities, a mirrored one mirrored back'
     return (p + second!.data[i - x + (width - 1 - x)]!) / 2;
   });
   const image = { id: 'some-image', original, views: [plain, mirrored] };
-  await using toScores = await Stitcher.open(model, 2, CPU, 'scores');
+  await using toScores = await Stitcher.open(cropShape(model), 2, CPU, 'scores');
   expect(largestDifference(await toScores.scores(image), expected)).toBeLessThan(1e-6);
-  await using toLabels = await Stitcher.open(model, 2, CPU);
+  await using toLabels = await Stitcher.open(cropShape(model), 2, CPU);
   expect(wrongLabels(await toLabels.labels(image), { ...first!, data: expected })).toEqual([]);
 });
 
 test('logits that are not finite are refused, naming the image', async () => {
-  await using stitcher = await Stitcher.open(model, 1, CPU);
+  await using stitcher = await Stitcher.open(cropShape(model), 1, CPU);
   const image = windowLogits({ width: 42, height: 42 }, { width: 42, height: 42 });
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
     image.views[0]!.logits[7] = bad;
@@ -107,7 +108,7 @@ function windowLogits(
   network: { width: number; height: number },
   original: { width: number; height: number },
 ): ImageLogits {
-  const grid = slideWindows(network, model)!;
+  const grid = slideWindows(network, cropShape(model))!;
   const random = createRandom(network.width * 1000 + original.height);
   const logits = Float32Array.from(
     { length: windowCount(grid) * CLASSES * LOW * LOW },

@@ -9,6 +9,7 @@ import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { roundToBfloat16 } from '../../../core/model/bfloat16.ts';
+import { cropShape } from '../../../core/model/crop-shape.ts';
 import { resizePositionEmbedding } from '../../../core/model/position-embedding.ts';
 import { CROPS } from '../../../core/model/segmenter-graph.ts';
 import { argmaxAgreement, compareArrays, type Row, stepsOf, subsample } from './compare.ts';
@@ -125,8 +126,8 @@ async function stitch(config: Config, { dims, data }: Outputs[string]) {
   const [batch, classes] = dims as [number, number];
   const side = config.model.backbone.imageSizePx;
   const options = { device: config.run.device, threads: 1 };
-  await using toLabels = await Stitcher.open(config.model, 1, options, 'labels');
-  await using toLogits = await Stitcher.open(config.model, 1, options, 'scores');
+  await using toLabels = await Stitcher.open(cropShape(config.model), 1, options, 'labels');
+  await using toLogits = await Stitcher.open(cropShape(config.model), 1, options, 'scores');
   const labels = new Uint8Array(batch * side * side);
   const logits = new Float32Array(batch * classes * side * side);
   for (let b = 0; b < batch; b++) {

@@ -11,6 +11,7 @@ import type { Labels } from '../../../core/image/label-map.ts';
 import { viewKinds } from '../../../core/image/views.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../../core/metric/metrics.ts';
+import { cropShape } from '../../../core/model/crop-shape.ts';
 import { CROPS, LOGITS } from '../../../core/model/segmenter-graph.ts';
 import { checkFormatOnly, checkShow } from './check-pictures.ts';
 import { compareArrays, compareNumber, type Row, subsample, verdict } from './compare.ts';
@@ -77,7 +78,7 @@ async function compareLogits(
   const options = { device: golden.device, threads: 1 };
   const session = await openSession(modelFile, options);
   await using stitcher = await Stitcher.open(
-    config.model,
+    cropShape(config.model),
     viewKinds(config.pipeline).length,
     options,
     'scores',
@@ -86,7 +87,7 @@ async function compareLogits(
   const side = config.model.backbone.imageSizePx;
   for (const { id, file, subsample: steps } of run.expected.logits) {
     const image = await loadImage(store, ROOT, manifest.images.find((entry) => entry.id === id)!, config);
-    const segmenter = new SlideSegmenter(config.model, config.run.batch, {
+    const segmenter = new SlideSegmenter(cropShape(config.model), config.run.batch, {
       segment: async (crops) => {
         const outputs = await runSession(
           session,

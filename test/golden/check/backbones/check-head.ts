@@ -5,6 +5,7 @@ import { Stitcher } from '../../../../activities/evaluate/stitcher.ts';
 import { openSession, runSession, tensor } from '../../../../activities/onnx/session.ts';
 import type { Config } from '../../../../core/config/config.ts';
 import { vitOf } from '../../../../core/model/backbone.ts';
+import { cropShape } from '../../../../core/model/crop-shape.ts';
 import { buildHead } from '../../../../core/model/head.ts';
 import { matchWeights } from '../../../../core/model/match-weights.ts';
 import { slideWindows } from '../../../../core/model/slide-windows.ts';
@@ -81,7 +82,7 @@ async function compareHead(golden: BackboneGolden, one: HeadCase, model: Model, 
   compare(first.patchLogits, expect.patch_logits);
   const original = { height: originalSize[0], width: originalSize[1] };
   const options = { device: golden.device, threads: 1 };
-  await using single = await Stitcher.open(model, 1, options, 'scores');
+  await using single = await Stitcher.open(cropShape(model), 1, options, 'scores');
   const alone = [first.view];
   compare(await single.scores({ id: one.name, original: first.view.size, views: alone }), expect.logits);
   const rescaled = await single.scores({ id: one.name, original, views: alone });
@@ -89,11 +90,11 @@ async function compareHead(golden: BackboneGolden, one: HeadCase, model: Model, 
   const { classes } = model.head;
   let scores = softmax(rescaled, classes);
   if (views.length > 1) {
-    await using all = await Stitcher.open(model, views.length, options, 'scores');
+    await using all = await Stitcher.open(cropShape(model), views.length, options, 'scores');
     scores = await all.scores({ id: one.name, original, views: views.map(({ view }) => view) });
   }
   compare(scores, expect.scores);
-  await using toLabels = await Stitcher.open(model, views.length, options, 'labels');
+  await using toLabels = await Stitcher.open(cropShape(model), views.length, options, 'labels');
   const labels = await toLabels.labels({ id: one.name, original, views: views.map(({ view }) => view) });
   rows.push(compareLabels(golden, labels, classes, expect.pred, golden.numbers(expect.scores.file)));
   return rows;
@@ -124,7 +125,7 @@ async function openModel(
 
   return async (picture: Picture, isFlipped: boolean): Promise<ViewResult> => {
     const size = { height: picture.height, width: picture.width };
-    const grid = slideWindows(size, model)!;
+    const grid = slideWindows(size, cropShape(model))!;
     const all: Float32Array[] = [];
     let feature = new Float32Array();
     for (const top of grid.tops)
