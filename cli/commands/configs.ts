@@ -42,9 +42,14 @@ export function configsCommand(program: Command): void {
     .option('--dataset <config>', 'ade20k, or a config whose dataset section is taken', 'ade20k')
     .option('--name <name>', 'name of the config (default: of model, dataset and head)')
     .option('--out <file>', 'YAML file to write (default: print it)')
-    .action(async (model: string, options: ConfigsFromOptions) =>
-      (await import('../new-config/from-model.ts')).configFromModel(model, options),
-    );
+    .action(async (model: string, options: ConfigsFromOptions) => {
+      // `configs` takes its own options wherever they stand.
+      if (Object.keys(configs.opts()).length > 0)
+        configs.error(
+          'error: --cfg-options and --json go with `tessera configs NAME`: change the written file',
+        );
+      await (await import('../new-config/from-model.ts')).configFromModel(model, options);
+    });
 }
 
 function pixels(text: string): number {

@@ -208,6 +208,14 @@ describe('tessera configs from a config.json of this machine', () => {
     await expect(printed('nowhere')).rejects.toThrow('nowhere/config.json: no such file');
   });
 
+  it('refuses options of tessera configs NAME, which would be lost', async () => {
+    const error = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    await expect(printed(modelFolder(DINOV3_S), '--cfg-options', 'run.batch=2')).rejects.toThrow(
+      '--cfg-options and --json go with',
+    );
+    error.mockRestore();
+  });
+
   it('leaves tessera configs NAME as it was', async () => {
     const log = vi.spyOn(console, 'log').mockImplementation(() => {});
     await tesseraProgram().parseAsync(['configs', 'tiny'], { from: 'user' });
