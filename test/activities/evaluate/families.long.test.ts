@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { listConfigs, loadConfig } from '../../../activities/plan/load-config.ts';
+import { composeConfig } from '../../../cli/new-config/compose.ts';
 import type { Config } from '../../../core/config/config.ts';
 import { parseConfig } from '../../../core/config/parse.ts';
 import { scaleConfig } from '../../../core/config/scale-config.ts';
@@ -8,6 +10,7 @@ import { total } from '../../../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
 import { extractFeatures, trainHead, writeCheckpoints } from '../../../infra/cuda-check/at-work.ts';
 import { stagedSet } from '../../builders.ts';
+import { DINOV2_REGISTERS, DINOV3_S, INTERNVIT_300M } from '../../core/model/model-jsons.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 import { openEvaluator, shardTask } from './shard-task.ts';
 
@@ -18,11 +21,14 @@ const configs = (await listConfigs()).filter((name) => /^(intern_vit|dinov2|dino
 const SIDES = { InternViT: 56, DINOv2: 50, DINOv3: 64 };
 
 async function small(name: string): Promise<Config> {
-  const config = await loadConfig(name);
+  return atSmallScale(await loadConfig(name));
+}
+
+function atSmallScale(config: Config): Config {
   const imageSizePx = SIDES[config.model.backbone.type];
   const scaled = scaleConfig(config, { imageSizePx, embedDim: 16, heads: 2, headChannels: 8 });
   const { precision: _, ...run } = { ...scaled.run, device: 'cpu' as const, batch: 2 };
-  return parseConfig({ ...scaled, run }, name);
+  return parseConfig({ ...scaled, run }, config.name);
 }
 
 test('there are configs of each family', () => {
@@ -62,5 +68,26 @@ describe.each([
     const files = await writeCheckpoints(folder, config.model);
     expect(await extractFeatures(folder, files.slice(0, 1), trainable)).toEqual([1, 1]);
     expect(await trainHead(trainable)).toBe(2);
+  });
+});
+
+describe.each([
+  ['InternViT', INTERNVIT_300M],
+  ['DINOv2', DINOV2_REGISTERS],
+  ['DINOv3', DINOV3_S],
+])('a config that is written from %s’s config.json, with UperNet', (name, json) => {
+  test('evaluates, and trains its heads', async () => {
+    const source = {
+      uri: 'config.json',
+      name,
+      config: { ...json, num_hidden_layers: 4 },
+      preprocessor: null,
+    };
+    const text = await composeConfig({ ...source, weights: null }, { head: 'upernet', dataset: 'ade20k' });
+    const config = atSmallScale(parseConfig(parse(text), name));
+    const set = await stagedSet({ model: config.model, sizes: [[60, 40]] });
+    const task = await shardTask(set, { config });
+    expect((await openEvaluator(set.store).evaluate({ ...task, batch: 2 })).images).toHaveLength(1);
+    expect(await trainHead({ ...config, train: { ...config.train!, batch: 2 } })).toBe(2);
   });
 });
