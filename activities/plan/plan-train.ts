@@ -2,6 +2,7 @@ import { differences, differencesText } from '../../core/config/differences.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
+import { vitConfig } from '../../core/config/model-kinds.ts';
 import { parseInput } from '../../core/config/parse.ts';
 import {
   type TrainableConfig,
@@ -51,7 +52,8 @@ export async function planTrain(
   const { workflowId, runId } = workflow;
   const input = parseInput(TrainInputSchema, request, 'TrainHead input');
   const prefix = runPrefix(input, workflow);
-  const { config: resolved, classes } = await resolveConfig(input, 'TrainHead input');
+  const { config: given, classes } = await resolveConfig(input, 'TrainHead input');
+  const resolved = vitConfig(given);
   const { train } = resolved;
   if (!train)
     throw new BadInput(

@@ -4,6 +4,7 @@ import { isConfigFile } from '../../activities/plan/config-file.ts';
 import { CONFIGS, loadConfig } from '../../activities/plan/load-config.ts';
 import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import { classesOf } from '../../core/config/model-kinds.ts';
 
 /** The dataset that the families' configs have. */
 const DEFAULT = 'ade20k';
@@ -36,5 +37,5 @@ export async function chosenDataset(named: string, base: Config): Promise<Chosen
 }
 
 function of({ dataset, model }: Config, label: string): ChosenDataset {
-  return { label, classes: model.head.classes, section: dataset };
+  return { label, classes: classesOf(model), section: dataset };
 }

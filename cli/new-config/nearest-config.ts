@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { CONFIGS, listConfigs, loadConfig } from '../../activities/plan/load-config.ts';
-import type { Config } from '../../core/config/config.ts';
+import { type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import type { Family } from '../../core/model/families/family.ts';
 
 /** The config that a new one is made of. */
 export interface BaseConfig {
   /** Its path below configs/, without the suffix. */
   name: string;
-  config: Config;
+  config: VitConfig;
   /** As it is written, without the comment on top. */
   text: string;
   cropPx: number;
@@ -21,7 +21,9 @@ export async function nearestConfig(
   { embedDim, depth }: { embedDim: number; depth: number },
 ): Promise<BaseConfig> {
   const names = (await listConfigs()).filter((name) => name.startsWith(`${folder}/`));
-  const configs = await Promise.all(names.map(async (name) => ({ name, config: await loadConfig(name) })));
+  const configs = await Promise.all(
+    names.map(async (name) => ({ name, config: vitConfig(await loadConfig(name)) })),
+  );
   const probes = configs.filter(({ config }) => config.train && config.model.backbone.taps.length === 1);
   const distance = ({ config: { model } }: (typeof probes)[number]) => {
     const { backbone } = model;

@@ -1,5 +1,6 @@
 import { headType } from '../model/head.ts';
-import type { BackboneConfig, Config, ResizeConfig } from './config.ts';
+import type { BackboneConfig, ResizeConfig } from './config.ts';
+import type { VitConfig } from './model-kinds.ts';
 
 /** Sides and widths of a config that is scaled down. */
 export interface Scale {
@@ -16,7 +17,10 @@ export interface Scale {
  *
  * @throws nothing; the result is to be parsed, since not every scale fits
  */
-export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, headChannels }: Scale): Config {
+export function scaleConfig(
+  config: VitConfig,
+  { imageSizePx, embedDim, heads, headChannels }: Scale,
+): VitConfig {
   const { backbone, head, auxiliaryHead, test } = config.model;
   const { train } = config;
   const px = (value: number) => Math.round((value * imageSizePx) / backbone.imageSizePx);

@@ -1,5 +1,4 @@
-import type { Config } from '../config/config.ts';
-import type { TrainConfig } from '../config/train.ts';
+import type { TrainableConfig } from '../config/train-run.ts';
 import { backboneFlops } from '../model/backbone.ts';
 import { simulateTraining } from '../train/simulate.ts';
 import { ASSUMED, trainingCosts } from '../train/training-costs.ts';
@@ -12,7 +11,7 @@ const ON_CPU = { copyGbPerS: 1e6, launchMicroseconds: 0 };
 
 /** How long a training takes: `simulateTraining` with a calibration's figures, and nothing lost. */
 export function forecastTraining(
-  config: Config & { train: TrainConfig },
+  config: TrainableConfig,
   { workers, shards, weightBytes, imageBytes, megapixels }: Work,
   { entry, cropsPerSecond }: Rate,
 ): Forecast {

@@ -1,5 +1,5 @@
 import { elementCount } from '../checkpoint/dtypes.ts';
-import type { Config } from '../config/config.ts';
+import type { VitConfig, VitModel } from '../config/model-kinds.ts';
 import type { HeadState, HeadTensor } from '../config/train.ts';
 import { headSpecs, isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
@@ -13,7 +13,7 @@ import { drawsAt } from './draws.ts';
  * @see the sources beside each rule below; the pyramid is float32 here from the start, where the original rounds its
  * first weights to bfloat16
  */
-export function initialHead({ model }: Pick<Config, 'model'>, seed: number): HeadState {
+export function initialHead({ model }: Pick<VitConfig, 'model'>, seed: number): HeadState {
   const making = initialTensors(model, seed);
   for (;;) {
     const { done, value } = making.next();
@@ -22,10 +22,7 @@ export function initialHead({ model }: Pick<Config, 'model'>, seed: number): Hea
 }
 
 /** Its tensors, in pieces: UperNet's 480 million numbers take a quarter of a minute, which others may want a part of. */
-export function* initialTensors(
-  model: Config['model'],
-  seed: number,
-): Generator<undefined, HeadState['tensors']> {
+export function* initialTensors(model: VitModel, seed: number): Generator<undefined, HeadState['tensors']> {
   const tensors: HeadState['tensors'] = new Map();
   for (const spec of headSpecs(model)) tensors.set(spec.name, yield* initialTensor(spec, seed));
   return tensors;

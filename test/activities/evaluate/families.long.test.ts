@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { listConfigs, loadConfig } from '../../../activities/plan/load-config.ts';
 import { composeConfig } from '../../../cli/new-config/compose.ts';
 import type { Config } from '../../../core/config/config.ts';
+import { type VitConfig, vitConfig } from '../../../core/config/model-kinds.ts';
 import { parseConfig } from '../../../core/config/parse.ts';
 import { scaleConfig } from '../../../core/config/scale-config.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
@@ -20,15 +21,16 @@ const configs = (await listConfigs()).filter((name) => /^(intern_vit|dinov2|dino
 /** DINOv2's crops are padded to whole patches of 14 px; the others' are multiples of their patch. */
 const SIDES = { InternViT: 56, DINOv2: 50, DINOv3: 64 };
 
-async function small(name: string): Promise<Config> {
+async function small(name: string): Promise<VitConfig> {
   return atSmallScale(await loadConfig(name));
 }
 
-function atSmallScale(config: Config): Config {
+function atSmallScale(loaded: Config): VitConfig {
+  const config = vitConfig(loaded);
   const imageSizePx = SIDES[config.model.backbone.type];
   const scaled = scaleConfig(config, { imageSizePx, embedDim: 16, heads: 2, headChannels: 8 });
   const { precision: _, ...run } = { ...scaled.run, device: 'cpu' as const, batch: 2 };
-  return parseConfig({ ...scaled, run }, config.name);
+  return vitConfig(parseConfig({ ...scaled, run }, config.name));
 }
 
 test('there are configs of each family', () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { tesseraProgram } from '../../../cli/program.ts';
+import { classesOf } from '../../../core/config/model-kinds.ts';
 import { COMMIT, fakeHub, REPO } from '../../activities/hub/fake-hub.ts';
 import { DINOV2_GIANT, DINOV3_7B, DINOV3_S, INTERNVIT_6B } from '../../core/model/model-jsons.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
@@ -180,7 +181,7 @@ describe('tessera configs from a config.json of this machine', () => {
     writeFileSync(layout, bytes({ base: 'tiny', model: { head: { classes: 19 } }, dataset: section }));
     const { config } = await written(DINOV3_S, ['--dataset', layout]);
     expect(config.name).toBe('my_vit_city_linear');
-    expect(config.model.head.classes).toBe(19);
+    expect(classesOf(config.model)).toBe(19);
     expect(config.dataset).toMatchObject(section);
     await expect(written(DINOV3_S, ['--dataset', 'cityscapes'])).rejects.toThrow(
       '--dataset cityscapes: configs/datasets/cityscapes.yaml has classes, but not where files lie',
