@@ -30,7 +30,10 @@ export async function leftovers(options: {
   if (options.json) {
     if (options.remove) for (const { job } of found) await removeJob(cluster, job);
     const list: Leftovers = found.map(({ job, workflowId, activePods, createdAt }) => ({
-      ...{ job, workflowId, activePods, createdAt: createdAt.toISOString() },
+      job,
+      workflowId,
+      activePods,
+      createdAt: createdAt.toISOString(),
       removed: options.remove ?? false,
     }));
     console.log(JSON.stringify(list, null, 2));

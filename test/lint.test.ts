@@ -86,3 +86,11 @@ it.each([
 ])('%s may have what the table allows', (file, lines) => {
   expect(lint(file, ...lines)).toBe('');
 });
+
+it('the linter refuses a spread of an object literal, anywhere', () => {
+  for (const file of ['core/x.ts', 'workers/x.ts', 'test/x.ts'])
+    expect(lint(file, 'export const a = (b: object) => ({ ...b, ...{ c: 1 } });')).toContain(
+      'write the prop',
+    );
+  expect(lint('core/x.ts', 'export const a = (b?: object) => ({ ...b, ...(b ? { c: 1 } : {}) });')).toBe('');
+});

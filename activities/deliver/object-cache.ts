@@ -65,7 +65,9 @@ export async function fetchToCache(
   }
   if (!verifyAlways && (await isVerified(file))) return file;
   const need: DiskNeed = {
-    ...{ folder: path.dirname(file), what: object.uri, variable: 'TESSERA_CACHE' },
+    folder: path.dirname(file),
+    what: object.uri,
+    variable: 'TESSERA_CACHE',
     bytes: rangesOf(object, options.only).reduce((sum, { length }) => sum + length, 0),
   };
   return withRoom(need, async () => {
@@ -93,7 +95,9 @@ function lockFile(file: string, signal: AbortSignal | undefined): Promise<() => 
     });
   return pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
-    ...{ factor: 1.2, minTimeout: 100, maxTimeout: 1_000 },
+    factor: 1.2,
+    minTimeout: 100,
+    maxTimeout: 1_000,
     ...(signal ? { signal } : {}),
     // A disk that is full has no room for a lock either, and waiting gives it none.
     shouldRetry: ({ error }) => 'code' in error && error.code === 'ELOCKED',

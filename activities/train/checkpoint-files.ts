@@ -37,7 +37,9 @@ export async function writeCheckpointFiles(
   await mkdir(folder, { recursive: true });
   const digests = new Map<string, string>();
   const tensor = (key: string, shape: number[], data: Float32Array): TensorToWrite => ({
-    ...{ name: key, dtype: 'float32', shape },
+    name: key,
+    dtype: 'float32',
+    shape,
     data: pieces(data, (sha256) => digests.set(key, sha256), finite(state.step, key)),
   });
   const weights = [...state.tensors].map(([key, { shape, data }]) => tensor(key, shape, data));

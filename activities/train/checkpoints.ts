@@ -101,7 +101,9 @@ export class Checkpoints implements AsyncDisposable {
 
   #need(state: HeadState): DiskNeed {
     return {
-      ...{ folder: this.#options.scratchFolder, what: 'a checkpoint', bytes: checkpointBytes(state) },
+      folder: this.#options.scratchFolder,
+      what: 'a checkpoint',
+      bytes: checkpointBytes(state),
       variable: 'TESSERA_SCRATCH',
     };
   }
@@ -116,7 +118,10 @@ export class Checkpoints implements AsyncDisposable {
     const folder = checkpointFolder(prefix);
     const uri = joinUri(folder, `iter_${step}.json`);
     const checkpoint: Checkpoint = {
-      ...{ uri, version: 1, kind: 'checkpoint', step },
+      uri,
+      version: 1,
+      kind: 'checkpoint',
+      step,
       head: await this.#sendFile(folder, head),
       optimizer: await this.#sendFile(folder, optimizer),
       ...notes,
@@ -147,7 +152,10 @@ export class Checkpoints implements AsyncDisposable {
     return pRetry(action, {
       retries: Number.POSITIVE_INFINITY,
       maxRetryTime: this.#options.patienceMs ?? PATIENCE_MS,
-      ...{ minTimeout: 500, factor: 2, maxTimeout: 10_000, signal: this.#stop.signal },
+      minTimeout: 500,
+      factor: 2,
+      maxTimeout: 10_000,
+      signal: this.#stop.signal,
       shouldRetry: ({ error }) => error instanceof TypedFailure && error.failureClass === 'Unavailable',
     });
   }

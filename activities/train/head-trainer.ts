@@ -128,7 +128,9 @@ function moving({ tensors, moments }: HeadState, name: string): MovingTensor {
   const { shape, data } = tensors.get(name)!;
   const moment = moments.get(name);
   return {
-    ...{ name, shape, data: own(data) },
+    name,
+    shape,
+    data: own(data),
     ...(moment ? { first: own(moment.first), second: own(moment.second) } : {}),
   };
 }

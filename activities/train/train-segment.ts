@@ -92,7 +92,10 @@ export async function trainSegment<Batch>(
   const first = state.step;
   const log = await openTrainingLog(store, run, from);
   await using checkpoints = new Checkpoints({
-    ...{ store, prefix: run.prefix, scratchFolder: context.scratchFolder, onSaved: beat.onSaved },
+    store,
+    prefix: run.prefix,
+    scratchFolder: context.scratchFolder,
+    onSaved: beat.onSaved,
     ...(context.patienceMs === undefined ? {} : { patienceMs: context.patienceMs }),
   });
   await checkpoints.ensureRoom(state);
@@ -168,7 +171,11 @@ function heartbeatOf<Batch>({ context, task, log }: Segment<Batch>, figures: Ste
   const { batch, steps } = task.run.config.train;
   const secondsPerStep = log.secondsPerStep();
   return {
-    ...{ worker: context.worker, step: figures.step, steps, loss: figures.loss, lr: figures.lr },
+    worker: context.worker,
+    step: figures.step,
+    steps,
+    loss: figures.loss,
+    lr: figures.lr,
     accuracy: figures.parts['decode.acc_seg'] ?? null,
     samplesPerSecond: batch / secondsPerStep,
     etaSeconds: (steps - figures.step) * secondsPerStep,
@@ -181,8 +188,11 @@ async function save<Batch>({ context, task, trainer, checkpoints, log }: Segment
   const state = trainer.state();
   const { seed } = config.train;
   const meta = {
-    ...{ iter: state.step, epoch: log.epoch() - 1, seed },
-    ...{ config: config.name, tessera_version: codeVersion },
+    iter: state.step,
+    epoch: log.epoch() - 1,
+    seed,
+    config: config.name,
+    tessera_version: codeVersion,
     CLASSES: classes.classes.map(({ name }) => name),
     PALETTE: classes.classes.map(({ color }) => color),
   };

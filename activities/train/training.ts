@@ -26,7 +26,9 @@ export function trainingWork(
   const { store, worker, scratchFolder } = context;
   return {
     segments: {
-      ...{ store, worker, scratchFolder },
+      store,
+      worker,
+      scratchFolder,
       initialState,
       async openTrainer({ config }, state) {
         const { device, threads } = config.run;

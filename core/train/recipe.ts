@@ -25,9 +25,13 @@ export function recipeOf({
     // What is undefined is absent, as it is in the checkpoint's JSON.
     JSON.parse(
       JSON.stringify({
-        ...{ model, train, pipeline: { mean, std }, dataset: { reduceZeroLabel, ignoreIndex } },
+        model,
+        train,
+        pipeline: { mean, std },
+        dataset: { reduceZeroLabel, ignoreIndex },
         run: { precision: config.run.precision },
-        ...{ weights: { sha256: weights.sha256 }, images: { sha256: dataset.sha256 } },
+        weights: { sha256: weights.sha256 },
+        images: { sha256: dataset.sha256 },
       }),
     ),
   );

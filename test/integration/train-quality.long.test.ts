@@ -59,7 +59,9 @@ describe('a head that is trained from random weights on the demo’s data', () =
     timeout: TRAINING_MS,
   }, async () => {
     const fitted = await runToEnd<EvalResult>(session, 'EvalMIoU', 'fitted', {
-      ...{ config: 'tiny', ...demo, output },
+      config: 'tiny',
+      ...demo,
+      output,
     });
     trained = await train('tiny');
     // Of its last step: that one was not chosen by what it is measured on.

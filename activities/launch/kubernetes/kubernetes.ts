@@ -61,7 +61,10 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
         },
       }),
       logs,
-      ...{ lastLines: new Map(), missingSince: null, askedEventsAt: 0, trouble: null },
+      lastLines: new Map(),
+      missingSince: null,
+      askedEventsAt: 0,
+      trouble: null,
     };
     watched.set(fleet.name, fresh);
     return fresh;

@@ -52,7 +52,9 @@ export class FeatureCollector implements AsyncDisposable {
     if (serve)
       collector.#server = await FeatureServer.open({
         ...serve,
-        ...{ config, window: collector.#window, patienceMs },
+        config,
+        window: collector.#window,
+        patienceMs,
         onChange: () => collector.#advance(),
         onFailure: (failure) => collector.#fail(failure),
       });

@@ -60,7 +60,8 @@ async function compute(
   const taps = await extractor.extract(images);
   const { feature } = cropSizes(config);
   return slots.map((slot, i) => ({
-    ...{ step, slot },
+    step,
+    slot,
     features: taps.map((tap) => tap.subarray(i * feature, (i + 1) * feature)),
     labels: samples[i]!.labels,
   }));

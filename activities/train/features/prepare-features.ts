@@ -19,7 +19,10 @@ export async function prepareFeatures(
 ): Promise<PreparedModel> {
   const { model, run, train } = config;
   return writeModel({
-    ...{ folder, kind: 'features', checkpoints, model },
+    folder,
+    kind: 'features',
+    checkpoints,
+    model,
     specs: backboneSpecs(model),
     build: (weights) => featuresGraph({ config, weights, batch: run.batch, features: train.features }),
   });

@@ -29,7 +29,11 @@ async function staged() {
     kind: 'weights',
     file: { key: 'vit.pth', sizeBytes: bytes.length, sha256: sha256(bytes) },
     tensors: [...torch.tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
-      ...{ name, dtype, shape, offset, length },
+      name,
+      dtype,
+      shape,
+      offset,
+      length,
       sha256: sha256(bytes.subarray(offset, offset + length)),
     })),
   };

@@ -318,7 +318,9 @@ describe('a file in the cache', () => {
 
 describe('a part of an object', () => {
   const slice = (offset: number, length: number) => ({
-    ...{ offset, length, name: `bytes at ${offset}` },
+    offset,
+    length,
+    name: `bytes at ${offset}`,
     sha256: sha256(BYTES.subarray(offset, offset + length)),
   });
   const RANGES = [

@@ -7,8 +7,15 @@ import type { Cause, FleetSpec, FleetState, WorkerState } from '../../../core/co
 import { until } from '../../infra/observe.ts';
 
 const fleetOf = (workers: number): FleetSpec => ({
-  ...{ name: 'eval-1', launcher: 'fake', taskQueue: 'tessera-1', workflowId: 'w', runId: 'r' },
-  ...{ workers, device: 'cpu', deadlineSeconds: 60, logs: 's3://tessera/logs' },
+  name: 'eval-1',
+  launcher: 'fake',
+  taskQueue: 'tessera-1',
+  workflowId: 'w',
+  runId: 'r',
+  workers,
+  device: 'cpu',
+  deadlineSeconds: 60,
+  logs: 's3://tessera/logs',
 });
 
 /** A launcher whose workers live until they are killed here. */

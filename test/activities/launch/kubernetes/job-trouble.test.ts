@@ -47,7 +47,8 @@ test.each([
 ])('a Job that failed says why: %s', (reason, kind) => {
   const conditions = [{ type: 'Failed', status: 'True', reason, message: 'in its words' }];
   expect(jobTrouble({ status: { conditions } } as V1Job)).toEqual({
-    ...{ kind, message: 'the Job failed: in its words' },
+    kind,
+    message: 'the Job failed: in its words',
   });
 });
 
