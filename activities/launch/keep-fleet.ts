@@ -57,7 +57,7 @@ export async function keepFleet(launcher: Launcher, fleet: FleetSpec, options: K
 /** What is to be seen now, and what was seen of those that have vanished since. */
 async function look(launcher: Launcher, fleet: FleetSpec, before: FleetState): Promise<FleetState> {
   try {
-    await launcher.launch(fleet);
+    await launcher.reconcile(fleet);
     const now = await launcher.observe(fleet);
     const seen = new Map(now.workers.map((worker) => [worker.name, worker]));
     const earlier = before.workers.map((worker): WorkerState => {

@@ -7,7 +7,7 @@ export interface Launcher {
    *
    * @throws Unavailable if it can't be said now; BadInput if it never will be
    */
-  launch(fleet: FleetSpec): Promise<void>;
+  reconcile(fleet: FleetSpec): Promise<void>;
   /** Every worker that there is, those that went with their cause of death for as long as it can be seen. @throws Unavailable */
   observe(fleet: FleetSpec): Promise<FleetState>;
   /** Ends all of a fleet's workers and waits until they are gone; safe to repeat. @throws Unavailable */

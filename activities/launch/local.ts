@@ -79,7 +79,7 @@ export function localLauncher({ logFolder, env = process.env, start: startProces
   }
 
   return {
-    async launch(fleet) {
+    async reconcile(fleet) {
       const workers = fleets.get(fleet.name) ?? [];
       fleets.set(fleet.name, workers);
       let living = workers.filter((worker) => !worker.gone).length;

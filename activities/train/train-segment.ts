@@ -13,7 +13,7 @@ import {
 import { recipeOf } from '../../core/train/recipe.ts';
 import { isCheckpoint } from '../../core/train/segments.ts';
 import type { TrainRecord } from '../../core/train/train-log.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { CheckpointSaver } from './checkpoint-saver.ts';
 import { readCheckpointState, withHead } from './head-state.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
@@ -91,7 +91,7 @@ export async function trainSegment<Batch>(
   const { state, from } = await firstState(context, run, newest);
   const first = state.step;
   const log = await openTrainingLog(store, run, from);
-  await using checkpoints = new Checkpoints({
+  await using checkpoints = new CheckpointSaver({
     store,
     prefix: run.prefix,
     scratchFolder: context.scratchFolder,
@@ -124,7 +124,7 @@ interface Segment<Batch> {
   task: SegmentTask;
   beat: SegmentBeat;
   log: TrainingLog;
-  checkpoints: Checkpoints;
+  checkpoints: CheckpointSaver;
   trainer: Trainer<Batch>;
   feed: Feed<Batch>;
   dataSeconds: number;

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClasses, loadConfig } from '../../activities/plan/load-config.ts';
 import { type DemoInputs, stageDemo } from '../../cli/demo/demo.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
-import { openSession, type Session } from '../../cli/session.ts';
+import { connectSession, type Session } from '../../cli/session.ts';
 import type { EvalResult } from '../../core/config/eval.ts';
 import type { TrainResult } from '../../core/config/train-run.ts';
 import { headSpecs } from '../../core/model/head.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   process.env.TESSERA_STATE = folder;
   delete process.env.TEMPORAL_ADDRESS;
   const quiet = { step() {}, done() {}, print() {}, live() {}, clear() {} };
-  session = await openSession(quiet);
+  session = await connectSession(quiet);
   demo = await stageDemo(session, quiet);
   output = `s3://${session.bucket}/runs`;
 });

@@ -3,7 +3,7 @@ import path from 'node:path';
 import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
 import { loadConfig } from '../../activities/plan/load-config.ts';
-import { openSession } from '../../cli/session.ts';
+import { connectSession } from '../../cli/session.ts';
 import { terminal } from '../../cli/terminal.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import { stateFolder } from '../../workers/environment.ts';
@@ -32,7 +32,7 @@ export function smokeCommand(program: Command): void {
       const overrides = ['run.device=cpu', 'run.precision=float32'];
       const config = async (name: string) => applyOverrides(await loadConfig(name), overrides, 'smoke');
       const screen = terminal();
-      await using session = await openSession(screen);
+      await using session = await connectSession(screen);
       const phases: Phase[] = [];
       const result = await smoke({
         session,

@@ -7,7 +7,7 @@ import type { Launcher } from '../launcher.ts';
 import { ask, type Cluster, hasCode, ifThere } from './cluster.ts';
 import { type Followed, follow } from './follow.ts';
 import { jobOf, POD_TEMPLATE, RUN_LABEL, runSelector } from './job.ts';
-import { creationTrouble, jobTrouble } from './job-trouble.ts';
+import { creationFailure, jobCondition } from './job-conditions.ts';
 import { type PodLogs, podLogs } from './pod-logs.ts';
 import { isOver, workerState } from './pod-state.ts';
 
@@ -123,7 +123,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
   }
 
   /** Why there are fewer pods than wanted, if that lasts and the Job's controller says so. */
-  async function missingTrouble(run: Watched, job: V1Job, pods: V1Pod[]): Promise<Cause | null> {
+  async function missingPodsCause(run: Watched, job: V1Job, pods: V1Pod[]): Promise<Cause | null> {
     const living = pods.filter((pod) => !isOver(pod) || pod.metadata?.deletionTimestamp).length;
     const now = Date.now();
     if (living >= (job.spec?.parallelism ?? 0)) run.missingSince = null;
@@ -137,7 +137,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
       0,
       ...pods.map(({ metadata }) => new Date(metadata!.creationTimestamp!).getTime()),
     );
-    return creationTrouble(items, newest);
+    return creationFailure(items, newest);
   }
 
   async function withLog(run: Watched, pod: V1Pod): Promise<WorkerState> {
@@ -154,7 +154,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
   }
 
   return {
-    async launch(fleet) {
+    async reconcile(fleet) {
       const run = watch(fleet);
       const [job] = await run.jobs.items();
       if (job) await makeUpForLost(fleet, job, await run.pods.items());
@@ -165,7 +165,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
       const run = watch(fleet);
       const [[job], pods] = await Promise.all([run.jobs.items(), run.pods.items()]);
       const workers = await Promise.all(pods.map((pod) => withLog(run, pod)));
-      run.trouble = job ? (jobTrouble(job) ?? (await missingTrouble(run, job, pods))) : null;
+      run.trouble = job ? (jobCondition(job) ?? (await missingPodsCause(run, job, pods))) : null;
       return { workers, trouble: run.trouble };
     },
 

@@ -24,8 +24,8 @@ function fakeLauncher() {
   const calls: string[] = [];
   let trouble: Cause | null = null;
   const launcher: Launcher = {
-    async launch(fleet) {
-      calls.push('launch');
+    async reconcile(fleet) {
+      calls.push('reconcile');
       for (
         let living = workers.filter(({ state }) => state === 'running').length;
         living < fleet.workers;
@@ -86,7 +86,7 @@ test('a stop tears the fleet down at once, and is no failure', async () => {
   const soon = sleep(300).then(() => 'not yet');
   stop();
   expect(await Promise.race([kept.then(() => 'torn down'), soon])).toBe('torn down');
-  expect(calls).toEqual(['launch', 'observe', 'tearDown']);
+  expect(calls).toEqual(['reconcile', 'observe', 'tearDown']);
 });
 
 test('a fleet that was stopped before it began launches nothing, and is torn down all the same', async () => {
@@ -142,7 +142,7 @@ test('workers that lived for more than a day don’t speak against a fleet that 
   await expect(keep(launcher, 1).kept).rejects.toThrow('workers keep dying: 20 of this run within a day');
 });
 
-test.each(['launch', 'observe'] as const)(
+test.each(['reconcile', 'observe'] as const)(
   'a launcher that fails to %s fails the run, and the fleet is torn down',
   async (call) => {
     const { launcher, calls } = fakeLauncher();

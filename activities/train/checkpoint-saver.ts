@@ -26,7 +26,7 @@ import { removeAbandoned, writerName } from './writer-folders.ts';
 /** A store that is away for longer ends the attempt; the next one resumes from the last checkpoint. */
 const PATIENCE_MS = 5 * 60_000;
 
-export interface CheckpointsOptions {
+export interface CheckpointSaverOptions {
   store: Store;
   /** The run's folder. */
   prefix: string;
@@ -47,15 +47,15 @@ export type Notes = Omit<
  * Saves a training's checkpoints, one at a time: a state is on this disk when `save` returns, and goes to the store
  * while the training goes on. The pointer is written last, then what it makes superfluous is removed.
  */
-export class Checkpoints implements AsyncDisposable {
-  readonly #options: CheckpointsOptions;
+export class CheckpointSaver implements AsyncDisposable {
+  readonly #options: CheckpointSaverOptions;
   readonly #folder: string;
   readonly #stop = new AbortController();
   #sending: Promise<void> = Promise.resolve();
   /** The latest one that is there. */
   saved: Checkpoint | null = null;
 
-  constructor(options: CheckpointsOptions) {
+  constructor(options: CheckpointSaverOptions) {
     this.#options = options;
     this.#folder = path.join(options.scratchFolder, writerName());
   }

@@ -2,7 +2,7 @@ import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import type { Cause } from '../../../core/config/fleet.ts';
 
 /** What a Job says of itself that its pods can't: that it failed, or waits to be admitted. */
-export function jobTrouble(job: V1Job): Cause | null {
+export function jobCondition(job: V1Job): Cause | null {
   const failed = job.status?.conditions?.find(({ type, status }) => type === 'Failed' && status === 'True');
   if (failed) {
     const message = `the Job failed: ${failed.message || failed.reason}`;
@@ -22,7 +22,7 @@ const JOB_REASONS: Record<string, Cause['kind']> = {
  *
  * @param since ms since the epoch: what was said before the newest pod came is of the past
  */
-export function creationTrouble(events: CoreV1Event[], since: number): Cause | null {
+export function creationFailure(events: CoreV1Event[], since: number): Cause | null {
   const latest = events
     .filter(({ reason }) => reason === 'FailedCreate')
     .map((event) => ({ at: timeOf(event), message: event.message ?? '' }))
