@@ -1,7 +1,7 @@
 import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import type { Cause } from '../../../core/config/fleet.ts';
 
-/** What a Job says of itself that its pods can't: that it failed, or waits to be admitted. */
+/** A condition of the Job that its pods do not show: it failed, or it is not admitted yet. */
 export function jobCondition(job: V1Job): Cause | null {
   const failed = job.status?.conditions?.find(({ type, status }) => type === 'Failed' && status === 'True');
   if (failed) {
@@ -18,9 +18,9 @@ const JOB_REASONS: Record<string, Cause['kind']> = {
 };
 
 /**
- * Why the Job's controller could not create a pod, by its last event about it.
+ * Why the Job's controller could not create a pod, by its last `FailedCreate` event.
  *
- * @param since ms since the epoch: what was said before the newest pod came is of the past
+ * @param since creation time of the newest pod, ms since the epoch: earlier events are ignored
  */
 export function creationFailure(events: CoreV1Event[], since: number): Cause | null {
   const latest = events
@@ -43,8 +43,8 @@ function timeOf({ series, lastTimestamp, eventTime, metadata }: CoreV1Event): nu
 }
 
 /**
- * Whether a quota is smaller than one pod: `requested: pods=1,requests.nvidia.com/gpu=4, used: …, limited: pods=9,…`.
- * Waiting for others to end would not help.
+ * Whether a quota is smaller than one pod, so that waiting cannot help:
+ * `requested: pods=1,requests.nvidia.com/gpu=4, used: …, limited: pods=9,…`.
  */
 function canNeverFit(message: string): boolean {
   const part = (name: string) => {

@@ -107,7 +107,7 @@ test('workers that keep dying fail the run, with the last one’s cause and word
   await expect(kept).rejects.toMatchObject({
     failureClass: 'FleetLost',
     message:
-      'workers keep dying: 6 of this run within a day, the last (w5) by crashed: exit code 134. Its last lines:\nw5 says goodbye',
+      'workers keep failing: 6 of this run within a day, the last (w5) by crashed: exit code 134. Its last lines:\nw5 says goodbye',
   });
   expect(calls.at(-1)).toBe('tearDown');
 });
@@ -139,7 +139,7 @@ test('workers that lived for more than a day don’t speak against a fleet that 
   stop();
   await kept;
   for (const worker of workers) worker.createdAtMs = Date.now();
-  await expect(keep(launcher, 1).kept).rejects.toThrow('workers keep dying: 20 of this run within a day');
+  await expect(keep(launcher, 1).kept).rejects.toThrow('workers keep failing: 20 of this run within a day');
 });
 
 test.each(['reconcile', 'observe'] as const)(
@@ -182,7 +182,7 @@ test('the next keeper remembers the dead that are no longer to be seen', async (
     kill(`w${i}`);
     known.push(...workers.splice(0));
   }
-  await expect(keep(launcher, 1, { known }).kept).rejects.toThrow('workers keep dying: 6 of this run');
+  await expect(keep(launcher, 1, { known }).kept).rejects.toThrow('workers keep failing: 6 of this run');
 });
 
 test('a worker that vanishes without a word counts as deleted, and disruptions don’t count as its fault', async () => {
