@@ -147,7 +147,10 @@ export function controlActivities(context: ControlContext) {
     stageWeights(request: StageWeightsInput): Promise<Staged> {
       return asActivity(({ signal, heartbeat }) =>
         stageWeights(store, request, {
-          ...{ signal, scratchFolder, copyObject, hub: weightsHub },
+          signal,
+          scratchFolder,
+          copyObject,
+          hub: weightsHub,
           onProgress: (done, total) => heartbeat({ done, total }),
         }),
       );

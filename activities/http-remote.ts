@@ -124,7 +124,10 @@ interface Patience {
 export function persistently<T>(work: () => Promise<T>, patience: Patience): Promise<T> {
   const { signal, backoffMs = BACKOFF_MS, hasProgressed = () => false } = patience;
   return pRetry(work, {
-    ...{ signal, retries: RETRIES, factor: 2, minTimeout: backoffMs },
+    signal,
+    retries: RETRIES,
+    factor: 2,
+    minTimeout: backoffMs,
     shouldRetry: ({ error }) => error instanceof Unavailable,
     shouldConsumeRetry: () => !hasProgressed(),
     // As long as the server asks for, within reason; the usual wait comes on top.

@@ -29,7 +29,7 @@ import { resultOf } from './await-workflow.ts';
 import { findRuns } from './results/find-run.ts';
 import { readEvaluation } from './results/read-run.ts';
 import { readable } from './run-workflow.ts';
-import { openSession, type Session } from './session.ts';
+import { connectSession, type Session } from './session.ts';
 import { startOrFind } from './start-workflow.ts';
 import { SILENT } from './terminal.ts';
 import { timestamp } from './timestamp.ts';
@@ -68,7 +68,7 @@ export interface Run<T extends WorkflowType> {
  * @throws BadInput if no server answers
  */
 export function connect(): Promise<Session> {
-  return openSession(SILENT);
+  return connectSession(SILENT);
 }
 
 /**

@@ -5,7 +5,7 @@ import { removeJob } from '../activities/launch/kubernetes/kubernetes.ts';
 import { findLeftovers, type Leftover } from '../activities/launch/kubernetes/leftovers.ts';
 import type { Leftovers } from '../core/config/command-output.ts';
 import { BadInput } from '../core/config/failures.ts';
-import { openSession } from './session.ts';
+import { connectSession } from './session.ts';
 import { terminal } from './terminal.ts';
 
 /** Lists a cluster's Jobs whose run is over, and removes them if asked to. */
@@ -20,7 +20,7 @@ export async function leftovers(options: {
   if (!Number.isFinite(options.olderThan)) throw new BadInput('--older-than: expected a number of seconds');
   if (options.namespace) process.env.TESSERA_NAMESPACE = options.namespace;
   const cluster = openCluster();
-  await using session = await openSession(terminal());
+  await using session = await connectSession(terminal());
   const { client } = session;
   const found = await findLeftovers(cluster, {
     temporalNamespace: client.options.namespace,
@@ -30,7 +30,10 @@ export async function leftovers(options: {
   if (options.json) {
     if (options.remove) for (const { job } of found) await removeJob(cluster, job);
     const list: Leftovers = found.map(({ job, workflowId, activePods, createdAt }) => ({
-      ...{ job, workflowId, activePods, createdAt: createdAt.toISOString() },
+      job,
+      workflowId,
+      activePods,
+      createdAt: createdAt.toISOString(),
       removed: options.remove ?? false,
     }));
     console.log(JSON.stringify(list, null, 2));

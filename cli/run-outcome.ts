@@ -16,7 +16,7 @@ import { trainRequest } from './inputs/train-request.ts';
 import { GateNotMet } from './outcomes.ts';
 import { runTraining, trainingText } from './run-training.ts';
 import { resultsText, runEval, runWatched } from './run-workflow.ts';
-import { openRunning, openSession } from './session.ts';
+import { connectSession, openRunning } from './session.ts';
 import { startOrFind } from './start-workflow.ts';
 import { SILENT, type Terminal, terminal } from './terminal.ts';
 
@@ -49,7 +49,7 @@ export async function evaluateTo(request: Request<EvalInput>, options: OutcomeOp
   const { workflowId } = request;
   const screen = screenOf(options);
   if (!options.wait) return startOnly(request, options, screen);
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   const { resultsUri, reportUri } = await runEval(session, workflowId, request.input(session.bucket), screen);
   const results = await readResults(session.store, resultsUri);
   if (options.json) console.log(JSON.stringify(results, null, 2));
@@ -69,7 +69,7 @@ export async function trainTo(request: Request<TrainInput>, options: OutcomeOpti
   const { workflowId } = request;
   const screen = screenOf(options);
   if (!options.wait) return startOnly(request, options, screen);
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   const result = await runTraining(session, workflowId, request.input(session.bucket), screen);
   const results = await readTrainResults(session.store, result.resultsUri);
   if (options.json) console.log(JSON.stringify(results, null, 2));
@@ -88,7 +88,7 @@ export async function tableTo(request: Request<TableInput>, options: OutcomeOpti
   const { workflowId } = request;
   const screen = screenOf(options);
   if (!options.wait) return startOnly(request, options, screen);
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   const start = { type: 'ReproduceTable', workflowId, input: request.input(session.bucket) };
   const result = await runWatched<TableResult>(session, start, screen, {
     cancelling: 'the row at work saves where it is, then its workers end',

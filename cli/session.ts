@@ -29,14 +29,14 @@ const CONTROL_READY_MS = 60_000;
  * Finds what a command works with: the Temporal that TEMPORAL_ADDRESS (or TEMPORAL_CONFIG_FILE) names, else the local stack that
  * `tessera stack` keeps up, else a stack of this command's own that ends with it.
  */
-export async function openSession(terminal: Terminal): Promise<Session> {
+export async function connectSession(terminal: Terminal): Promise<Session> {
   const servers = await findServers();
   if (servers !== 'none') {
     const running = servers === 'stack' ? await readRunningStack(stateFolder()) : undefined;
-    return connectSession(running?.temporalUiUrl ?? null, async () => {});
+    return sessionWith(running?.temporalUiUrl ?? null, async () => {});
   }
   const stack = await startLocalStack(terminal);
-  return connectSession(stack.temporalUiUrl, async () => stack[Symbol.asyncDispose]());
+  return sessionWith(stack.temporalUiUrl, async () => stack[Symbol.asyncDispose]());
 }
 
 /** Whether servers are named by variables, or are those of a local stack, which this process then works with. */
@@ -49,13 +49,13 @@ export async function findServers(): Promise<'named' | 'stack' | 'none'> {
 }
 
 /**
- * As `openSession`, for what is to outlive the command, or was there before it: it starts no servers.
+ * As `connectSession`, for what is to outlive the command, or was there before it: it starts no servers.
  *
  * @param otherwise what else a user may do without servers
  * @throws BadInput if there are none
  */
 export async function openRunning(otherwise = ''): Promise<Session> {
-  if ((await findServers()) !== 'none') return connectSession(null, async () => {});
+  if ((await findServers()) !== 'none') return sessionWith(null, async () => {});
   throw new BadInput(
     `no local stack is up (${path.join(stateFolder(), 'stack.json')}), and TEMPORAL_ADDRESS is not set: start one ` +
       `with \`tessera stack\` (earlier runs are still in it), or set TEMPORAL_ADDRESS${otherwise}`,
@@ -69,7 +69,7 @@ export async function openStore(): Promise<{ store: Store; client: S3Client }> {
   return { store: s3Store(client), client };
 }
 
-async function connectSession(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
+async function sessionWith(temporalUiUrl: string | null, end: () => Promise<void>): Promise<Session> {
   const { namespace, connection: settings } = temporalSettings();
   const store = s3Store(await s3Client());
   try {

@@ -6,7 +6,7 @@ import type { Staged } from '../core/config/stage.ts';
 import { SUITES, type Suite } from '../core/config/table.ts';
 import { joinUri } from '../core/store.ts';
 import { runToEnd } from './run-workflow.ts';
-import { openSession } from './session.ts';
+import { connectSession } from './session.ts';
 import { terminal } from './terminal.ts';
 import { timestamp } from './timestamp.ts';
 
@@ -19,7 +19,7 @@ export interface StagePublishedOptions {
 export async function stagePublished(names: string[], { to, json }: StagePublishedOptions): Promise<void> {
   const sources = await publishedSources(names);
   const screen = terminal();
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   const all: Staged[] = [];
   for (const source of sources) {
     const destination = joinUri(to, publishedName(source));

@@ -8,7 +8,7 @@ import type { StageDatasetInput, Staged, StageWeightsInput } from '../core/confi
 import type { Store } from '../core/store.ts';
 import { runToEnd } from './run-workflow.ts';
 import { barText } from './runs/status-text.ts';
-import { openSession } from './session.ts';
+import { connectSession } from './session.ts';
 import { type LiveView, terminal } from './terminal.ts';
 import { timestamp } from './timestamp.ts';
 
@@ -137,7 +137,7 @@ type StageInput =
 async function run(input: StageInput, { json }: { json?: true }): Promise<void> {
   const { type, request } = input;
   const screen = terminal();
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   screen.step(`${type}: ${request.destination}`);
   const staged = isHere(request.source)
     ? await stageFromHere(input, session.store, (share) => screen.live(staging(request.destination, share)))

@@ -22,7 +22,10 @@ export function coldStart(
     create: createdAtMs === undefined ? 0 : between(times.planned, createdAtMs),
     schedule: seconds?.schedule ?? 0,
     pull: seconds?.pull ?? 0,
-    ...{ start, weightFetch, graphBuild, warmUp },
+    start,
+    weightFetch,
+    graphBuild,
+    warmUp,
     total: Math.max(0, loaded - times.started / 1000),
   };
 }

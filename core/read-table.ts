@@ -13,6 +13,8 @@ export function tableResult({ rows, artifacts }: Table, tableUri: string): Table
   return {
     rows: rows.length,
     failed: rows.filter(({ outcome }) => outcome.kind === 'failed').length,
-    ...{ tableUri, markdownUri: artifacts.markdown, pageUri: artifacts.page },
+    tableUri,
+    markdownUri: artifacts.markdown,
+    pageUri: artifacts.page,
   };
 }

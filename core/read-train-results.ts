@@ -16,8 +16,12 @@ export function trainResult(
   resultsUri: string,
 ): TrainResult {
   return {
-    ...{ steps, best, last: evaluations.at(-1)! },
+    steps,
+    best,
+    last: evaluations.at(-1)!,
     head: checkpoints.best.head.uri,
-    ...{ logUri: artifacts.log, resultsUri, cost: listedCost(cost) },
+    logUri: artifacts.log,
+    resultsUri,
+    cost: listedCost(cost),
   };
 }

@@ -133,7 +133,9 @@ export async function stagedSet({
   };
   const input = {
     config: TINY as unknown as Config,
-    ...{ weights: 's3://bucket/weights.pth', dataset: 's3://bucket/data', output: 's3://bucket/runs' },
+    weights: 's3://bucket/weights.pth',
+    dataset: 's3://bucket/data',
+    output: 's3://bucket/runs',
   };
   const stageWeights = (uri: string, bytes: Buffer) => {
     const file = { key: uri.split('/').at(-1), ...put(uri, bytes) };

@@ -65,8 +65,10 @@ export async function openTracing(
         const result = await activities.trainSegment(task);
         const { worker, steps, seconds, dataSeconds } = result;
         onSpan({
-          ...{ 'tessera.worker': worker, 'tessera.steps': steps },
-          ...{ 'tessera.seconds.steps': seconds, 'tessera.seconds.wait': dataSeconds },
+          'tessera.worker': worker,
+          'tessera.steps': steps,
+          'tessera.seconds.steps': seconds,
+          'tessera.seconds.wait': dataSeconds,
         });
         return result;
       },

@@ -54,7 +54,9 @@ function withoutLimits({
 async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoint): Promise<Evaluation> {
   const input: EvalInput = {
     // Its workers are the training's, which counts what they cost, tells of its end and reports it.
-    ...{ config: withoutLimits(run.config), weights: run.weights.uri, head: head.uri },
+    config: withoutLimits(run.config),
+    weights: run.weights.uri,
+    head: head.uri,
     ...run.evaluation,
     output: joinUri(run.prefix, 'evaluations'),
     deadlineMinutes: Math.min(run.deadlineSeconds / 60, MAX_EVAL_MINUTES),

@@ -102,7 +102,9 @@ function perWorker(
     workers[name] = {
       state: cause ? `${state}: ${causeText(cause)}` : state,
       ...(node ? { node } : {}),
-      ...{ images: 0, shards: 0, lastSeenSeconds: null },
+      images: 0,
+      shards: 0,
+      lastSeenSeconds: null,
     };
   for (const { at, result } of results) {
     workers[result.worker] ??= { state: 'unknown', images: 0, shards: 0, lastSeenSeconds: null };

@@ -12,11 +12,14 @@ export function reproduceTraining(
   const { resumeFrom: _r, loadFrom: _l, ...rest } = input;
   const from = beginning(start);
   return runAgain({
-    ...{ type: 'TrainHead', command: 'train', workflowId: `${workflowId}-again` },
+    type: 'TrainHead',
+    command: 'train',
+    workflowId: `${workflowId}-again`,
     input: { ...rest, ...from, recompute: false },
     options: {
       'evaluation-split': input.evaluationSplit,
-      ...{ 'resume-from': from.resumeFrom, 'load-from': from.loadFrom },
+      'resume-from': from.resumeFrom,
+      'load-from': from.loadFrom,
     },
   });
 }

@@ -38,7 +38,12 @@ export function trackTable(): TableTracker {
       progress = {
         phase: 'running',
         rows: rows.map(({ name, workflowId, kind }) => ({
-          ...{ name, workflowId, kind, state: 'waiting', mIoU: null, message: null },
+          name,
+          workflowId,
+          kind,
+          state: 'waiting',
+          mIoU: null,
+          message: null,
         })),
       };
     },

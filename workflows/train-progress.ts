@@ -51,11 +51,16 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
     const isLaunching = phase === 'training' && !workers.some(({ state }) => state === 'running');
     return {
       phase: isLaunching ? 'launching' : phase,
-      ...{ step, steps, log, samplesPerSecond },
+      step,
+      steps,
+      log,
+      samplesPerSecond,
       etaSeconds: samplesPerSecond === null ? null : ((steps - step) * batch) / samplesPerSecond,
       last: evaluations.at(-1) ?? null,
       best: bestOf(evaluations),
-      ...{ checkpoint, trouble, failures },
+      checkpoint,
+      trouble,
+      failures,
       workers: Object.fromEntries(
         workers.map(({ name, state, cause, node }) => [
           name,

@@ -3,12 +3,12 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { serveThread } from '../serve-thread.ts';
 import type { DigestExchange, HashedRange } from './digest.ts';
 
-/* Hashes segments of a file while it is being written: reads behind the front, and waits at it. */
+/* Hashes ranges of a file while it is being written: reads behind the front, and waits at it. */
 
 /** Fits a core's cache: what was read is hashed while it is still there. */
 const BLOCK_BYTES = 1 << 20;
 
-serveThread<DigestExchange>(async ({ file, segments, front }) => {
+serveThread<DigestExchange>(async ({ file, ranges, front }) => {
   const block = Buffer.allocUnsafe(BLOCK_BYTES);
 
   function digest(fd: number, { offset, length, prefix }: HashedRange): string {
@@ -30,7 +30,7 @@ serveThread<DigestExchange>(async ({ file, segments, front }) => {
     async ask() {
       const fd = openSync(file, 'r');
       try {
-        return { value: segments.map((segment) => digest(fd, segment)) };
+        return { value: ranges.map((range) => digest(fd, range)) };
       } finally {
         closeSync(fd);
       }

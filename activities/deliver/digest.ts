@@ -9,7 +9,7 @@ export interface HashedRange extends ByteRange {
 export interface DigestExchange {
   data: {
     file: string;
-    segments: HashedRange[];
+    ranges: HashedRange[];
     /** `front[0]`: everything that is needed below this offset has been written. */
     front: BigInt64Array;
   };
@@ -18,21 +18,21 @@ export interface DigestExchange {
 }
 
 /**
- * SHA-256 of segments of a file, on a thread of its own that follows the file's writer: at 1.5 to 2 GB/s a digest
+ * SHA-256 of ranges of a file, on a thread of its own that follows the file's writer: at 1.5 to 2 GB/s a digest
  * takes as long as a fast download, and beside it costs no time.
  */
 export class DigestThread implements AsyncDisposable {
   readonly #front = new BigInt64Array(new SharedArrayBuffer(8));
   readonly #thread: Thread<DigestExchange>;
-  /** Hex digests of the segments. */
+  /** Hex digests of the ranges. */
   readonly digests: Promise<string[]>;
 
-  /** @param segments in the order of the file */
-  constructor(file: string, segments: HashedRange[]) {
+  /** @param ranges in the order of the file */
+  constructor(file: string, ranges: HashedRange[]) {
     this.#thread = new Thread<DigestExchange>({
       name: "digest's",
       program: new URL('./digest-thread', import.meta.url),
-      data: { file, segments, front: this.#front },
+      data: { file, ranges, front: this.#front },
     });
     this.digests = this.#thread.ask(null);
     // A download that fails asks for no digest.
@@ -51,9 +51,9 @@ export class DigestThread implements AsyncDisposable {
   }
 }
 
-/** SHA-256 of segments of a file that is there. */
-export async function digestSegments(file: string, segments: HashedRange[]): Promise<string[]> {
-  await using thread = new DigestThread(file, segments);
+/** SHA-256 of ranges of a file that is there. */
+export async function digestRanges(file: string, ranges: HashedRange[]): Promise<string[]> {
+  await using thread = new DigestThread(file, ranges);
   thread.advance(Number.MAX_SAFE_INTEGER);
   return await thread.digests;
 }

@@ -41,7 +41,7 @@ export function fetchHubCheckpoint(
     head: async () => ({ sizeBytes, etag: sha256 }),
     stream: (_: string, range: { offset: number; length: number }) => stream(range, options.signal),
   };
-  const whole = { ranges: [{ offset: 0, length: sizeBytes }], segments: known };
+  const whole = { ranges: [{ offset: 0, length: sizeBytes }], digestedRanges: known };
   const only = options.only ?? (isDigest ? undefined : whole);
   return fetchToCache(source, folder, object, only ? { ...options, only } : options);
 }

@@ -67,7 +67,7 @@ function unread(file: OwnModelFile): StagedObject {
 }
 
 function whole({ sizeBytes }: OwnModelFile) {
-  return { ranges: [{ offset: 0, length: sizeBytes }], segments: [] };
+  return { ranges: [{ offset: 0, length: sizeBytes }], digestedRanges: [] };
 }
 
 function identityOf({ uri, location, etag, versionId, sizeBytes }: OwnModelFile): string {

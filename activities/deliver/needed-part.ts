@@ -51,10 +51,10 @@ export function neededPart(
     at = Math.max(at, offset + length);
   }
   if (file.sizeBytes > at) ranges.push({ offset: at, length: file.sizeBytes - at });
-  const segments = needed
+  const digestedRanges = needed
     .filter(({ length }) => length > 0)
     .flatMap(({ name, offset, length, sha256 }) => (sha256 ? { name, offset, length, sha256 } : []));
-  return { ranges, segments };
+  return { ranges, digestedRanges };
 }
 
 function overlap(a: ByteRange, b: ByteRange): boolean {

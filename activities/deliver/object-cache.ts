@@ -8,12 +8,12 @@ import { BadData } from '../../core/config/failures.ts';
 import type { ByteRange } from '../../core/store.ts';
 import { isVerified, markVerified, removeMarked } from '../cache-mark.ts';
 import { type DiskNeed, withRoom } from '../disk-room.ts';
-import { DigestThread, digestSegments } from './digest.ts';
-import { download, journalOf } from './download.ts';
+import { DigestThread, digestRanges } from './digest.ts';
+import { downloadRanges, journalOf } from './download-ranges.ts';
 import type { ObjectPin, ObjectSource } from './ranged-read.ts';
 
 /** Bytes with a known digest. */
-export interface Segment extends ByteRange {
+export interface DigestedRange extends ByteRange {
   sha256: string;
   /** What the digest has before these bytes: the header of a shard whose tensors alone were taken. */
   prefix?: Uint8Array;
@@ -26,7 +26,7 @@ export interface PartialObject {
   /** What is fetched, in order; the rest of the file stays a hole that reads as zeros and takes no disk. */
   ranges: ByteRange[];
   /** What is verified, in order, within `ranges`. */
-  segments: Segment[];
+  digestedRanges: DigestedRange[];
 }
 
 export interface FetchOptions {
@@ -65,7 +65,9 @@ export async function fetchToCache(
   }
   if (!verifyAlways && (await isVerified(file))) return file;
   const need: DiskNeed = {
-    ...{ folder: path.dirname(file), what: object.uri, variable: 'TESSERA_CACHE' },
+    folder: path.dirname(file),
+    what: object.uri,
+    variable: 'TESSERA_CACHE',
     bytes: rangesOf(object, options.only).reduce((sum, { length }) => sum + length, 0),
   };
   return withRoom(need, async () => {
@@ -73,7 +75,7 @@ export async function fetchToCache(
     const release = await lockFile(file, options.signal);
     try {
       if (!verifyAlways && (await isVerified(file))) return file;
-      if (await isIntact(file, segmentsOf(object, options.only))) await markVerified(file);
+      if (await isIntact(file, digestedRangesOf(object, options.only))) await markVerified(file);
       else await fetchAnew(store, object, file, options);
       return file;
     } finally {
@@ -93,7 +95,9 @@ function lockFile(file: string, signal: AbortSignal | undefined): Promise<() => 
     });
   return pRetry(attempt, {
     retries: Number.POSITIVE_INFINITY,
-    ...{ factor: 1.2, minTimeout: 100, maxTimeout: 1_000 },
+    factor: 1.2,
+    minTimeout: 100,
+    maxTimeout: 1_000,
     ...(signal ? { signal } : {}),
     // A disk that is full has no room for a lock either, and waiting gives it none.
     shouldRetry: ({ error }) => 'code' in error && error.code === 'ELOCKED',
@@ -110,19 +114,19 @@ function rangesOf({ sizeBytes }: StagedObject, only?: PartialObject): ByteRange[
   return only?.ranges ?? [{ offset: 0, length: sizeBytes }];
 }
 
-function segmentsOf({ sizeBytes, sha256 }: StagedObject, only?: PartialObject): Segment[] {
-  return only?.segments ?? [{ offset: 0, length: sizeBytes, sha256 }];
+function digestedRangesOf({ sizeBytes, sha256 }: StagedObject, only?: PartialObject): DigestedRange[] {
+  return only?.digestedRanges ?? [{ offset: 0, length: sizeBytes, sha256 }];
 }
 
 /** Whether a file is there whose bytes have their digests. One that was touched is hashed before it is given up. */
-async function isIntact(file: string, segments: Segment[]): Promise<boolean> {
+async function isIntact(file: string, digestedRanges: DigestedRange[]): Promise<boolean> {
   // Nothing shows that it is what it should be.
-  if (segments.length === 0) return false;
+  if (digestedRanges.length === 0) return false;
   const { size } = await stat(file).catch(() => ({ size: -1 }));
-  const end = segments.reduce((furthest, { offset, length }) => Math.max(furthest, offset + length), 0);
+  const end = digestedRanges.reduce((furthest, { offset, length }) => Math.max(furthest, offset + length), 0);
   if (size < end) return false;
-  const digests = await digestSegments(file, segments);
-  return segments.every(({ sha256 }, i) => sha256 === digests[i]);
+  const digests = await digestRanges(file, digestedRanges);
+  return digestedRanges.every(({ sha256 }, i) => sha256 === digests[i]);
 }
 
 async function fetchAnew(
@@ -134,23 +138,23 @@ async function fetchAnew(
   await removeMarked(file);
   const { uri, sizeBytes } = object;
   const partial = `${file}.partial`;
-  const segments = segmentsOf(object, only);
+  const digestedRanges = digestedRangesOf(object, only);
   const pin = await pinObject(store, object);
   const ranges = rangesOf(object, only);
   let follower: DigestThread | undefined;
   try {
     const onFront = (offset: number) => {
       // At the first call the file is there to be opened.
-      follower ??= new DigestThread(partial, segments);
+      follower ??= new DigestThread(partial, digestedRanges);
       follower.advance(offset);
     };
-    await download({ store, uri, pin, sizeBytes, ranges, file: partial, onFront, onProgress, signal });
+    await downloadRanges({ store, uri, pin, sizeBytes, ranges, file: partial, onFront, onProgress, signal });
     const digests = (await follower?.digests) ?? [];
-    const wrong = segments.findIndex(({ sha256 }, i) => sha256 !== digests[i]);
+    const wrong = digestedRanges.findIndex(({ sha256 }, i) => sha256 !== digests[i]);
     if (wrong >= 0) {
       await rm(partial, { force: true });
       await rm(journalOf(partial), { force: true });
-      const { sha256, name } = segments[wrong]!;
+      const { sha256, name } = digestedRanges[wrong]!;
       throw new BadData(
         `${uri}: SHA-256 ${name ? `of ${name} ` : ''}is ${digests[wrong]}, but its manifest says ${sha256}; stage it again`,
       );

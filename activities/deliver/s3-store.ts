@@ -130,7 +130,9 @@ export function s3Store(
       return call(uri, async (at) => {
         try {
           await pRetry(() => put(at, body, options.contentType, { IfNoneMatch: '*' }), {
-            ...{ retries: CONFLICT_RETRIES, minTimeout: 100, randomize: true },
+            retries: CONFLICT_RETRIES,
+            minTimeout: 100,
+            randomize: true,
             shouldRetry: ({ error }) => statusOf(error) === 409,
           });
           return 'written';

@@ -18,7 +18,10 @@ export async function prepareModel(
   const { model, run } = config;
   const { batch, precision } = run;
   return writeModel({
-    ...{ folder, kind: 'segmenter', checkpoints, model },
+    folder,
+    kind: 'segmenter',
+    checkpoints,
+    model,
     specs: modelSpecs(model),
     build: (weights) => segmenterGraph({ config, weights, batch, precision, stages }),
   });

@@ -11,41 +11,41 @@ import {
 } from '../../core/config/fleet.ts';
 import type { Launcher } from './launcher.ts';
 
-const LOOK_EVERY_MS = 1_000;
-/** Of the dead, only workers that began within this time count: a training of weeks outlives many. */
+const OBSERVE_EVERY_MS = 1_000;
+/** Only losses of workers that started within this time count: a training of weeks loses many. */
 const YOUNG_MS = 24 * 3_600_000;
 
 export interface KeepOptions {
   signal: AbortSignal;
-  /** Workers that an earlier keeper of this fleet knew: a cause of death outlives the pod. */
+  /** Workers known to an earlier attempt, whose pods may be gone. */
   known?: WorkerState[];
-  /** Asked when the signal came: whether the run is over, or only this keeper is and another one follows. */
+  /** Called after the signal: whether the run is over, or another attempt follows. */
   isOver(): Promise<boolean>;
-  /** Is told what changed, and everything that is known. @throws Unavailable to be told again */
+  /** Called with the changes and the whole state. @throws Unavailable to be called again with the same changes */
   onChange(changes: FleetChange, all: FleetState): Promise<void>;
 }
 
 /**
- * Launches a run's workers and keeps as many of them alive as the run wants, until it is told to stop.
- * A cluster that doesn't answer for a while is waited for: the workers work on meanwhile.
+ * Starts a run's workers and replaces lost ones, until the signal aborts. While the cluster does not answer, it waits:
+ * the workers continue.
  *
- * @throws BadInput for a cause that waiting can't mend, FleetLost if workers die faster than bad luck explains;
- *   both in the words of who saw it
+ * @throws BadInput for a cause that waiting cannot fix, FleetLost if too many workers fail; both with the message of
+ *   the launcher
  */
 export async function keepFleet(launcher: Launcher, fleet: FleetSpec, options: KeepOptions): Promise<void> {
   const { signal, isOver, onChange } = options;
   let all: FleetState = { workers: options.known ?? [], trouble: null };
-  let told: FleetState = { workers: [], trouble: null };
-  // Those that an earlier keeper knew may have served; nothing is held against them.
+  let reported: FleetState = { workers: [], trouble: null };
+  // Workers known to an earlier attempt count as served: they may have been.
   const served = new Set(all.workers.map(({ name }) => name));
   try {
     while (!signal.aborted) {
-      all = await look(launcher, fleet, all);
-      const changes = difference(told, all);
-      if (changes && (await isTold(onChange(changes, all)))) told = all;
+      all = await observe(launcher, fleet, all);
+      const changes = difference(reported, all);
+      if (changes && (await isReported(onChange(changes, all)))) reported = all;
       for (const { name, state } of all.workers) if (state === 'running') served.add(name);
       judge(fleet, all, served);
-      await sleep(LOOK_EVERY_MS, undefined, { signal }).catch(() => {});
+      await sleep(OBSERVE_EVERY_MS, undefined, { signal }).catch(() => {});
     }
   } catch (error) {
     await launcher.tearDown(fleet);
@@ -54,20 +54,24 @@ export async function keepFleet(launcher: Launcher, fleet: FleetSpec, options: K
   if (await isOver()) await launcher.tearDown(fleet);
 }
 
-/** What is to be seen now, and what was seen of those that have vanished since. */
-async function look(launcher: Launcher, fleet: FleetSpec, before: FleetState): Promise<FleetState> {
+/** The current workers, and the last known state of those that vanished. */
+async function observe(launcher: Launcher, fleet: FleetSpec, before: FleetState): Promise<FleetState> {
   try {
-    await launcher.launch(fleet);
+    await launcher.reconcile(fleet);
     const now = await launcher.observe(fleet);
     const seen = new Map(now.workers.map((worker) => [worker.name, worker]));
     const earlier = before.workers.map((worker): WorkerState => {
       const latest = seen.get(worker.name);
       seen.delete(worker.name);
-      // Who went stays gone, whatever the kubelet of a lost node still claims.
+      // A worker that is gone is never re-admitted, even if the kubelet of a lost node still reports it.
       if (latest && worker.state !== 'gone') return latest;
       if (worker.state === 'gone')
         return latest?.lastLines ? { ...worker, lastLines: latest.lastLines } : worker;
-      return { ...worker, state: 'gone', cause: { kind: 'deleted', message: 'vanished between two looks' } };
+      return {
+        ...worker,
+        state: 'gone',
+        cause: { kind: 'deleted', message: 'vanished between two observations' },
+      };
     });
     return { workers: [...earlier, ...seen.values()], trouble: now.trouble };
   } catch (error) {
@@ -84,9 +88,9 @@ function difference(before: FleetState, now: FleetState): FleetChange | null {
     : null;
 }
 
-async function isTold(telling: Promise<void>): Promise<boolean> {
+async function isReported(report: Promise<void>): Promise<boolean> {
   try {
-    await telling;
+    await report;
     return true;
   } catch (error) {
     if (isUnavailable(error)) return false;
@@ -94,7 +98,7 @@ async function isTold(telling: Promise<void>): Promise<boolean> {
   }
 }
 
-/** @throws if the fleet is past hope */
+/** @throws if the fleet cannot recover */
 function judge(fleet: FleetSpec, { workers, trouble }: FleetState, served: Set<string>): void {
   for (const { name, cause, lastLines } of workers)
     if (cause && CAUSES[cause.kind].reaction === 'fail')
@@ -104,7 +108,7 @@ function judge(fleet: FleetSpec, { workers, trouble }: FleetState, served: Set<s
   const tooBig = workers.filter(
     ({ name, cause }) => cause && CAUSES[cause.kind].reaction === 'smaller-batch' && !served.has(name),
   );
-  // A smaller batch is no help to a worker that doesn't come so far.
+  // A smaller batch does not help a worker that fails before its first shard.
   if (tooBig.length > 1)
     throw new TypedFailure(
       'FleetLost',
@@ -116,11 +120,11 @@ function judge(fleet: FleetSpec, { workers, trouble }: FleetState, served: Set<s
       state === 'gone' && cause && CAUSES[cause.kind].counts && createdAtMs >= bornAfter,
   );
   const last = dead.at(-1);
-  // A worker may be lost now and then; a fleet that replaces each worker twice in a day has another trouble.
+  // Single losses are normal; replacing each worker twice in a day is not.
   if (last && dead.length > 3 + 2 * fleet.workers)
     throw new TypedFailure(
       'FleetLost',
-      `workers keep dying: ${dead.length} of this run within a day, the last (${last.name}) by ${causeText(last.cause!)}${quoted(last.lastLines)}`,
+      `workers keep failing: ${dead.length} of this run within a day, the last (${last.name}) by ${causeText(last.cause!)}${quoted(last.lastLines)}`,
     );
 }
 

@@ -1,15 +1,15 @@
 import type { FleetSpec, FleetState } from '../../core/config/fleet.ts';
 
-/** Places a run's workers somewhere: `local` as child processes, `kubernetes` as an Indexed Job. */
+/** Runs a run's workers: `local` as child processes, `kubernetes` as an Indexed Job. */
 export interface Launcher {
   /**
-   * Starts what is missing of a fleet; safe to repeat. Workers that went are replaced.
+   * Starts the workers that a fleet lacks, and replaces those that are gone. Safe to repeat.
    *
-   * @throws Unavailable if it can't be said now; BadInput if it never will be
+   * @throws Unavailable if a retry may succeed; BadInput if it cannot
    */
-  launch(fleet: FleetSpec): Promise<void>;
-  /** Every worker that there is, those that went with their cause of death for as long as it can be seen. @throws Unavailable */
+  reconcile(fleet: FleetSpec): Promise<void>;
+  /** All workers. Those that are gone have their cause, while the launcher can still see it. @throws Unavailable */
   observe(fleet: FleetSpec): Promise<FleetState>;
-  /** Ends all of a fleet's workers and waits until they are gone; safe to repeat. @throws Unavailable */
+  /** Stops all workers of a fleet and waits until they are gone. Safe to repeat. @throws Unavailable */
   tearDown(fleet: FleetSpec): Promise<void>;
 }

@@ -7,20 +7,20 @@ import type { Launcher } from './launcher.ts';
 
 const PORTS = ['TESSERA_HEALTH_PORT', 'TESSERA_METRICS_PORT', 'TESSERA_FEATURE_PORT'];
 
-/** A worker's process, which must end when ours does, however ours ends. */
+/** A worker's process. It must end when this process ends, for whatever reason. */
 interface WorkerProcess {
   /** Resolves, never rejects, once it has ended. */
   exited: Promise<{ code: number | null; signal: string | null }>;
-  /** Resolves when nothing of it runs any more. */
+  /** Resolves when the process and its children have ended. */
   stop(): Promise<unknown>;
 }
 
 export interface LocalWorkers {
-  /** Takes each worker's output, in a file of its name. */
+  /** Folder of the workers' logs, one file per worker. */
   logFolder: string;
-  /** Of this process by default. */
+  /** Default: this process's environment. */
   env?: NodeJS.ProcessEnv;
-  /** Starts the program that a pod runs; `log` is written anew. */
+  /** Starts the program that a pod runs, and overwrites `log`. */
   start(worker: { env: NodeJS.ProcessEnv; log: string }): WorkerProcess;
 }
 
@@ -29,18 +29,18 @@ interface LocalWorker {
   log: string;
   process: WorkerProcess;
   createdAtMs: number;
-  /** No two living workers have the same. */
+  /** Unique among running workers. */
   slot: number;
   gone: WorkerState | null;
 }
 
 /**
- * Workers as child processes of this one: the same program that a pod runs, no cluster.
- * They end with us, however we end; a control worker that comes back launches anew. With `TESSERA_LOCAL_METRICS_PORT` they
- * serve their metrics on ports from that one on.
+ * Runs workers as child processes of this process, with the program that a pod runs. They end with this process; a
+ * restarted control worker starts new ones. With `TESSERA_LOCAL_METRICS_PORT` they serve their metrics on ports from
+ * that number on.
  */
 export function localLauncher({ logFolder, env = process.env, start: startProcess }: LocalWorkers): Launcher {
-  // A port is one process's own.
+  // A port belongs to one process.
   const withoutPorts = Object.fromEntries(Object.entries(env).filter(([name]) => !PORTS.includes(name)));
   const fleets = new Map<string, LocalWorker[]>();
   const metricsPort = env.TESSERA_LOCAL_METRICS_PORT;
@@ -79,7 +79,7 @@ export function localLauncher({ logFolder, env = process.env, start: startProces
   }
 
   return {
-    async launch(fleet) {
+    async reconcile(fleet) {
       const workers = fleets.get(fleet.name) ?? [];
       fleets.set(fleet.name, workers);
       let living = workers.filter((worker) => !worker.gone).length;

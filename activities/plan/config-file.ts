@@ -20,7 +20,8 @@ const DatasetFileSchema = z.strictObject({
   type: type.optional(),
   ...DatasetClassesSchema.shape,
   ...DatasetLayoutSchema.shape,
-  ...{ reduceZeroLabel, ignoreIndex },
+  reduceZeroLabel,
+  ignoreIndex,
 });
 
 /** What a config's file may be based on, beside other files: one of configs/, as it is written. */

@@ -44,7 +44,10 @@ type AskedObjects = Record<'weights' | 'dataset', { sha256: string }> & {
 
 function evalResult({ metrics, partial, coverage, artifacts }: Results, resultsUri: string): EvalResult {
   return {
-    ...{ ...metrics, images: coverage.images, resultsUri, reportUri: artifacts.report },
+    ...metrics,
+    images: coverage.images,
+    resultsUri,
+    reportUri: artifacts.report,
     ...(partial
       ? {
           partial: {

@@ -77,7 +77,11 @@ export async function planEval(
     fleet: host
       ? { ...host, workers: Math.min(host.workers, shards.length) }
       : fleetSpec('eval', workflow, {
-          ...{ launcher: context.launcher, config, deadlineSeconds, prefix, labels: input.labels },
+          launcher: context.launcher,
+          config,
+          deadlineSeconds,
+          prefix,
+          labels: input.labels,
           workers: Math.min(config.run.workers, shards.length),
         }),
     deadlineSeconds,

@@ -63,7 +63,8 @@ function plannedRow(
       `${config.name}: has no section 'train', so there is no head to train; give one, or set train to false`,
     );
   const common = {
-    ...{ config: row.config, overrides: row.overrides },
+    config: row.config,
+    overrides: row.overrides,
     ...(weights ? { weights } : {}),
     dataset: row.dataset ?? input.dataset,
     // By the table's id alone: a table that is made again finds its rows' results there.
@@ -73,11 +74,9 @@ function plannedRow(
   // A row may take as long as its table, which cuts it then, or as its own kind may at most.
   const { evaluationSplit, allowOverlap, deadlineMinutes } = input;
   return {
-    ...{
-      name,
-      workflowId: `${workflowId}-${name.replaceAll(/[/\\]/g, '-')}`,
-      reproduces: config.reproduces ?? null,
-    },
+    name,
+    workflowId: `${workflowId}-${name.replaceAll(/[/\\]/g, '-')}`,
+    reproduces: config.reproduces ?? null,
     ...(isTrained
       ? {
           kind: 'train',

@@ -78,14 +78,24 @@ export async function planTrain(
 
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
   const planned: Omit<TrainRun, 'start'> = {
-    ...{ workflowId, runId, prefix, config, classes, weights: weights.object, deadlineSeconds },
+    workflowId,
+    runId,
+    prefix,
+    config,
+    classes,
+    weights: weights.object,
+    deadlineSeconds,
     ...(input.labels ? { labels: input.labels } : {}),
     codeVersion: context.codeVersion,
     imageDigest: context.imageDigest,
     dataset: trainingSet(training, config),
     evaluation: { dataset: input.dataset, split: input.evaluationSplit },
     fleet: fleetSpec('train', workflow, {
-      ...{ launcher: context.launcher, config, deadlineSeconds, prefix, labels: input.labels },
+      launcher: context.launcher,
+      config,
+      deadlineSeconds,
+      prefix,
+      labels: input.labels,
       workers: config.run.workers,
     }),
   };
@@ -98,7 +108,9 @@ export async function planTrain(
   const run: TrainRun = { ...planned, start: checkpoint?.start ?? (await findStart(store, input, config)) };
   const log = upTo(await readLog(store, prefix), checkpoint?.step ?? 0);
   return {
-    ...{ kind: 'run', run, evaluations: evaluationsOf(log) },
+    kind: 'run',
+    run,
+    evaluations: evaluationsOf(log),
     checkpoint: checkpoint ? savedCheckpoint(checkpoint) : null,
   };
 }

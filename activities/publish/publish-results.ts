@@ -84,7 +84,10 @@ async function publishResults(store: Store, now: () => number, input: PublishInp
   });
   await removeShards(store, input);
   return {
-    ...{ metrics: value.metrics, resultsUri: uri, reportUri: value.artifacts.report, status },
+    metrics: value.metrics,
+    resultsUri: uri,
+    reportUri: value.artifacts.report,
+    status,
     ...(value.partial ? { partial: partialOf(value.partial) } : {}),
   };
 }

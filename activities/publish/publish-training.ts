@@ -79,28 +79,41 @@ function resultsOf(outcome: TrainOutcome, checkpoints: Checkpoint[], nowMs: numb
   const workerSeconds = ((times.trained - times.planned) / 1000) * run.fleet.workers;
   const { pricePerWorkerHour, currency } = config.run;
   return {
-    ...{ version: 1, kind: 'training' },
+    version: 1,
+    kind: 'training',
     run: {
-      ...{ workflowId: run.workflowId, runId: run.runId, codeVersion: run.codeVersion, config, seconds },
+      workflowId: run.workflowId,
+      runId: run.runId,
+      codeVersion: run.codeVersion,
+      config,
+      seconds,
       startedAt: new Date(times.started).toISOString(),
       finishedAt: new Date(endMs).toISOString(),
       ...(run.labels ? { labels: run.labels } : {}),
       imageDigest: workers.find(({ image }) => image)?.image ?? run.imageDigest,
     },
     inputs: { weights, dataset, evaluation, start },
-    ...{ resumedFrom, steps: config.train.steps, evaluations, best },
+    resumedFrom,
+    steps: config.train.steps,
+    evaluations,
+    best,
     checkpoints: {
       best: savedCheckpoint(checkpointOf(best.step, checkpoints, prefix)),
       last: savedCheckpoint(checkpointOf(config.train.steps, checkpoints, prefix)),
     },
-    ...{ segments, failures },
+    segments,
+    failures,
     workers: workers.map(({ name, node, cause, seconds }) => ({ name, node, cause, seconds })),
     timeBudget: {
-      ...{ plan, train, evaluate: times.evaluateSeconds },
+      plan,
+      train,
+      evaluate: times.evaluateSeconds,
       other: Math.max(0, seconds - plan - train - times.evaluateSeconds),
     },
     cost: {
-      ...{ workerSeconds, pricePerWorkerHour, currency },
+      workerSeconds,
+      pricePerWorkerHour,
+      currency,
       total: (workerSeconds / 3600) * pricePerWorkerHour,
     },
     artifacts: {

@@ -1,6 +1,6 @@
 import { BadInput } from '../../core/config/failures.ts';
 import { persistently, probe, type Remote } from '../http-remote.ts';
-import { download } from './download.ts';
+import { downloadUrl } from './download-url.ts';
 import { openFile } from './file-weights.ts';
 import { discardPartial } from './partial-file.ts';
 import type { WeightsContext, WeightsSource } from './weights-source.ts';
@@ -18,7 +18,7 @@ export async function urlWeights(source: string, context: WeightsContext): Promi
     sizeBytes: remote.sizeBytes,
     isDownloaded: true,
     open: async (onBytes) => {
-      const { file, remote: downloaded } = await download(
+      const { file, remote: downloaded } = await downloadUrl(
         { url, name, remote, scratchFolder },
         { ...context, onBytes },
       );

@@ -10,23 +10,23 @@ import type { HeadState } from '../../core/config/train.ts';
 import { MOMENTS } from '../../core/train/match-head.ts';
 import { fileReader } from '../read-at.ts';
 
-/** Hashed and written in one go; between two, others get their turn. */
+/** Bytes that are hashed and written at once; other tasks run between two pieces. */
 const PIECE_BYTES = 4 << 20;
 
-/** A torch file on this machine's disk, and its table of contents. */
+/** A torch file on the local disk, and its manifest. */
 export interface WrittenFile {
   file: string;
   manifest: WeightsManifest;
 }
 
-/** Notes beside a checkpoint's weights, as mmseg's. */
+/** A checkpoint's `meta`, as mmseg writes it. */
 export type CheckpointMeta = NonNullable<TorchState['meta']>;
 
 /**
- * Writes a state as two torch files, `<folder>/<name>.pth` and `<folder>/<name>.optimizer.pth`, piece by piece: the
- * state is in memory once.
+ * Writes a state as two torch files, `<folder>/<name>.pth` and `<folder>/<name>.optimizer.pth`, in pieces: the state is
+ * in memory once.
  *
- * @throws BadData if a weight is no number
+ * @throws BadData if a weight is not finite
  */
 export async function writeCheckpointFiles(
   folder: string,
@@ -37,7 +37,9 @@ export async function writeCheckpointFiles(
   await mkdir(folder, { recursive: true });
   const digests = new Map<string, string>();
   const tensor = (key: string, shape: number[], data: Float32Array): TensorToWrite => ({
-    ...{ name: key, dtype: 'float32', shape },
+    name: key,
+    dtype: 'float32',
+    shape,
     data: pieces(data, (sha256) => digests.set(key, sha256), finite(state.step, key)),
   });
   const weights = [...state.tensors].map(([key, { shape, data }]) => tensor(key, shape, data));
@@ -53,7 +55,7 @@ export async function writeCheckpointFiles(
   };
 }
 
-/** Bytes of both files, but for what they say about themselves: some hundred bytes a tensor. */
+/** Bytes of both files without their metadata, which is some hundred bytes per tensor. */
 export function checkpointBytes({ tensors, moments }: HeadState): number {
   const weights = [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   return [...moments.values()].reduce(
@@ -62,7 +64,7 @@ export function checkpointBytes({ tensors, moments }: HeadState): number {
   );
 }
 
-/** A tensor's bytes, hashed on their way. */
+/** A tensor's bytes in pieces; hashes them. */
 function* pieces(
   data: Float32Array,
   onDigest: (sha256: string) => void,

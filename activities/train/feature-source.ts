@@ -12,19 +12,19 @@ import type { SampleOf } from './features/group-work.ts';
 import { prepareFeatures } from './features/prepare-features.ts';
 import { loadSample } from './load-sample.ts';
 
-/** What a worker needs to make features. */
+/** Dependencies of computing features. */
 export interface FeatureContext {
   store: Store;
   /** Folder of the node's cache. */
   cacheFolder: string;
-  /** Brings what a model needs of a checkpoint into the node's cache. */
+  /** Fetches the part of a checkpoint that a model needs into the node's cache. */
   fetch(
     object: StagedObject,
     options: { model: VitModel; signal: AbortSignal },
   ): Promise<Omit<CheckpointOnDisk, 'name'>>;
 }
 
-/** Samples of a run and the backbone that makes features of them. */
+/** A run's samples, and the backbone that computes their features. */
 export interface FeatureSource extends AsyncDisposable {
   sample: SampleOf;
   extractor: BackboneExtractor;

@@ -3,13 +3,13 @@ import type { VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
 import type { AdamWFactors } from '../../core/onnx/adamw.ts';
 
-/** What the training thread is started with. */
+/** Start options of the training thread. */
 export interface HeadThreadOptions {
   config: { model: VitModel; run: Pick<Config['run'], 'device'>; train: TrainConfig };
   threads: number;
 }
 
-/** A parameter or running statistic on its way; moments where it is a parameter. */
+/** A parameter or running statistic that is moved between threads; a parameter has moments. */
 export interface MovingTensor {
   name: string;
   shape: number[];
@@ -18,20 +18,20 @@ export interface MovingTensor {
   second?: Float32Array<ArrayBuffer>;
 }
 
-/** What is moved with them. */
+/** The buffers to transfer with these tensors. */
 export function buffersOf(tensors: MovingTensor[]): ArrayBuffer[] {
   return tensors.flatMap(({ data, first, second }) =>
     [data, first, second].flatMap((array) => (array ? [array.buffer] : [])),
   );
 }
 
-/** A step to be done. All buffers are moved; the tensors come back. */
+/** Request for one step. All buffers are transferred; the answer returns the tensors. */
 export interface HeadStep {
   tensors: MovingTensor[];
   features: Float32Array<ArrayBuffer>[];
   labels: Uint8Array<ArrayBuffer>;
-  /** Of dropout, `[B, channels]`, by the name of the session's input. */
-  kept: Record<string, Float32Array<ArrayBuffer>>;
+  /** Dropout masks `[B, channels]`, by the name of the session's input. */
+  dropoutMasks: Record<string, Float32Array<ArrayBuffer>>;
   /** By parameter. */
   factors: Record<string, AdamWFactors>;
 }
@@ -39,7 +39,7 @@ export interface HeadStep {
 /** Sums over a step's pixels, by a head's name in a log. */
 export type HeadSums = Record<string, { loss: number; correct: number }>;
 
-/** A step that is done; one that diverged has changed nothing. */
+/** Result of one step. A step that diverged has changed nothing. */
 export interface HeadStepped {
   tensors: MovingTensor[];
   sums: HeadSums;

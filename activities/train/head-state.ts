@@ -18,9 +18,9 @@ import { type Checkpoint, checkpointFile } from '../../core/train/checkpoints.ts
 import { MOMENTS, matchHead, matchMoments } from '../../core/train/match-head.ts';
 
 /**
- * A head's state as a checkpoint has kept it, read tensor by tensor: 5.8 GB of UperNet's are in memory once.
+ * Reads a head's state from a checkpoint, tensor by tensor: UperNet's 5.8 GB are in memory once.
  *
- * @throws BadInput if it is another head's, BadData if its bytes are not those that were written, Unavailable
+ * @throws BadInput if the checkpoint is of another head, BadData if a digest does not match, Unavailable
  */
 export async function readCheckpointState(
   store: Store,
@@ -30,21 +30,21 @@ export async function readCheckpointState(
   const tensors = await readTensors(store, checkpointFile(checkpoint, 'head'), (file) =>
     matchHead(file, config.model, config.name),
   );
-  const kept = await readTensors(store, checkpointFile(checkpoint, 'optimizer'), (file) =>
+  const momentTensors = await readTensors(store, checkpointFile(checkpoint, 'optimizer'), (file) =>
     matchMoments(file, config.model, config.name),
   );
   const moments: HeadState['moments'] = new Map();
   for (const name of tensors.keys()) {
     if (!isParameter({ name })) continue;
     const [first, second] = [MOMENTS.first, MOMENTS.second].map(
-      (moment) => kept.get(`${name}.${moment}`)!.data,
+      (moment) => momentTensors.get(`${name}.${moment}`)!.data,
     );
     moments.set(name, { first: first!, second: second! });
   }
   return { step: checkpoint.step, tensors, moments };
 }
 
-/** A state at step 0 with the weights of a staged head in it. @throws as `readCheckpointState` */
+/** The state at step 0 with the weights of a staged head. @throws as `readCheckpointState` */
 export async function withHead(
   store: Store,
   state: HeadState,

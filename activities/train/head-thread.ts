@@ -26,12 +26,12 @@ import {
 } from './head-protocol.ts';
 
 /*
- * The training thread: one session for losses and gradients, one for the optimizer. ONNX Runtime's binding keeps
- * nothing on a device from run to run, so parameters and moments belong to the host: they come as inputs, and the
- * optimizer writes them where they lie, on the CPU, a piece at a time (docs/decisions/0011).
+ * The training thread: one session for losses and gradients, one for the optimizer. ONNX Runtime's binding cannot
+ * leave values on a device between runs, so parameters and moments stay in host memory. They are inputs of each run,
+ * and the optimizer updates them in place on the CPU, in pieces (docs/decisions/0011).
  */
 
-/** Elements that the optimizer takes at a time: small enough for the cache, large enough for two threads. */
+/** Elements per optimizer run: small enough for the cache, large enough for two threads. */
 const PIECE = 131_072;
 
 const { config, threads } = threadData<HeadExchange>();
@@ -95,7 +95,7 @@ async function step(
   return { value: { tensors, sums, isSound, seconds }, transfer: buffersOf(tensors) };
 }
 
-function feeds({ tensors, features, labels, kept }: HeadStep): Record<string, Tensor> {
+function feeds({ tensors, features, labels, dropoutMasks }: HeadStep): Record<string, Tensor> {
   const { batch } = train;
   const { imageSizePx: size, embedDim } = model.backbone;
   const grid = gridSide(model.backbone);
@@ -105,7 +105,10 @@ function feeds({ tensors, features, labels, kept }: HeadStep): Record<string, Te
       features.map((data, tap) => [tapInput(tap), tensor(data, [batch, embedDim, grid, grid])]),
     ),
     ...Object.fromEntries(
-      Object.entries(kept).map(([name, data]) => [name, tensor(data, [batch, data.length / batch, 1, 1])]),
+      Object.entries(dropoutMasks).map(([name, data]) => [
+        name,
+        tensor(data, [batch, data.length / batch, 1, 1]),
+      ]),
     ),
     ...Object.fromEntries(tensors.map(({ name, shape, data }) => [name, tensor(data, shape)])),
   };

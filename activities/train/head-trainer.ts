@@ -1,8 +1,8 @@
-import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
+import '../onnx/no-telemetry.ts'; // Must be imported here: in the thread it is too late.
 import type { HeadState, StepLog } from '../../core/config/train.ts';
 import { IGNORED_LABEL } from '../../core/image/label-map.ts';
 import { headSpecs } from '../../core/model/head.ts';
-import { keptInput, type TrainedHead, trainedHeads } from '../../core/model/training-graph.ts';
+import { dropoutMaskInput, type TrainedHead, trainedHeads } from '../../core/model/training-graph.ts';
 import { type AdamWFactors, adamwFactors } from '../../core/onnx/adamw.ts';
 import { drawsAt } from '../../core/train/draws.ts';
 import { type ParameterGroup, parameterGroups } from '../../core/train/parameter-groups.ts';
@@ -18,15 +18,15 @@ import {
 } from './head-protocol.ts';
 
 export interface HeadTrainerOptions extends HeadThreadOptions {
-  /** Is used up: from now on `state()` has it. */
+  /** Initial state. Its buffers are transferred: read `state()` afterwards. */
   state: HeadState;
-  /** Of a step (from 0) and a group; the config's schedule, if absent. */
+  /** Learning rate of a step (from 0) and a parameter group; default: the config's schedule. */
   learningRate?: (step: number, lrScale: number) => number;
 }
 
 /**
- * A head in training: parameters, moments and running statistics, and the step that changes them, on a thread of
- * its own. A step is a pure function of the state, the batch and the config.
+ * Trains a head on a thread of its own: holds parameters, moments and running statistics, and runs steps. A step is a
+ * pure function of the state, the batch and the config.
  */
 export class HeadTrainer implements AsyncDisposable {
   readonly #thread: Thread<HeadExchange>;
@@ -51,7 +51,7 @@ export class HeadTrainer implements AsyncDisposable {
     this.#tensors = headSpecs(config.model).map(({ name }) => moving(state, name));
   }
 
-  /** @throws BadInput if the device isn't there, OutOfMemory if the graph doesn't fit */
+  /** @throws BadInput if the device does not exist, OutOfMemory if the graph does not fit */
   static async open(options: HeadTrainerOptions): Promise<HeadTrainer> {
     const { config, threads } = options;
     const program = new URL('./head-thread', import.meta.url);
@@ -61,9 +61,9 @@ export class HeadTrainer implements AsyncDisposable {
   }
 
   /**
-   * One optimizer step. The batch's buffers are used up by it.
+   * Runs one optimizer step. The batch's buffers are transferred to the thread.
    *
-   * @returns the figures of the step, as mmseg logs them; a loss that is not finite has changed nothing
+   * @returns the step's figures, as mmseg logs them; a step whose loss is not finite changes nothing
    */
   async step({ features, labels }: Pick<FeatureBatch, 'features' | 'labels'>): Promise<StepLog> {
     const { train, model } = this.#config;
@@ -77,17 +77,16 @@ export class HeadTrainer implements AsyncDisposable {
         this.#learningRate(this.#step, lrScale),
         weightDecay,
       );
-    const kept = Object.fromEntries(
+    const dropoutMasks = Object.fromEntries(
       (train.dropout > 0 ? trainedHeads(model, train) : []).map((head) => [
-        keptInput(head),
-        this.#kept(head),
+        dropoutMaskInput(head),
+        this.#dropoutMask(head),
       ]),
     );
-    const answer = await this.#thread.ask({ tensors: this.#tensors, features, labels, kept, factors }, [
-      ...buffersOf(this.#tensors),
-      ...features.map(({ buffer }) => buffer),
-      labels.buffer,
-    ]);
+    const answer = await this.#thread.ask(
+      { tensors: this.#tensors, features, labels, dropoutMasks, factors },
+      [...buffersOf(this.#tensors), ...features.map(({ buffer }) => buffer), labels.buffer],
+    );
     this.#tensors = answer.tensors;
     this.seconds = answer.seconds;
     const log = stepLog(answer.sums, trainedHeads(model, train), { step: this.#step + 1, lr, labelled });
@@ -95,7 +94,7 @@ export class HeadTrainer implements AsyncDisposable {
     return log;
   }
 
-  /** As it is now: a view, valid until the next step. */
+  /** The current state: a view, valid until the next step. */
   state(): HeadState {
     return {
       step: this.#step,
@@ -113,8 +112,8 @@ export class HeadTrainer implements AsyncDisposable {
     return this.#thread[Symbol.asyncDispose]();
   }
 
-  /** Dropout of whole channels, by the seed and the step. @see torch `Dropout2d` */
-  #kept({ name, channels }: TrainedHead): Float32Array<ArrayBuffer> {
+  /** Dropout mask of whole channels; depends on the seed and the step only. @see torch `Dropout2d` */
+  #dropoutMask({ name, channels }: TrainedHead): Float32Array<ArrayBuffer> {
     const { dropout, seed, batch } = this.#config.train;
     const { uniform } = drawsAt(seed, 'dropout', name, this.#step);
     return Float32Array.from({ length: batch * channels }, () =>
@@ -123,12 +122,14 @@ export class HeadTrainer implements AsyncDisposable {
   }
 }
 
-/** Arrays whose buffers are theirs alone: what is moved away must not be a part of something else. */
+/** Copies arrays that share a buffer: a transfer would take the other arrays away, too. */
 function moving({ tensors, moments }: HeadState, name: string): MovingTensor {
   const { shape, data } = tensors.get(name)!;
   const moment = moments.get(name);
   return {
-    ...{ name, shape, data: own(data) },
+    name,
+    shape,
+    data: own(data),
     ...(moment ? { first: own(moment.first), second: own(moment.second) } : {}),
   };
 }

@@ -10,25 +10,25 @@ import { drawsAt } from '../../core/train/draws.ts';
 import { sampleAt } from '../../core/train/sample-order.ts';
 import { readLabelled } from '../images/read-labelled.ts';
 
-/** What a training's samples are made of. */
+/** Inputs of a training's samples. */
 export interface SampleContext {
   store: Store;
-  /** Where the dataset's manifest lies. */
+  /** Folder of the dataset's manifest. */
   root: string;
-  /** The images to draw from, as `trainingImages` gives them. */
+  /** The images to draw from, as returned by `trainingImages`. */
   images: ManifestImage[];
   config: Pick<VitConfig, 'model' | 'dataset' | 'pipeline'> & { train: TrainConfig };
 }
 
 export interface Sample {
-  /** `[S, S, 3]` RGB, normalised; 0 where the crop has no image. */
+  /** `[S, S, 3]` RGB, normalised; 0 outside the image. */
   image: Float32Array;
-  /** `[S, S]`; 255 where there is no image, or its class isn't known. */
+  /** `[S, S]`; 255 outside the image and where the class is unknown. */
   labels: Uint8Array;
 }
 
 /**
- * One crop of one training step, a pure function of the dataset, the config and its place.
+ * One crop of one training step: a pure function of the dataset, the config, the step and the slot.
  *
  * @param step from 0
  * @param slot from 0 to `train.batch` − 1
@@ -56,7 +56,7 @@ export async function loadSample(
   };
 }
 
-/** What a dataset ignores becomes what padding and the loss ignore. */
+/** Replaces the dataset's ignored label by the one that padding and the loss use. */
 function ignore(labels: Uint8Array, ignored: number): void {
   if (ignored === IGNORED_LABEL) return;
   for (let i = 0; i < labels.length; i++) if (labels[i] === ignored) labels[i] = IGNORED_LABEL;

@@ -13,11 +13,11 @@ import { type Evaluation, evaluationLine, readLog } from '../../core/train/train
 import { writeLogFile } from './write-log-file.ts';
 
 /**
- * Writes an evaluation into the training's log and its checkpoint's pointer, so that it is known to whoever goes on,
- * and removes the checkpoints that are no longer the best. Safe to repeat. The log comes last: what it doesn't have
- * is evaluated again, while a pointer without its evaluation might be removed although it is the best.
+ * Writes an evaluation into its checkpoint's pointer and the training's log, so that a resumed training has it, and
+ * removes the checkpoints that are no longer the best. Safe to repeat. The log is written last: an evaluation that is
+ * not in the log is repeated, but a best checkpoint whose pointer has no evaluation could be removed.
  *
- * @throws NotFound if evaluation or checkpoint aren't there
+ * @throws NotFound if the evaluation or the checkpoint does not exist
  */
 export async function recordEvaluation(store: Store, run: TrainRun, evaluation: Evaluation): Promise<void> {
   const { prefix, config, dataset } = run;

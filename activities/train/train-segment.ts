@@ -13,48 +13,48 @@ import {
 import { recipeOf } from '../../core/train/recipe.ts';
 import { isCheckpoint } from '../../core/train/segments.ts';
 import type { TrainRecord } from '../../core/train/train-log.ts';
-import { Checkpoints } from './checkpoints.ts';
+import { CheckpointSaver } from './checkpoint-saver.ts';
 import { readCheckpointState, withHead } from './head-state.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
-/** So long a run that is cancelled, or has lost a service, waits for its last checkpoint. */
-const LAST_WORDS_MS = 10_000;
+/** Time limit for writing the last checkpoint when a run is cancelled or a service is lost. */
+const LAST_CHECKPOINT_MS = 10_000;
 
-/** Features of a step, in order, whoever computed them. */
+/** Batches of features, in the order of the steps. */
 export interface Feed<Batch> extends AsyncDisposable {
   next(): Promise<Batch>;
-  /** Other workers that bring features now. */
+  /** Number of other workers that send features now. */
   readonly workers: number;
 }
 
-/** Takes steps, one after the other. */
+/** Runs training steps in order. */
 export interface Trainer<Batch> extends AsyncDisposable {
   step(batch: Batch): Promise<StepLog>;
   /** A view, valid until the next step. */
   state(): HeadState;
 }
 
-/** What a worker brings along for a segment. */
+/** Dependencies of a segment. */
 export interface SegmentContext<Batch> {
   store: Store;
   worker: string;
   scratchFolder: string;
-  /** A head as it is before the first step. */
+  /** The head's state before the first step. */
   initialState(run: TrainRun): Promise<HeadState>;
   openTrainer(run: TrainRun, state: HeadState): Promise<Trainer<Batch>>;
-  /** @param steps the first one, and the one behind the last */
+  /** @param steps `[first, end)` */
   openFeed(run: TrainRun, steps: { first: number; end: number }, hooks: FeedHooks): Promise<Feed<Batch>>;
-  /** How long a store that is away is waited for. */
+  /** Time limit for an unreachable store. */
   patienceMs?: number;
 }
 
 export interface FeedHooks {
   signal: AbortSignal;
-  /** Called if other workers may bring features. */
+  /** Called with the address to send features to, if other workers take part. */
   onReady(address: string, token: string): void;
 }
 
-/** How a segment tells how it gets on, and hears that it shall stop. */
+/** How a segment reports progress, and learns that it must stop. */
 export interface SegmentBeat {
   signal: AbortSignal;
   stopReason(): string | null;
@@ -65,11 +65,11 @@ export interface SegmentBeat {
 }
 
 /**
- * Trains from the newest checkpoint, or from the start, to the segment's end, and leaves a checkpoint there. Whoever
- * does it again after a loss does the same steps, bit for bit.
+ * Trains from the newest checkpoint, or from the start, to the segment's end, and writes a checkpoint there. A repeated
+ * attempt computes the same steps, bit for bit.
  *
- * @throws BadData if the loss is no number any more, or for a damaged image or checkpoint; Unavailable; whatever
- *   happens, the checkpoints that are there stay as they are
+ * @throws BadData if the loss is not finite, or for a damaged image or checkpoint; Unavailable. Existing checkpoints are
+ *   not changed by a failure
  */
 export async function trainSegment<Batch>(
   context: SegmentContext<Batch>,
@@ -79,7 +79,7 @@ export async function trainSegment<Batch>(
   const { store, worker } = context;
   const { run, until } = task;
   const steps = run.config.train.steps;
-  // The first heartbeat names the worker, should it be lost before the first step.
+  // The first heartbeat names the worker, in case it is lost before the first step.
   const idle = { loss: null, lr: null, accuracy: null, samplesPerSecond: null, etaSeconds: null };
   beat.heartbeat({ worker, step: 0, steps, ...idle });
 
@@ -91,8 +91,11 @@ export async function trainSegment<Batch>(
   const { state, from } = await firstState(context, run, newest);
   const first = state.step;
   const log = await openTrainingLog(store, run, from);
-  await using checkpoints = new Checkpoints({
-    ...{ store, prefix: run.prefix, scratchFolder: context.scratchFolder, onSaved: beat.onSaved },
+  await using checkpoints = new CheckpointSaver({
+    store,
+    prefix: run.prefix,
+    scratchFolder: context.scratchFolder,
+    onSaved: beat.onSaved,
     ...(context.patienceMs === undefined ? {} : { patienceMs: context.patienceMs }),
   });
   await checkpoints.ensureRoom(state);
@@ -106,7 +109,7 @@ export async function trainSegment<Batch>(
     await takeSteps(segment, first);
     await checkpoints.settle();
   } catch (error) {
-    // The checkpoint that is on its way is good, whatever came after it.
+    // The checkpoint that is being uploaded is valid: the failure came after it.
     if (!beat.signal.aborted) await (isUnavailable(error) ? soon : ended)(checkpoints.settle());
     else if (beat.stopReason() === 'run-cancelled') await soon(saveLast(segment));
     throw error;
@@ -121,13 +124,13 @@ interface Segment<Batch> {
   task: SegmentTask;
   beat: SegmentBeat;
   log: TrainingLog;
-  checkpoints: Checkpoints;
+  checkpoints: CheckpointSaver;
   trainer: Trainer<Batch>;
   feed: Feed<Batch>;
   dataSeconds: number;
 }
 
-/** Where the segment begins, and the checkpoint that it resumes from, if it does. */
+/** The segment's first state, and the checkpoint that it resumes from, if any. */
 async function firstState<Batch>(
   { store, initialState }: SegmentContext<Batch>,
   run: TrainRun,
@@ -147,14 +150,14 @@ async function takeSteps<Batch>(segment: Segment<Batch>, first: number): Promise
     beat.signal.throwIfAborted();
     const began = performance.now();
     const batch = await feed.next();
-    const fed = performance.now();
+    const received = performance.now();
     const figures = await trainer.step(batch);
     if (!Number.isFinite(figures.loss))
       throw new BadData(
         `step ${step}: the loss is ${figures.loss} at a learning rate of ${figures.lr}: the training has diverged, ` +
           'and nothing is saved of it; try a lower train.optimizer.lr, or a longer warm-up',
       );
-    const dataSeconds = (fed - began) / 1000;
+    const dataSeconds = (received - began) / 1000;
     segment.dataSeconds += dataSeconds;
     const seconds = { time: (performance.now() - began) / 1000, data_time: dataSeconds };
     const record = log.add(figures, seconds, feed.workers);
@@ -168,7 +171,11 @@ function heartbeatOf<Batch>({ context, task, log }: Segment<Batch>, figures: Ste
   const { batch, steps } = task.run.config.train;
   const secondsPerStep = log.secondsPerStep();
   return {
-    ...{ worker: context.worker, step: figures.step, steps, loss: figures.loss, lr: figures.lr },
+    worker: context.worker,
+    step: figures.step,
+    steps,
+    loss: figures.loss,
+    lr: figures.lr,
     accuracy: figures.parts['decode.acc_seg'] ?? null,
     samplesPerSecond: batch / secondsPerStep,
     etaSeconds: (steps - figures.step) * secondsPerStep,
@@ -181,8 +188,11 @@ async function save<Batch>({ context, task, trainer, checkpoints, log }: Segment
   const state = trainer.state();
   const { seed } = config.train;
   const meta = {
-    ...{ iter: state.step, epoch: log.epoch() - 1, seed },
-    ...{ config: config.name, tessera_version: codeVersion },
+    iter: state.step,
+    epoch: log.epoch() - 1,
+    seed,
+    config: config.name,
+    tessera_version: codeVersion,
     CLASSES: classes.classes.map(({ name }) => name),
     PALETTE: classes.classes.map(({ color }) => color),
   };
@@ -191,12 +201,12 @@ async function save<Batch>({ context, task, trainer, checkpoints, log }: Segment
   await checkpoints.save(state, meta, notes, log.files());
 }
 
-/** Of a cancelled run: where it stands. It may be no further than the last checkpoint. */
+/** Saves the state of a cancelled run, unless the last checkpoint already has it. */
 async function saveLast<Batch>(segment: Segment<Batch>): Promise<void> {
   const { trainer, checkpoints, log } = segment;
   await checkpoints.settle();
   const { step } = trainer.state();
-  // A step that was cut off has changed the state, but is in no log.
+  // An interrupted step has changed the state, but is not in the log.
   if (step !== log.step() || step === (checkpoints.saved?.step ?? log.firstStep())) return;
   await save(segment);
   await checkpoints.settle();
@@ -206,10 +216,10 @@ async function ended(work: Promise<void>): Promise<void> {
   await work.catch(() => {});
 }
 
-/** Waits for what will end soon, or not at all; then it is given up with the segment. */
+/** Waits for work up to the time limit. */
 async function soon(work: Promise<void>): Promise<void> {
   const timer = new AbortController();
-  const late = sleep(LAST_WORDS_MS, undefined, { signal: timer.signal }).catch(() => {});
+  const late = sleep(LAST_CHECKPOINT_MS, undefined, { signal: timer.signal }).catch(() => {});
   await Promise.race([ended(work), late]);
   timer.abort();
 }

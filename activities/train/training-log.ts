@@ -16,22 +16,22 @@ import {
   upTo,
 } from '../../core/train/train-log.ts';
 
-/** Steps whose time tells how fast the training is now. */
+/** Number of latest steps that the speed is measured over. */
 const SPEED_STEPS = 20;
 
 type StepSeconds = Parameters<typeof addToWindow>[2];
 
-/** A training's log, as it will be written beside the next checkpoint. */
+/** A training's log, as it is written with the next checkpoint. */
 export interface TrainingLog {
-  /** Takes a step in. @returns the line that it completes, if it does */
+  /** Adds a step. @returns the line that the step completes, if any */
   add(figures: StepLog, seconds: StepSeconds, featureWorkers: number): TrainRecord | null;
-  /** Steps that it began with, and that it has now. */
+  /** Steps done before this log was opened. */
   firstStep(): number;
   step(): number;
   epoch(): number;
-  /** Mean of the latest steps. */
+  /** Mean over the latest steps. */
   secondsPerStep(): number;
-  /** What no line has yet. */
+  /** Figures of the steps since the last line. */
   window(): LogWindow;
   files(): LogFile[];
 }

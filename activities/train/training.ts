@@ -13,10 +13,10 @@ import { reaches, type ServeEnd, serveFeatures } from './features/serve-features
 import { HeadTrainer } from './head-trainer.ts';
 import type { Feed, FeedHooks, SegmentContext } from './train-segment.ts';
 
-/** What a worker does of a training: all of a segment, or features for who does. */
+/** A worker's part in a training: the trainer of a segment, or a feature worker. */
 export interface TrainingWork {
   segments: SegmentContext<FeatureBatch>;
-  /** Brings features to a trainer until it has enough or is gone, or the signal says so. */
+  /** Sends features to a trainer until the trainer has enough or is lost, or the signal aborts. */
   serve(task: ServeTask, signal: AbortSignal): Promise<ServeEnd>;
 }
 
@@ -26,7 +26,9 @@ export function trainingWork(
   const { store, worker, scratchFolder } = context;
   return {
     segments: {
-      ...{ store, worker, scratchFolder },
+      store,
+      worker,
+      scratchFolder,
       initialState,
       async openTrainer({ config }, state) {
         const { device, threads } = config.run;
@@ -45,17 +47,17 @@ export function trainingWork(
   };
 }
 
-/** Heartbeats go on between one piece and the next. */
+/** Yields to the event loop between pieces, so that heartbeats are sent. */
 async function initialState({ config }: TrainRun): Promise<HeadState> {
-  const making = initialTensors(config.model, config.train.seed);
+  const tensors = initialTensors(config.model, config.train.seed);
   for (;;) {
-    const { done, value } = making.next();
+    const { done, value } = tensors.next();
     if (done) return headAtStart(value);
     await setImmediate();
   }
 }
 
-/** The run's features: of this worker alone, or of all its workers. It ends when the signal says so. */
+/** The run's features, computed by this worker alone or by all workers. Closed when the signal aborts. */
 async function openFeed(
   context: FeatureContext,
   run: TrainRun,

@@ -3,10 +3,10 @@ import type { Store } from '../../core/store.ts';
 import type { LogFile } from '../../core/train/log-files.ts';
 
 /**
- * Writes one of the files of a training's log. A training continues without one that nothing reads again, such as one that
- * rights of an earlier version don't cover.
+ * Writes one file of a training's log. If a file that is never read again cannot be written (for example without the
+ * permission for it), the training continues without the file.
  *
- * @throws as `Store.write`; Unavailable alone for such a file
+ * @throws as `Store.write`; for such a file only Unavailable
  */
 export async function writeLogFile(
   store: Store,

@@ -4,7 +4,7 @@ import { loadConfig } from '../../activities/plan/load-config.ts';
 import { joinUri } from '../../core/store.ts';
 import { stateFolder } from '../../workers/environment.ts';
 import { resultsText, runEval } from '../run-workflow.ts';
-import { openSession, type Session } from '../session.ts';
+import { connectSession, type Session } from '../session.ts';
 import { layoutOf, stageFromHere } from '../stage.ts';
 import { type Terminal, terminal } from '../terminal.ts';
 import { timestamp } from '../timestamp.ts';
@@ -19,7 +19,7 @@ export interface DemoInputs {
 /** Makes a tiny model and a mini ADE20K, and runs the main job on them from end to end. */
 export async function demo(): Promise<void> {
   const screen = terminal();
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   const inputs = await stageDemo(session, screen);
   const workflowId = `demo-${timestamp(new Date())}`;
   const output = `s3://${session.bucket}/runs`;

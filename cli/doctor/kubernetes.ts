@@ -50,7 +50,10 @@ async function rights(review: AuthorizationV1Api, namespace: string): Promise<st
     asked.map(async ({ group, resource, verb, name }) => {
       const [kind, subresource] = resource.split('/');
       const resourceAttributes = {
-        ...{ namespace, group, verb, resource: kind! },
+        namespace,
+        group,
+        verb,
+        resource: kind!,
         ...(subresource ? { subresource } : {}),
         ...(name ? { name } : {}),
       };

@@ -26,7 +26,10 @@ export async function makeIndex(store: Store, prefix: string): Promise<RunIndex>
   const objects = await store.list(`${prefix}/`);
   await checkPage(store, page, objects);
   const index: RunIndex = {
-    ...{ version: 1, kind: 'index', prefix, page },
+    version: 1,
+    kind: 'index',
+    prefix,
+    page,
     ...(await readAll(store, objects)),
   };
   if (index.runs.length === 0)

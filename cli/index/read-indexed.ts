@@ -74,7 +74,10 @@ function fieldsOf(
       ...common,
       config: request?.suite ?? `${rows.length} rows`,
       dataset: request?.dataset ?? null,
-      ...{ mIoU: null, original: null, partial: null, labels: request?.labels ?? {} },
+      mIoU: null,
+      original: null,
+      partial: null,
+      labels: request?.labels ?? {},
     };
   const { dataset } = inputs;
   const mIoU = kind === 'training' ? (evaluations.at(-1)?.mIoU ?? null) : (partial?.metrics ?? metrics).mIoU;
@@ -82,7 +85,9 @@ function fieldsOf(
     ...common,
     config: run.config.name,
     dataset: dataset && `${dataset.name} ${dataset.split}`,
-    ...{ mIoU, labels: run.labels, original: run.config.reproduces?.mIoU ?? null },
+    mIoU,
+    labels: run.labels,
+    original: run.config.reproduces?.mIoU ?? null,
     partial: partial && { images: partial.images, ofImages: partial.ofImages },
   };
 }

@@ -91,9 +91,16 @@ async function planReport(
   const estimate = estimateOf(resolved, trained?.config ?? null, work, entries, options.gpu);
   const { device, precision, batch } = resolved.run;
   return {
-    ...{ version: 1, kind: trained ? 'training' : 'evaluation', config: resolved.name },
-    ...{ device, precision, workers: fleet.workers, batch },
-    ...{ images: manifest.images.length, crops: sum(costs), shards: ranges.length },
+    version: 1,
+    kind: trained ? 'training' : 'evaluation',
+    config: resolved.name,
+    device,
+    precision,
+    workers: fleet.workers,
+    batch,
+    images: manifest.images.length,
+    crops: sum(costs),
+    shards: ranges.length,
     ...(trained ? { training: trainingOf(trained.config, trained.dataset.images) } : {}),
     bytes: { weights: work.weightBytes, images: work.imageBytes },
     deviceMemory: device === 'cuda' && isVit(resolved) ? memoryOf(resolved, trained?.config ?? null) : null,
@@ -122,7 +129,9 @@ function estimateOf(
     workerHours,
     price: pricePerWorkerHour > 0 ? { total: workerHours * pricePerWorkerHour, currency } : null,
     calibration: {
-      ...{ cropsPerSecond, deviceName: entry.deviceName, source: entry.source },
+      cropsPerSecond,
+      deviceName: entry.deviceName,
+      source: entry.source,
       basis: entry.measured ? (isOwn ? 'measured' : 'scaled') : 'assumed',
     },
   };

@@ -65,8 +65,11 @@ export async function getRun(name: string, folder: string, { json }: GetOptions)
     `${missing.length} of ${objects.length} files were new; ${(total / 1e6).toFixed(1)} MB in ${folder}`,
   );
   const copied: Copied = {
-    ...{ from: run.files.folder, folder: target },
-    ...{ files: objects.length, new: missing.length, sizeBytes: total },
+    from: run.files.folder,
+    folder: target,
+    files: objects.length,
+    new: missing.length,
+    sizeBytes: total,
   };
   console.log(json ? JSON.stringify(copied, null, 2) : target);
 }

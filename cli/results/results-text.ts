@@ -72,13 +72,20 @@ export function classesCsv({ perClass }: Results): string {
 /** An evaluation in one line below its columns. */
 export function evaluationCsv({ run, inputs, metrics, coverage, cost }: Results): string {
   const row = {
-    ...{ workflowId: run.workflowId, runId: run.runId, config: run.config.name },
-    ...{ dataset: inputs.dataset.name, split: inputs.dataset.split, images: coverage.images },
+    workflowId: run.workflowId,
+    runId: run.runId,
+    config: run.config.name,
+    dataset: inputs.dataset.name,
+    split: inputs.dataset.split,
+    images: coverage.images,
     ...Object.fromEntries(
       MEAN_METRICS.filter((key) => metrics[key] !== undefined).map((key) => [key, metrics[key] ?? null]),
     ),
-    ...{ startedAt: run.startedAt, seconds: run.seconds, workerSeconds: cost.workerSeconds },
-    ...{ cost: cost.total, currency: cost.currency },
+    startedAt: run.startedAt,
+    seconds: run.seconds,
+    workerSeconds: cost.workerSeconds,
+    cost: cost.total,
+    currency: cost.currency,
   };
   return csv([Object.keys(row), Object.values(row).map(cellOf)]);
 }

@@ -19,7 +19,9 @@ export interface RunFiles {
 export function storeFiles(store: Store, folder: string): RunFiles {
   const uriOf = (name: string) => joinUri(folder, name);
   return {
-    ...{ folder, kind: 's3', uriOf },
+    folder,
+    kind: 's3',
+    uriOf,
     read: (name, range) => store.read(uriOf(name), range),
     identity: async (name) => (await store.head(uriOf(name))).etag,
     async list() {
@@ -32,7 +34,9 @@ export function storeFiles(store: Store, folder: string): RunFiles {
 export function localFiles(folder: string): RunFiles {
   const uriOf = (name: string) => path.join(folder, ...name.split('/'));
   return {
-    ...{ folder, kind: 'local', uriOf },
+    folder,
+    kind: 'local',
+    uriOf,
     read: (name, range) => readLocal(uriOf(name), range),
     identity: async (name) => String((await stat(uriOf(name))).mtimeMs),
     async list() {

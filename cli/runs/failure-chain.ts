@@ -53,7 +53,9 @@ export function failureChain(failure: KeptFailure): FailureChain {
   return {
     class: FAILURE_CLASSES.find((name) => name === type) ?? 'Unexpected',
     message: failure.message ?? 'without a message',
-    ...{ causes, worker, activity },
+    causes,
+    worker,
+    activity,
   };
 }
 

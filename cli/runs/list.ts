@@ -89,15 +89,20 @@ async function rowOf(client: Client, run: WorkflowExecutionInfo): Promise<RunRow
     state === 'running' ? soon(client, DETAILS_WITHIN_MS, () => progressOf(client, run)) : null,
   ]);
   return {
-    ...{ id: workflowId, runId, kind: type, state },
-    ...{ config: listed?.config ?? null, dataset: listed?.dataset ?? null },
+    id: workflowId,
+    runId,
+    kind: type,
+    state,
+    config: listed?.config ?? null,
+    dataset: listed?.dataset ?? null,
     // Nobody is to take what a budget has ended for the whole.
     phase: at?.phase ?? (listed?.partial ? 'partial' : null),
     share: state === 'completed' ? (listed?.partial ?? 1) : at && shareOf(at),
     mIoU: at?.mIoU ?? listed?.mIoU ?? null,
     startedAt: startTime.toISOString(),
     endedAt: closeTime?.toISOString() ?? null,
-    ...{ cost: listed?.cost ?? null, labels: listed?.labels ?? {} },
+    cost: listed?.cost ?? null,
+    labels: listed?.labels ?? {},
     parent: parentExecution?.workflowId ?? null,
   };
 }

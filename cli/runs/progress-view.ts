@@ -82,13 +82,27 @@ export function progressView(kind: string, answer: unknown): ProgressView | null
 function evaluationView(progress: Progress): ProgressView {
   const { phase, imagesDone, imagesTotal, imagesPerSecond, etaSeconds, partial, shards, failures } = progress;
   return {
-    ...{ phase, unit: 'images', done: imagesDone, total: imagesTotal, rate: imagesPerSecond, etaSeconds },
-    ...{ mIoU: partial.mIoU, coverage: partial.coverage, shards, training: null },
+    phase,
+    unit: 'images',
+    done: imagesDone,
+    total: imagesTotal,
+    rate: imagesPerSecond,
+    etaSeconds,
+    mIoU: partial.mIoU,
+    coverage: partial.coverage,
+    shards,
+    training: null,
     workers: Object.entries(progress.workers).map(([name, { state, node = null, images, shards: done }]) => ({
-      ...{ name, state, node, role: null, images, shards: done },
+      name,
+      state,
+      node,
+      role: null,
+      images,
+      shards: done,
     })),
     trouble: progress.trouble && causeText(progress.trouble),
-    ...{ failures, rows: [] },
+    failures,
+    rows: [],
   };
 }
 
@@ -97,31 +111,53 @@ function trainingView(progress: TrainProgress): ProgressView {
     progress;
   const accuracy = log?.['decode.acc_seg'];
   return {
-    ...{ phase, unit: 'steps', done: step, total: steps, rate: samplesPerSecond, etaSeconds },
-    ...{ mIoU: last?.mIoU ?? null, coverage: last ? 1 : null, shards: null },
+    phase,
+    unit: 'steps',
+    done: step,
+    total: steps,
+    rate: samplesPerSecond,
+    etaSeconds,
+    mIoU: last?.mIoU ?? null,
+    coverage: last ? 1 : null,
+    shards: null,
     training: {
-      ...{
-        loss: log?.loss ?? null,
-        accuracy: typeof accuracy === 'number' ? accuracy : null,
-        lr: log?.lr ?? null,
-      },
+      loss: log?.loss ?? null,
+      accuracy: typeof accuracy === 'number' ? accuracy : null,
+      lr: log?.lr ?? null,
       evaluatedStep: last?.step ?? null,
       best: best && { step: best.step, mIoU: best.mIoU },
       checkpoint: checkpoint && { step: checkpoint.step, uri: checkpoint.uri },
     },
     workers: Object.entries(progress.workers).map(([name, { state, node = null, role = null }]) => ({
-      ...{ name, state, node, role, images: null, shards: null },
+      name,
+      state,
+      node,
+      role,
+      images: null,
+      shards: null,
     })),
     trouble: progress.trouble && causeText(progress.trouble),
-    ...{ failures, rows: [] },
+    failures,
+    rows: [],
   };
 }
 
 function tableView({ phase, rows }: TableProgress): ProgressView {
   const ended = rows.filter(({ state }) => state === 'done' || state === 'failed').length;
   return {
-    ...{ phase, unit: 'rows', done: ended, total: rows.length, rate: null, etaSeconds: null },
-    ...{ mIoU: null, coverage: null, shards: null, training: null, workers: [], trouble: null, failures: [] },
+    phase,
+    unit: 'rows',
+    done: ended,
+    total: rows.length,
+    rate: null,
+    etaSeconds: null,
+    mIoU: null,
+    coverage: null,
+    shards: null,
+    training: null,
+    workers: [],
+    trouble: null,
+    failures: [],
     rows: rows.map(({ name, workflowId, kind, state, mIoU, message }) => ({
       name,
       id: workflowId,

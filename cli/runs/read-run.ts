@@ -70,8 +70,13 @@ export async function readRun(temporal: Temporal, workflowId: string): Promise<R
   const outcome = (result ?? {}) as Outcome;
   const pending = pendingWork(described.raw, progress, Date.now());
   return {
-    ...{ id: workflowId, runId, kind: type, state },
-    ...{ config: listed?.config || null, dataset: listed?.dataset || null, labels: listed?.labels ?? {} },
+    id: workflowId,
+    runId,
+    kind: type,
+    state,
+    config: listed?.config || null,
+    dataset: listed?.dataset || null,
+    labels: listed?.labels ?? {},
     phase: state === 'running' ? (progress?.phase ?? null) : null,
     share: state === 'completed' ? 1 : progress && shareOf(progress),
     mIoU: outcome.mIoU ?? outcome.last?.mIoU ?? told?.mIoU ?? progress?.mIoU ?? null,
@@ -80,7 +85,8 @@ export async function readRun(temporal: Temporal, workflowId: string): Promise<R
     seconds: ((closeTime?.getTime() ?? Date.now()) - startTime.getTime()) / 1000,
     cost: told?.cost ?? null,
     parent: parentExecution?.workflowId ?? null,
-    ...{ progress, failure },
+    progress,
+    failure,
     slow: state === 'running' ? pending.slow : [],
     waitsFor:
       state !== 'running'

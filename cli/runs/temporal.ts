@@ -38,7 +38,8 @@ export async function openTemporal(): Promise<Temporal> {
     const connection = await Connection.connect({ ...settings, connectTimeout: '3s' });
     return {
       client: new Client({ connection, namespace }),
-      ...{ namespace, uiUrl },
+      namespace,
+      uiUrl,
       [Symbol.asyncDispose]: () => connection.close(),
     };
   } catch (cause) {

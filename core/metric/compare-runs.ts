@@ -26,7 +26,8 @@ export function compareRuns(
   for (const other of others) ensureComparable(baseline, other);
   const { name, split, images, sha256 } = baseline.results.inputs.dataset;
   return {
-    ...{ version: 1, kind: 'comparison' },
+    version: 1,
+    kind: 'comparison',
     dataset: { name, split, images, sha256 },
     bootstrap: { ...bootstrap },
     baseline: runOf(baseline),
@@ -48,7 +49,9 @@ function comparePair(
     const change = changeOf(before.IoU, b.results.perClass[index]!.IoU, sure?.interval ?? null);
     return {
       ...change,
-      ...{ class: before.class, name: before.name, labelPixels: before.labelPixels },
+      class: before.class,
+      name: before.name,
+      labelPixels: before.labelPixels,
       images: found?.images ?? null,
       p: sure?.p ?? null,
       excludesZero: change.interval && excludesZero(change.interval),
@@ -57,7 +60,9 @@ function comparePair(
   });
   return {
     run: runOf(b),
-    ...{ mIoU: mean('mIoU'), mAcc: mean('mAcc'), aAcc: mean('aAcc') },
+    mIoU: mean('mIoU'),
+    mAcc: mean('mAcc'),
+    aAcc: mean('aAcc'),
     perClass: perClass.toSorted((one, other) => weightOf(other) - weightOf(one)),
     notes: notesOn(a, b, { certainty, perClass, confidence: bootstrap.confidence }),
   };
@@ -137,7 +142,11 @@ function ensureComparable(a: PublishedRun, b: PublishedRun): void {
 function runOf({ name, results: { run, inputs } }: PublishedRun): Comparison['baseline'] {
   return {
     name,
-    ...{ workflowId: run.workflowId, runId: run.runId, config: run.config.name, finishedAt: run.finishedAt },
-    ...{ weights: inputs.weights.uri, head: inputs.head?.uri ?? null },
+    workflowId: run.workflowId,
+    runId: run.runId,
+    config: run.config.name,
+    finishedAt: run.finishedAt,
+    weights: inputs.weights.uri,
+    head: inputs.head?.uri ?? null,
   };
 }

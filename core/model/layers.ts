@@ -3,20 +3,20 @@ import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import type { TensorLoader } from './weights.ts';
 
-/** What heads are made of: always float32. */
+/** Context in which a head's layers are built; float32. */
 export interface HeadContext {
   graph: GraphBuilder;
   weights: TensorLoader;
   batchNormEps: number;
-  /** In training: BatchNorm goes by the batch, and channels are dropped. Absent in a test. */
+  /** In training: BatchNorm uses the batch's statistics, and dropout is applied. Absent in evaluation. */
   training?: TrainingPart;
 }
 
 export interface TrainingPart {
-  /** Filled by the layers: running statistics as they are after this batch, by name. */
+  /** Running statistics after this batch, by name. The layers fill it. */
   running: Map<string, Value>;
-  /** What dropout leaves of a head's channels, `[B, C, 1, 1]`, by the head's name; none: no dropout. */
-  kept: Map<string, Value>;
+  /** Dropout masks `[B, C, 1, 1]` by the head's key; empty without dropout. */
+  dropoutMasks: Map<string, Value>;
 }
 
 const BATCH_NORM_KEYS = ['weight', 'bias', 'running_mean', 'running_var'];
@@ -51,7 +51,7 @@ export function convModuleSpecs(key: string, from: number, to: number, kernel: n
 }
 
 /**
- * Convolution, BatchNorm, ReLU; the size is kept.
+ * Convolution, BatchNorm, ReLU; the output has the input's size.
  *
  * @param x `[B, from, H, W]` float32
  * @returns `[B, to, H, W]` float32
@@ -65,19 +65,19 @@ export function convModule(ctx: HeadContext, x: Value, key: string, kernel: numb
   return graph.node('Relu', [batchNorm(ctx, convolved, `${key}.bn`)], {}, name);
 }
 
-/** A 1×1 convolution to class logits, behind dropout. @see mmseg 0.30 `BaseDecodeHead.cls_seg` */
+/** Dropout, then a 1×1 convolution to class logits. @see mmseg 0.30 `BaseDecodeHead.cls_seg` */
 export function classify(ctx: HeadContext, x: Value, key: string, name: string): Value {
   const { graph, weights, training } = ctx;
   const load = (part: string) => weights(graph, `${key}.conv_seg.${part}`, 'float32');
-  const kept = training?.kept.get(key);
-  const left = kept ? graph.node('Mul', [x, kept]) : x;
-  return graph.node('Conv', [left, load('weight'), load('bias')], {}, name);
+  const dropoutMask = training?.dropoutMasks.get(key);
+  const dropped = dropoutMask ? graph.node('Mul', [x, dropoutMask]) : x;
+  return graph.node('Conv', [dropped, load('weight'), load('bias')], {}, name);
 }
 
 /**
- * Bilinear, as torch's interpolate with align_corners=False.
+ * Bilinear resizing, equal to torch's interpolate with align_corners=False.
  *
- * @param shape the target's, `[B, C, H, W]`
+ * @param shape of the result, `[B, C, H, W]`
  */
 export function resizeTo(graph: GraphBuilder, x: Value, shape: number[]): Value {
   const none = '' as Value;

@@ -8,21 +8,21 @@ import { gridSide } from './backbone.ts';
 import { buildHead, headSpecs, levelSides, logitsSide, parameterSpecs, runningSpecs } from './head.ts';
 import { lossTargets, segmentationLoss } from './segmentation-loss.ts';
 
-/** A head of a model, as training sees it. */
+/** A head in training. */
 export interface TrainedHead {
   /** Its name in a checkpoint: `decode_head`, `auxiliary_head`. */
   key: string;
   /** Its name in a log: `decode`, `aux`. */
   name: string;
   lossWeight: number;
-  /** Channels that dropout chooses among. */
+  /** Channels that dropout applies to. */
   channels: number;
 }
 
-/** Values of a session's step that aren't named after a tensor of the model. */
+/** Names of the training graph's inputs and outputs that are not tensors of the model. */
 export const LABELS = 'labels';
 export const tapInput = (tap: number) => `tap_${tap}`;
-export const keptInput = ({ name }: TrainedHead) => `${name}_kept`;
+export const dropoutMaskInput = ({ name }: TrainedHead) => `${name}_dropout_mask`;
 export const lossOutput = ({ name }: TrainedHead) => `${name}_loss`;
 export const correctOutput = ({ name }: TrainedHead) => `${name}_correct`;
 export const gradientOutput = (parameter: string) => `gradient of ${parameter}`;
@@ -39,15 +39,15 @@ export function trainedHeads(model: Model, train: TrainConfig): TrainedHead[] {
 }
 
 /**
- * One step of training but for the optimizer: features and labels in, losses and gradients out.
+ * The training step without the optimizer: computes losses and gradients from features and labels.
  *
- * Inputs: `tap_i` `[B, C, g, g]` float32; `labels` `[B, S, S]` uint8; with dropout, for each head, what is kept of its
- * channels, `[B, channels, 1, 1]` float32 (0, or 1 / (1 − p)); every tensor of `headSpecs` by its name.
+ * Inputs: `tap_i` `[B, C, g, g]` float32; `labels` `[B, S, S]` uint8; with dropout, each head's dropout mask
+ * `[B, channels, 1, 1]` float32 (0, or 1 / (1 − p)); every tensor of `headSpecs` by its name.
  * Outputs: for each head, loss and correct pixels by image and tile (segmentation-loss.ts); the gradient of each
- * parameter; each running statistic as it is after the step.
+ * parameter; each running statistic after the step.
  *
- * @param stages intermediate values to give out as well, by their golden names: `feat0` …
- * @returns the ONNX model's bytes: a few hundred kilobytes, since parameters are inputs
+ * @param stages intermediate values that become outputs, by their golden names: `feat0` …
+ * @returns the ONNX model's bytes: a few hundred kilobytes, because parameters are inputs
  * @see mmseg 0.30 `EncoderDecoder.forward_train`
  */
 export function trainingGraph(
@@ -64,15 +64,18 @@ export function trainingGraph(
   const size = backbone.imageSizePx;
   const targets = lossTargets(graph, graph.input(LABELS, 'uint8', [batch, size, size]));
   const heads = trainedHeads(model, train);
-  const kept = new Map<string, Value>();
+  const dropoutMasks = new Map<string, Value>();
   if (train.dropout > 0)
     for (const head of heads)
-      kept.set(head.key, graph.input(keptInput(head), 'float32', [batch, head.channels, 1, 1]));
+      dropoutMasks.set(
+        head.key,
+        graph.input(dropoutMaskInput(head), 'float32', [batch, head.channels, 1, 1]),
+      );
   const tensors = new Map<string, Value>();
   for (const { name, shape } of headSpecs(model)) tensors.set(name, graph.input(name, 'float32', shape));
 
   const running = new Map<string, Value>();
-  const training = { running, kept };
+  const training = { running, dropoutMasks };
   const weights = (_: GraphBuilder, name: string) => tensors.get(name)!;
   const { logits, auxiliary } = buildHead(graph, weights, model, batch, taps, training);
 

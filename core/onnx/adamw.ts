@@ -5,17 +5,17 @@ export interface AdamWOptions {
   eps: number;
 }
 
-/** Factors of one step, which change from step to step and from group to group. */
+/** Factors of one step and one parameter group. */
 export interface AdamWFactors {
   /** 1 − lr · weight decay. */
   decay: number;
-  /** lr over the first moment's bias correction. */
+  /** lr / bias correction of the first moment. */
   rate: number;
-  /** 1 over the root of the second moment's bias correction. */
+  /** 1 / √(bias correction of the second moment). */
   correction: number;
 }
 
-/** @param step steps done, this one included */
+/** @param step number of this step, from 1 */
 export function adamwFactors(
   { betas }: AdamWOptions,
   step: number,
@@ -32,9 +32,9 @@ export function adamwFactors(
 /**
  * AdamW with decoupled weight decay, over any number of elements.
  *
- * Inputs: `parameter`, `gradient`, `first`, `second` `[n]` float32, and the factors as scalars. Outputs: `next parameter`,
- * `next first`, `next second`. Each output may lie where the input of its name does: an element is written after
- * everything that reads it.
+ * Inputs: `parameter`, `gradient`, `first`, `second` `[n]` float32, and the factors as scalars.
+ * Outputs: `next parameter`, `next first`, `next second`. An output may share the buffer of the input of its name: each element is written after
+ * its last read.
  *
  * @see torch `AdamW` (single tensor, no amsgrad)
  */

@@ -1,14 +1,15 @@
 import type { GraphBuilder, Value } from './graph.ts';
 import { inferShapes } from './shapes.ts';
 
-/** Share of a batch's statistics that goes into the running ones. @see torch `BatchNorm2d` */
+/** Weight of a batch's statistics in the running statistics. @see torch `BatchNorm2d` */
 const MOMENTUM = 0.1;
 
 /**
- * BatchNorm in training, spelt out: ONNX's own has no CUDA kernel for it. One call to differentiate.
+ * BatchNorm in training, made of basic operators: ONNX's own operator has no CUDA kernel for training. One call for
+ * `differentiate`.
  *
  * @param x `[B, C, H, W]` float32
- * @returns `[B, C, H, W]`, and the running mean and (unbiased) variance as they are after this batch, `[C]`
+ * @returns `[B, C, H, W]`, and the running mean and (unbiased) variance after this batch, `[C]`
  * @see torch `BatchNorm2d`; SyncBN over one process is the same
  */
 export function batchNormTraining(

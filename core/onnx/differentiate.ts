@@ -3,12 +3,12 @@ import type { Call, GraphBuilder, Value } from './graph.ts';
 import { inferShapes } from './shapes.ts';
 
 /**
- * Adds to a graph what computes the gradients of a loss: from the outputs back to the inputs, a call at a time.
+ * Adds the nodes that compute the gradients of a loss to a graph: reverse mode, from the outputs to the inputs.
  *
- * @param seeds values that the loss is made of, each with the gradient of the loss with respect to it
- * @param wanted values whose gradients are asked for: nothing is computed for any other input's sake
+ * @param seeds values that the loss depends on, each with the gradient of the loss with respect to it
+ * @param wanted values whose gradients are requested; no other gradient is computed unless one of these needs it
  * @returns the gradients, in the order of `wanted`
- * @throws if an operator on the way has no rule (it is named), or a wanted value plays no part in the loss
+ * @throws if an operator has no gradient rule (the message names it), or the loss does not depend on a wanted value
  */
 export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], wanted: Value[]): Value[] {
   const calls = [...graph.calls];
@@ -39,7 +39,7 @@ export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], want
   });
 }
 
-/** Every value that changes if one of `wanted` does. */
+/** Values that depend on one of `wanted`. */
 function dependents(calls: Call[], wanted: Value[]): Set<Value> {
   const found = new Set(wanted);
   for (const { inputs, outputs } of calls)

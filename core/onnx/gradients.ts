@@ -4,8 +4,8 @@ import type { Attribute, Call, GraphBuilder, Value } from './graph.ts';
 import { type Shape, window } from './shapes.ts';
 
 /**
- * What a rule has at hand: the call that is differentiated (`y = op(a, b, …)`), the gradient of the loss with
- * respect to its first output (`dy`), and the graph that the gradient's nodes go into.
+ * Input of a rule: the call to differentiate (`y = op(a, b, …)`), the gradient of the loss with respect to its first
+ * output (`dy`), and the graph that the gradient's nodes are added to.
  */
 export interface GradientContext {
   graph: GraphBuilder;
@@ -15,14 +15,14 @@ export interface GradientContext {
 }
 
 /**
- * One gradient for each input, in their order: made only if it is asked for. Null: the input has none.
+ * One gradient per input, in input order. Its nodes are added only when it is called. Null: the input has no gradient.
  */
 type Rule = (context: GradientContext) => ((() => Value) | null)[];
 
 /**
- * Reverse-mode differentiation, one rule for each operator: the gradient of the loss with respect to the inputs,
- * from that with respect to the output. Everything is made of operators that both the CPU and the CUDA provider
- * have in float32 (opset 23).
+ * Reverse-mode differentiation, one rule per operator: computes the gradient with respect to the inputs from the
+ * gradient with respect to the output. The rules use only operators that both the CPU and the CUDA provider support in
+ * float32 (opset 23).
  */
 export const GRADIENTS: Record<string, Rule> = {
   // — Arithmetic —
@@ -36,7 +36,7 @@ export const GRADIENTS: Record<string, Rule> = {
   },
 
   // — Activations —
-  /** y is 0 or positive: its sign is the derivative. */
+  /** The derivative is sign(y), because y ≥ 0. */
   Relu: ({ dy, graph, call }) => [() => graph.node('Mul', [dy, graph.node('Sign', [call.outputs[0]!])])],
   /** 2/√π · e^(−x²) */
   Erf: ({ dy, graph, call }) => [
@@ -51,8 +51,8 @@ export const GRADIENTS: Record<string, Rule> = {
         const erf = graph.node('Erf', [scaled(graph, x, Math.SQRT1_2)]);
         const cumulative = graph.node('Add', [scaled(graph, erf, 0.5), graph.scalar(0.5)]);
         const density = scaled(graph, gauss(graph, x, -0.5), 1 / Math.sqrt(2 * Math.PI));
-        const slope = graph.node('Add', [cumulative, graph.node('Mul', [x, density])]);
-        return graph.node('Mul', [dy, slope]);
+        const derivative = graph.node('Add', [cumulative, graph.node('Mul', [x, density])]);
+        return graph.node('Mul', [dy, derivative]);
       },
     ];
   },
@@ -61,13 +61,13 @@ export const GRADIENTS: Record<string, Rule> = {
   MatMul: (ctx) => {
     const { dy, graph, shape } = ctx;
     const [a, b] = pair(ctx);
-    const turned = (x: Value) => graph.transpose(x, swapLast(shape(x).length));
+    const transposed = (x: Value) => graph.transpose(x, swapLast(shape(x).length));
     return [
-      () => sumTo(ctx, graph.node('MatMul', [dy, turned(b)]), 0),
-      () => sumTo(ctx, graph.node('MatMul', [turned(a), dy]), 1),
+      () => sumTo(ctx, graph.node('MatMul', [dy, transposed(b)]), 0),
+      () => sumTo(ctx, graph.node('MatMul', [transposed(a), dy]), 1),
     ];
   },
-  /** y = A′ · B′ + c, where a prime stands for the transposition that the attributes ask for. */
+  /** y = A′ · B′ + c, where ′ is the transposition given by the attributes. */
   Gemm: (ctx) => {
     const { dy, graph, call } = ctx;
     const [a, b] = pair(ctx);
@@ -92,16 +92,16 @@ export const GRADIENTS: Record<string, Rule> = {
     if (strides.some((stride) => stride !== 1))
       throw new Error(`Conv (${call.outputs[0]}): no gradient with strides ${strides}`);
     return [
-      // Every pixel gives back what it was multiplied with: a convolution with the kernel turned by half a turn.
+      // The transposed convolution: dy convolved with the kernel rotated by 180°, input and output channels swapped.
       () => {
         const swapped = graph.transpose(weight, [1, 0, 2, 3]);
-        const turned = height * width === 1 ? swapped : flipped(graph, swapped);
-        return graph.node('Conv', [dy, turned], {
+        const rotated = height * width === 1 ? swapped : flipped(graph, swapped);
+        return graph.node('Conv', [dy, rotated], {
           kernel_shape: [height, width],
           pads: [height - 1 - top, width - 1 - left, height - 1 - bottom, width - 1 - right],
         });
       },
-      // For each place in the kernel, one product over all pixels of the batch: dy with the image moved by it.
+      // For each kernel position, one product over all pixels of the batch: dy with the image shifted by that position.
       () => {
         const padded = pads.some((pad) => pad > 0)
           ? graph.node('Pad', [x, graph.ints([0, 0, top, left, 0, 0, bottom, right])])
@@ -110,22 +110,22 @@ export const GRADIENTS: Record<string, Rule> = {
         const pixels = batch * rows * columns;
         const channelsFirst = (value: Value, channels: number) =>
           graph.reshape(batch === 1 ? value : graph.transpose(value, [1, 0, 2, 3]), [channels, pixels]);
-        const slopes = channelsFirst(dy, out);
+        const outputGrad = channelsFirst(dy, out);
         const parts: Value[] = [];
         for (let i = 0; i < height; i++)
           for (let j = 0; j < width; j++) {
             const bounds = [graph.ints([i, j]), graph.ints([i + rows, j + columns]), graph.ints([2, 3])];
-            const moved = height * width === 1 ? padded : graph.node('Slice', [padded, ...bounds]);
-            const part = graph.node('Gemm', [slopes, channelsFirst(moved, into)], { transB: 1 });
+            const shifted = height * width === 1 ? padded : graph.node('Slice', [padded, ...bounds]);
+            const part = graph.node('Gemm', [outputGrad, channelsFirst(shifted, into)], { transB: 1 });
             parts.push(graph.reshape(part, [1, out * into]));
           }
-        const places = parts.length === 1 ? parts[0]! : graph.node('Concat', parts, { axis: 0 });
-        return graph.reshape(graph.transpose(places, [1, 0]), [out, into, height, width]);
+        const positions = parts.length === 1 ? parts[0]! : graph.node('Concat', parts, { axis: 0 });
+        return graph.reshape(graph.transpose(positions, [1, 0]), [out, into, height, width]);
       },
       () => graph.node('ReduceSum', [dy, graph.ints([0, 2, 3])], { keepdims: 0 }),
     ];
   },
-  /** Of kernels that don't overlap: as large as the stride. */
+  /** Only for kernels that do not overlap: the kernel size equals the stride. */
   ConvTranspose: (ctx) => {
     const { dy, graph, call, shape } = ctx;
     const [x, weight] = pair(ctx);
@@ -138,12 +138,17 @@ export const GRADIENTS: Record<string, Rule> = {
       () => graph.node('Conv', [dy, weight], { kernel_shape: [height, width], strides: [height, width] }),
       () => {
         const blocks = graph.reshape(dy, [batch, out, rows, height, columns, width]);
-        const slopes = graph.reshape(graph.transpose(blocks, [1, 3, 5, 0, 2, 4]), [
+        const outputGrad = graph.reshape(graph.transpose(blocks, [1, 3, 5, 0, 2, 4]), [
           out * height * width,
           batch * rows * columns,
         ]);
         const pixels = graph.reshape(graph.transpose(x, [1, 0, 2, 3]), [into, batch * rows * columns]);
-        return graph.reshape(graph.node('Gemm', [pixels, slopes], { transB: 1 }), [into, out, height, width]);
+        return graph.reshape(graph.node('Gemm', [pixels, outputGrad], { transB: 1 }), [
+          into,
+          out,
+          height,
+          width,
+        ]);
       },
       () => graph.node('ReduceSum', [dy, graph.ints([0, 2, 3])], { keepdims: 0 }),
     ];
@@ -151,7 +156,7 @@ export const GRADIENTS: Record<string, Rule> = {
 
   // — Normalisation —
   /**
-   * `BatchNormTraining` gives y, the batch's mean and 1/√(variance + ε) = i, and c = x − mean (see batch-norm.ts):
+   * `BatchNormTraining` returns y, the batch's mean and 1/√(variance + ε) = i, and c = x − mean (see batch-norm.ts):
    * dx = γ · i · (dy − mean(dy) − c · i² · mean(dy · c)).
    */
   BatchNormTraining: (ctx) => {
@@ -166,17 +171,21 @@ export const GRADIENTS: Record<string, Rule> = {
     const dScale = once(() => graph.node('Mul', [sum(graph.node('Mul', [dy, centred])), inverse]));
     return [
       () => {
-        const level = graph.node('Sub', [dy, perChannel(scaled(graph, dBias(), 1 / pixels))]);
-        const slope = graph.node('Mul', [scaled(graph, dScale(), 1 / pixels), inverse]);
-        const steep = graph.node('Mul', [centred, perChannel(slope)]);
+        const gradMean = perChannel(scaled(graph, dBias(), 1 / pixels));
+        const gradCentred = graph.node('Sub', [dy, gradMean]);
+        const correlation = graph.node('Mul', [scaled(graph, dScale(), 1 / pixels), inverse]);
+        const projection = graph.node('Mul', [centred, perChannel(correlation)]);
         const factor = perChannel(graph.node('Mul', [scale, inverse]));
-        return graph.node('Mul', [graph.node('Sub', [level, steep]), factor]);
+        return graph.node('Mul', [graph.node('Sub', [gradCentred, projection]), factor]);
       },
       dScale,
       dBias,
     ];
   },
-  /** Over the last axis; the same as BatchNorm's, with the scale within: dx = (g − mean(g) − x̂ · mean(g · x̂)) / √…, g = γ · dy. */
+  /**
+   * Over the last axis. As BatchNorm, with the scale inside the means:
+   * dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε), g = γ · dy.
+   */
   LayerNormalization: (ctx) => {
     const { dy, graph, call, shape } = ctx;
     const [x, scale] = pair(ctx);
@@ -195,10 +204,11 @@ export const GRADIENTS: Record<string, Rule> = {
     const others = graph.ints(Array.from({ length: rank - 1 }, (_, i) => i));
     return [
       () => {
-        const slopes = graph.node('Mul', [dy, scale]);
-        const steep = graph.node('Mul', [normalised(), mean(graph.node('Mul', [slopes, normalised()]))]);
-        const level = graph.node('Sub', [graph.node('Sub', [slopes, mean(slopes)]), steep]);
-        return graph.node('Mul', [level, inverse()]);
+        const outputGrad = graph.node('Mul', [dy, scale]);
+        const correlation = mean(graph.node('Mul', [outputGrad, normalised()]));
+        const projection = graph.node('Mul', [normalised(), correlation]);
+        const gradCentred = graph.node('Sub', [outputGrad, mean(outputGrad)]);
+        return graph.node('Mul', [graph.node('Sub', [gradCentred, projection]), inverse()]);
       },
       () => graph.node('ReduceSum', [graph.node('Mul', [dy, normalised()]), others], { keepdims: 0 }),
       () => graph.node('ReduceSum', [dy, others], { keepdims: 0 }),
@@ -206,7 +216,7 @@ export const GRADIENTS: Record<string, Rule> = {
   },
 
   // — Sizes —
-  /** Bilinear, half-pixel: a matrix on each side, and so its adjoint is. */
+  /** Bilinear, half-pixel: a product with one matrix on each side; the adjoint uses their transposes. */
   Resize: ({ dy, graph, call, shape }) => {
     const { mode, coordinate_transformation_mode: where } = call.attributes;
     if (mode !== 'linear' || where !== 'half_pixel')
@@ -232,8 +242,8 @@ export const GRADIENTS: Record<string, Rule> = {
     ];
   },
   /**
-   * `MaxPool` gives y, and the elements of all windows by their place in the window (see max-pool.ts). The first of the
-   * largest of a window gets it all.
+   * `MaxPool` returns y, and the elements of all windows by their position in the window (see max-pool.ts). The first
+   * maximum of a window receives the whole gradient.
    */
   MaxPool: ({ dy, graph, call, shape }) => {
     const [y, ...parts] = call.outputs as [Value, ...Value[]];
@@ -243,15 +253,15 @@ export const GRADIENTS: Record<string, Rule> = {
     const isLargest = (part: Value) => graph.cast(graph.node('Equal', [part, y]), 'float32');
     return [
       () => {
-        let left = dy;
-        const slopes = parts.map((part) => {
-          const slope = graph.node('Mul', [left, isLargest(part)]);
-          left = graph.node('Sub', [left, slope]);
-          return graph.reshape(slope, [batch, channels, rows, 1, columns, 1]);
+        let remaining = dy;
+        const partGrads = parts.map((part) => {
+          const partGrad = graph.node('Mul', [remaining, isLargest(part)]);
+          remaining = graph.node('Sub', [remaining, partGrad]);
+          return graph.reshape(partGrad, [batch, channels, rows, 1, columns, 1]);
         });
-        // Back to where they were: places of a row side by side, then rows one below the other.
+        // Reassemble the windows: columns of a window row side by side, then rows one below the other.
         const lines = Array.from({ length: height }, (_, row) =>
-          graph.node('Concat', slopes.slice(row * width, (row + 1) * width), { axis: 5 }),
+          graph.node('Concat', partGrads.slice(row * width, (row + 1) * width), { axis: 5 }),
         );
         const windows = graph.node('Concat', lines, { axis: 3 });
         const whole = graph.reshape(windows, [batch, channels, rows * height, columns * width]);
@@ -285,7 +295,7 @@ export const GRADIENTS: Record<string, Rule> = {
   },
 
   // — Loss —
-  /** Of each pixel (reduction none): softmax − one-hot, and nothing where the label is to be ignored. */
+  /** Per pixel (reduction none): softmax − one-hot; 0 where the label is ignored. */
   SoftmaxCrossEntropyLoss: (ctx) => {
     const { dy, graph, call, shape } = ctx;
     const [scores, labels] = pair(ctx);
@@ -296,8 +306,8 @@ export const GRADIENTS: Record<string, Rule> = {
     return [
       () => {
         const isIgnored = graph.node('Equal', [labels, graph.ints([ignored as number])]);
-        const kept = graph.cast(graph.node('Not', [isIgnored]), 'float32');
-        const weight = graph.reshape(graph.node('Mul', [dy, kept]), [batch, 1, ...sides]);
+        const isLabelled = graph.cast(graph.node('Not', [isIgnored]), 'float32');
+        const weight = graph.reshape(graph.node('Mul', [dy, isLabelled]), [batch, 1, ...sides]);
         const label = graph.reshape(graph.node('Where', [isIgnored, graph.ints([0]), labels]), [
           batch,
           1,
@@ -306,8 +316,10 @@ export const GRADIENTS: Record<string, Rule> = {
         const softmax = graph.node('Softmax', [scores], { axis: 1 });
         const known = graph.node('GatherElements', [softmax, label], { axis: 1 });
         const off = graph.node('Sub', [known, graph.scalar(1)]);
-        const slopes = graph.node('Mul', [softmax, weight]);
-        return graph.node('ScatterElements', [slopes, label, graph.node('Mul', [off, weight])], { axis: 1 });
+        const weighted = graph.node('Mul', [softmax, weight]);
+        return graph.node('ScatterElements', [weighted, label, graph.node('Mul', [off, weight])], {
+          axis: 1,
+        });
       },
       null,
     ];
@@ -318,7 +330,7 @@ function pair({ call }: GradientContext): [Value, Value] {
   return [call.inputs[0]!, call.inputs[1]!];
 }
 
-/** A gradient, summed over the axes along which the input was broadcast. */
+/** Sums a gradient over the axes along which the input was broadcast. */
 function sumTo({ graph, call, shape }: GradientContext, gradient: Value, index: number): Value {
   const wanted = shape(call.inputs[index]!);
   const given = shape(call.outputs[0]!);
@@ -340,7 +352,7 @@ function gauss(graph: GraphBuilder, x: Value, factor: number): Value {
   return graph.node('Exp', [scaled(graph, graph.node('Mul', [x, x]), factor)]);
 }
 
-/** A kernel turned by half a turn. */
+/** A kernel rotated by 180°. */
 function flipped(graph: GraphBuilder, weight: Value): Value {
   const beforeFirst = Number.MIN_SAFE_INTEGER;
   const [starts, ends, axes, steps] = [
@@ -357,7 +369,7 @@ function swapLast(rank: number): number[] {
   return [...perm.slice(0, -2), rank - 1, rank - 2];
 }
 
-/** Made when it is first asked for, and only then. */
+/** Adds the nodes on the first call; later calls return the same value. */
 function once(make: () => Value): () => Value {
   let made: Value | undefined;
   return () => {

@@ -1,9 +1,9 @@
 import type { GraphBuilder, Value } from './graph.ts';
 
 /**
- * Maximum over windows that lie side by side: MaxPool with strides as large as its kernel, no padding, and the rest of
- * a side that holds no whole window left out. Spelt out, since ONNX Runtime has no CUDA kernel of MaxPool from opset 22
- * on: every window's first element, second, …, as strided slices, and their maximum. One call to differentiate.
+ * MaxPool with strides equal to the kernel size and without padding; an incomplete window at the end of a side is
+ * dropped. Made of strided slices (the first element of each window, the second, …) and their maximum, because ONNX
+ * Runtime has no CUDA kernel for MaxPool from opset 22 on. One call for `differentiate`.
  *
  * @param x `[B, C, H, W]` float32
  * @param sides the window's height and width
@@ -22,14 +22,14 @@ export function maxPool(graph: GraphBuilder, x: Value, sides: [number, number], 
   return graph.composite('MaxPool', [x], build, attributes)[0]!;
 }
 
-/** One element of each window. Its end is such that what comes after the last whole window is not taken. */
+/** One element of each window. The slice ends before an incomplete last window. */
 function everyWindows(
   graph: GraphBuilder,
   x: Value,
   [height, width]: [number, number],
   [row, column]: [number, number],
 ): Value {
-  // A slice from `row` to −(height − 1 − row) ends before the last window's later rows, so that a cut-off window has none.
+  // The slice from `row` to −(height − 1 − row) excludes rows of an incomplete window.
   const end = (from: number, size: number) => (from === size - 1 ? Number.MAX_SAFE_INTEGER : from + 1 - size);
   const bounds = [
     [row, column],

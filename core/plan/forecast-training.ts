@@ -19,7 +19,10 @@ export function forecastTraining(
   const crops = shards.reduce((sum, shard) => sum + shard, 0);
   const costs = trainingCosts(config, {
     ...ASSUMED,
-    ...{ peakTflops: teraflops, shareOfPeak: 1, lossesPerHour: 0, startSeconds: entry.readySeconds },
+    peakTflops: teraflops,
+    shareOfPeak: 1,
+    lossesPerHour: 0,
+    startSeconds: entry.readySeconds,
     ...(entry.device === 'cpu' ? { ...ON_CPU, headTflops: teraflops } : {}),
   });
   const simulated = simulateTraining({ ...costs, evaluationGpuSeconds: crops / cropsPerSecond }, workers);

@@ -16,43 +16,43 @@ const file = z.strictObject({
   versionId: z.string().optional(),
 });
 
-/** A checkpoint's pointer, `iter_<step>.json`: written last, so that a checkpoint is there when this is. */
+/** A checkpoint's pointer, `iter_<step>.json`. It is written last: if it exists, the checkpoint is complete. */
 export const CheckpointSchema = z.strictObject({
   version: z.literal(1),
   kind: z.literal('checkpoint'),
-  /** Steps done. Samples and dropout are functions of seed and step, so this is the generators' state as well. */
+  /** Steps done. Also the state of the random generators: samples and dropout are functions of seed and step. */
   step: z.int().nonnegative(),
   seed: z.int().nonnegative(),
-  /** As mmseg loads it: `iter_<step>.pth`. */
+  /** `iter_<step>.pth`, which mmseg can load. */
   head: file,
   /** AdamW's moments: `<parameter>.exp_avg` and `<parameter>.exp_avg_sq`. */
   optimizer: file,
-  /** Figures of the steps that no line of the log has yet. */
+  /** Figures of the steps since the last line of the log. */
   logWindow: LogWindowSchema,
   recipe: RecipeSchema,
-  /** What its training began with. */
+  /** The training's initial weights. */
   start: TrainStartSchema.optional(),
-  /** Who wrote it. */
+  /** The run and worker that wrote it. */
   writer: z.strictObject({ workflowId: z.string(), runId: z.string(), worker: z.string() }),
-  /** Added when it has been evaluated. */
+  /** Added after the checkpoint is evaluated. */
   evaluation: EvaluationSchema.optional(),
 });
 export type CheckpointPointer = z.infer<typeof CheckpointSchema>;
 
-/** A pointer and where it lies. */
+/** A pointer and its URI. */
 export interface Checkpoint extends CheckpointPointer {
   uri: string;
 }
 
-/** Newest checkpoints that are kept, beside the best one. */
+/** Number of newest checkpoints that are kept, in addition to the best one. */
 const KEPT = 2;
 
-/** Where a run's checkpoints lie. */
+/** Folder of a run's checkpoints. */
 export function checkpointFolder(prefix: string): string {
   return joinUri(prefix, 'checkpoints');
 }
 
-/** The checkpoints of a folder, by step. @throws BadInput or BadData for a pointer that is none */
+/** The checkpoints of a folder, by step. @throws BadInput or BadData for an invalid pointer */
 export async function listCheckpoints(store: Store, folder: string): Promise<Checkpoint[]> {
   const where = folder.replace(/\/+$/, '');
   const objects = await store.list(`${where}/`);
@@ -61,18 +61,18 @@ export async function listCheckpoints(store: Store, folder: string): Promise<Che
   return found.sort((a, b) => a.step - b.step);
 }
 
-/** @throws NotFound if there is none, BadInput or BadData if it is no pointer */
+/** @throws NotFound if it does not exist, BadInput or BadData if it is not a pointer */
 export async function readCheckpoint(store: Store, uri: string): Promise<Checkpoint> {
   return { ...parseAs(CheckpointSchema, parseJson(await store.read(uri), uri), uri), uri };
 }
 
-/** Writes its pointer: from then on it is there. */
+/** Writes a checkpoint's pointer, which completes the checkpoint. */
 export async function writeCheckpoint(store: Store, { uri, ...pointer }: Checkpoint): Promise<void> {
   const body = new TextEncoder().encode(`${JSON.stringify(pointer, null, 1)}\n`);
   await store.write(uri, body, { contentType: 'application/json' });
 }
 
-/** The checkpoint that a pointer's URI names, or the newest of a folder or of a run. @throws BadInput if there is none */
+/** The checkpoint of a pointer's URI, or the newest of a folder or a run. @throws BadInput if there is none */
 export async function findCheckpoint(store: Store, uri: string): Promise<Checkpoint> {
   if (uri.endsWith('.json')) return readCheckpoint(store, uri);
   for (const folder of [uri, checkpointFolder(uri)]) {
@@ -95,13 +95,13 @@ export function savedCheckpoint(checkpoint: Checkpoint): SavedCheckpoint {
   return { step: checkpoint.step, uri: checkpoint.uri, head: checkpointFile(checkpoint, 'head') };
 }
 
-/** Those that need not be kept: all but the last two and the best one. */
+/** Superfluous checkpoints: all but the last two and the best one. */
 export function superfluous(checkpoints: Checkpoint[]): Checkpoint[] {
   const best = bestOf(checkpoints.flatMap(({ evaluation }) => evaluation ?? []));
   return checkpoints.slice(0, -KEPT).filter(({ step }) => step !== best?.step);
 }
 
-/** Removes superfluous checkpoints of a folder: the pointer first, since what it names is there while it is. */
+/** Removes superfluous checkpoints of a folder, each pointer before its files: a pointer's files must exist. */
 export async function removeSuperfluous(store: Store, folder: string): Promise<void> {
   for (const checkpoint of superfluous(await listCheckpoints(store, folder))) {
     await store.remove(checkpoint.uri);

@@ -1,19 +1,19 @@
 import TinyQueue from 'tinyqueue';
 
-/** Something that does one thing at a time, first come, first served. */
+/** A resource that serves one request at a time, in order of arrival. */
 export interface Resource {
   freeAt: number;
   busySeconds: number;
 }
 
-/** A simulated clock, and what happens by it. */
+/** A simulated clock and its events. */
 export interface Events {
   now(): number;
-  /** Has something happen at a time, seconds; at equal times in the order of asking. */
+  /** Schedules an event at a time, seconds. Events at equal times run in the order of scheduling. */
   at(seconds: number, act: () => void): void;
   /** Queues work at a resource. @returns when it is done */
   use(what: Resource, seconds: number): number;
-  /** Lets the time pass until `isOver`. @throws Error if nothing more happens before */
+  /** Advances the clock until `isOver`. @throws Error if no event is left before */
   runUntil(isOver: () => boolean): void;
 }
 

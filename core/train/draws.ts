@@ -4,22 +4,22 @@ import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plusFromState } from 'pure-rand/generator/xoroshiro128plus';
 
-/** Random numbers, one after the other. */
+/** A sequence of random numbers. */
 export interface Draws {
   /** In [0, 1), 53 bits. */
   uniform(): number;
   /** low ≤ x < high, as `numpy.random.randint`. */
   integer(low: number, high: number): number;
-  /** Of mean 0 and standard deviation 1. */
+  /** Normal, mean 0, standard deviation 1. */
   normal(): number;
 }
 
 /**
- * The random numbers of one place in a training. A pure function: whoever asks, and in whatever order, draws the same.
- * The generator is xoroshiro128+, its state the first half of SHA-256 of the place, so that neighbouring places
- * have nothing in common. Normals are by Marsaglia's polar method.
+ * The random numbers of one position in a training: a pure function of the seed and the position, so that every worker
+ * draws the same numbers in any order. The generator is xoroshiro128+; its state is the first half of SHA-256 of the
+ * position, so that neighbouring positions are independent. Normal numbers use Marsaglia's polar method.
  *
- * @param position what the numbers are for, such as `[step, slot]`; words keep one purpose apart from another
+ * @param position for example `[step, slot]`; words separate different purposes
  */
 export function drawsAt(seed: number, ...position: (number | string)[]): Draws {
   const digest = sha256(new TextEncoder().encode([seed, ...position].join('/')));

@@ -1,17 +1,17 @@
 import { widenHalf } from '../checkpoint/tensor-data.ts';
 import type { TrainConfig } from '../config/train.ts';
 
-/** What features are kept and sent in. */
+/** Data types that features are stored and sent in. */
 export type FeatureType = TrainConfig['features'];
 
 export const FEATURE_BYTES: Record<FeatureType, number> = { float32: 4, float16: 2, bfloat16: 2 };
 
 /**
- * Features in the bytes of their type, little-endian. They must be rounded to it already, as the features graph
- * does: what doesn't fit is cut off.
+ * Encodes features in their type, little-endian. The features graph has rounded them to the type; other values are
+ * truncated.
  *
- * @param out where to, for types of two bytes; as many elements as `features` has
- * @returns the memory of `out`, or of `features` themselves
+ * @param out buffer for types of two bytes; as many elements as `features`
+ * @returns the memory of `out`, or of `features`
  */
 export function encodeFeatures(
   features: Float32Array,
@@ -26,9 +26,9 @@ export function encodeFeatures(
 }
 
 /**
- * The reverse, bit for bit.
+ * Decodes features, bit for bit.
  *
- * @param out as many elements as `bytes` holds
+ * @param out as many elements as are in `bytes`
  * @throws RangeError if it has more or fewer
  */
 export function decodeFeatures(bytes: Uint8Array, type: FeatureType, out: Float32Array): void {
@@ -39,8 +39,8 @@ export function decodeFeatures(bytes: Uint8Array, type: FeatureType, out: Float3
     new Uint8Array(buffer, byteOffset, byteLength).set(bytes);
     return;
   }
-  // A typed array must begin at a multiple of its element's size; a message's field need not. (A Buffer's slice is
-  // no copy.)
+  // A typed array must start at a multiple of its element size; a message's field need not. (Buffer's slice does not
+  // copy.)
   const aligned = bytes.byteOffset % 2 === 0 ? bytes : new Uint8Array(bytes);
   const source = new Uint16Array(aligned.buffer, aligned.byteOffset, length);
   const bits = new Int32Array(buffer, byteOffset, length);
@@ -49,8 +49,8 @@ export function decodeFeatures(bytes: Uint8Array, type: FeatureType, out: Float3
 }
 
 /*
- * The loops over millions of elements, each by itself and on integers: together in one function, V8 makes code of
- * them that is three times as slow. A bfloat16 is a float32's upper half.
+ * The loops over millions of elements are separate functions on integers: V8's code for one common function is three
+ * times slower. A bfloat16 is a float32's upper half.
  */
 
 function upperHalves(words: Uint16Array, out: Uint16Array): void {
@@ -69,7 +69,7 @@ function widenHalves(source: Uint16Array, bits: Int32Array): void {
   for (let i = 0; i < source.length; i++) bits[i] = WIDENED[source[i]!]!;
 }
 
-/** A float32's bits as float16's, for values that float16 has. @see IEEE 754-2019, 3.4 */
+/** Converts the bits of a float32 to float16, for values that float16 can represent. @see IEEE 754-2019, 3.4 */
 function halfOf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const exponent = ((bits >>> 23) & 0xff) - 112;
@@ -77,9 +77,9 @@ function halfOf(bits: number): number {
   if (exponent > 0 && exponent < 31) return sign | (exponent << 10) | (fraction >>> 13);
   // Infinity and NaN.
   if (exponent >= 31) return sign | 0x7c00 | (fraction >>> 13);
-  // A subnormal half: the leading one, hidden in float32, is written out.
+  // A subnormal float16: float32's hidden leading one becomes explicit.
   return exponent < -10 ? sign : sign | ((fraction | 0x800000) >>> (14 - exponent));
 }
 
-/** The float32 bits of each float16: a table is three times as fast as telling the cases apart. */
+/** The float32 bits of each float16: the table is three times faster than branches. */
 const WIDENED = Int32Array.from({ length: 1 << 16 }, (_, half) => widenHalf(half));

@@ -6,29 +6,29 @@ import type { TensorSpec } from '../model/tensor-spec.ts';
 import { drawsAt } from './draws.ts';
 
 /**
- * A head as it is before its first step. Each tensor is a function of the seed and its own name, so that it doesn't
- * change with what else the model has.
+ * A head's state before the first step. Each tensor is a function of the seed and its name, independent of the other
+ * tensors.
  *
- * @throws Error for a tensor whose initialisation isn't known
- * @see the sources beside each rule below; the pyramid is float32 here from the start, where the original rounds its
- * first weights to bfloat16
+ * @throws Error for a tensor without an initialisation rule
+ * @see the source beside each rule below; the pyramid's first weights are float32 here, and rounded to bfloat16 in the
+ * original
  */
 export function initialHead({ model }: Pick<VitConfig, 'model'>, seed: number): HeadState {
-  const making = initialTensors(model, seed);
+  const tensors = initialTensors(model, seed);
   for (;;) {
-    const { done, value } = making.next();
+    const { done, value } = tensors.next();
     if (done) return headAtStart(value);
   }
 }
 
-/** Its tensors, in pieces: UperNet's 480 million numbers take a quarter of a minute, which others may want a part of. */
+/** The tensors, in pieces, so that other tasks can run in between: UperNet's 480 million numbers take 15 seconds. */
 export function* initialTensors(model: VitModel, seed: number): Generator<undefined, HeadState['tensors']> {
   const tensors: HeadState['tensors'] = new Map();
   for (const spec of headSpecs(model)) tensors.set(spec.name, yield* initialTensor(spec, seed));
   return tensors;
 }
 
-/** A state at step 0: tensors, and moments of zero for those that are trained. */
+/** The state at step 0: the tensors, and zero moments for the parameters. */
 export function headAtStart(tensors: HeadState['tensors']): HeadState {
   const trained = [...tensors].filter(([name]) => isParameter({ name }));
   const zeros = ({ data }: HeadTensor) => new Float32Array(data.length);
@@ -49,12 +49,12 @@ const RULES: [RegExp, Rule][] = [
   [/\.conv\.weight$/, { std: ([out, , ...kernel]) => Math.sqrt(2 / elementCount([out!, ...kernel])) }],
   // InternVL `InternViT6B._init_weights`: the same of transposed convolutions, [in, out, k, k].
   [/\.up1\.[03]\.weight$|\.up2\.0\.weight$/, { std: ([, ...rest]) => Math.sqrt(2 / elementCount(rest)) }],
-  // Norms begin as the identity, and with what torch's BatchNorm assumes before it has seen anything.
+  // Norms start as the identity, with the running statistics of a new torch BatchNorm.
   [/(\.bn|\.norm|\.up1\.1)\.weight$|\.running_var$/, { constant: 1 }],
   [/\.bias$|\.running_mean$/, { constant: 0 }],
 ];
 
-/** Numbers that are drawn in one go: a few hundredths of a second. */
+/** Numbers that are drawn at once, which takes a few hundredths of a second. */
 const PIECE = 1 << 20;
 
 function* initialTensor({ name, shape }: TensorSpec, seed: number): Generator<undefined, HeadTensor> {

@@ -2,7 +2,7 @@ import type { Config } from '../config/config.ts';
 import { eventFileUri, trainingEvents } from '../tensorboard/event-files.ts';
 import { formatLog, type LogLine, logUri } from './train-log.ts';
 
-/** A file that a training's log is kept in. */
+/** One file of a training's log. */
 export interface LogFile {
   uri: string;
   bytes: Uint8Array;
@@ -11,7 +11,7 @@ export interface LogFile {
   isRead: boolean;
 }
 
-/** A training's log as its folder keeps it: as JSON lines, and as TensorBoard's event file if the config asks for that. */
+/** The files of a training's log: JSON lines, and a TensorBoard event file if the config enables it. */
 export function logFiles(prefix: string, lines: LogLine[], config: Config): LogFile[] {
   const json = {
     uri: logUri(prefix),

@@ -8,7 +8,7 @@ import type { TensorSpec } from '../model/tensor-spec.ts';
 export const MOMENTS = { first: 'exp_avg', second: 'exp_avg_sq' } as const;
 
 /**
- * Finds each tensor of a config's heads in a checkpoint of heads, or of everything.
+ * Finds each tensor of a config's heads in a checkpoint of the heads or of the whole model.
  *
  * @param where names the config in messages
  * @throws BadInput naming the tensor, both shapes, and both files
@@ -17,7 +17,7 @@ export function matchHead(file: CheckpointIndex, model: VitModel, where: string)
   return match(file, headSpecs(model), where);
 }
 
-/** As `matchHead`, for the moments of all that is trained: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq`. */
+/** As `matchHead`, for the moments of all parameters: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq`. */
 export function matchMoments(
   file: CheckpointIndex,
   model: VitModel,

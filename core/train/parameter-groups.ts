@@ -3,21 +3,21 @@ import { layerOf } from '../model/backbone.ts';
 import { isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 
-/** How one parameter is optimised. */
+/** Optimizer settings of one parameter. */
 export interface ParameterGroup {
   /** The original's name, such as `layer_49_no_decay`. */
   name: string;
-  /** Times the learning rate. */
+  /** Factor of the learning rate. */
   lrScale: number;
   weightDecay: number;
 }
 
 /**
- * The group of each parameter: vectors and biases don't decay, and each block's learning rate is a share of that of
- * the block above it. Running statistics are in no group.
+ * The group of each parameter. Vectors and biases have no weight decay; each block's learning rate is a fraction of that
+ * of the block above it. Running statistics are in no group.
  *
- * The position embedding and the class token decay, though the original means to spare them: it looks for names
- * without `backbone.`, and finds none.
+ * The position embedding and the class token have weight decay, as in the original: its exception compares names
+ * without `backbone.`, and matches none.
  *
  * @param depth blocks of the backbone
  * @param specs names as in a whole segmentor's checkpoint, and shapes

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { TrainableConfig } from '../config/train-run.ts';
 
 /**
- * All that decides what a training computes. Not in it: how often it is logged, saved and evaluated, and on how many
- * workers; these may be other ones when it goes on.
+ * Everything that determines a training's results. A resumed training may change the rest: the intervals of logging,
+ * checkpoints and evaluations, and the number of workers.
  */
 export const RecipeSchema = z.record(z.string(), z.json());
 export type Recipe = z.infer<typeof RecipeSchema>;
@@ -22,12 +22,16 @@ export function recipeOf({
   const { mean, std } = config.pipeline;
   const { reduceZeroLabel, ignoreIndex } = config.dataset;
   return RecipeSchema.parse(
-    // What is undefined is absent, as it is in the checkpoint's JSON.
+    // Undefined fields are removed, as in the checkpoint's JSON.
     JSON.parse(
       JSON.stringify({
-        ...{ model, train, pipeline: { mean, std }, dataset: { reduceZeroLabel, ignoreIndex } },
+        model,
+        train,
+        pipeline: { mean, std },
+        dataset: { reduceZeroLabel, ignoreIndex },
         run: { precision: config.run.precision },
-        ...{ weights: { sha256: weights.sha256 }, images: { sha256: dataset.sha256 } },
+        weights: { sha256: weights.sha256 },
+        images: { sha256: dataset.sha256 },
       }),
     ),
   );

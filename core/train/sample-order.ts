@@ -2,7 +2,7 @@ import { BadInput } from '../config/failures.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { type Draws, drawsAt } from './draws.ts';
 
-/** What fixes the order in which a training sees its images. */
+/** Parameters that determine the order of a training's images. */
 export interface SampleOrder {
   seed: number;
   /** Crops of one step. */
@@ -11,7 +11,7 @@ export interface SampleOrder {
 }
 
 /**
- * Which image a sample is of: each epoch is all images, shuffled anew; a step's batch may end one and begin the next.
+ * The image of a sample. Each epoch is a new shuffle of all images; a step's batch may span two epochs.
  *
  * @param step from 0
  * @param slot from 0 to `batch` − 1
@@ -23,10 +23,10 @@ export function sampleAt({ seed, batch, imageCount }: SampleOrder, step: number,
 }
 
 /**
- * The images that a training draws from: all of the split, or, for few-shot, `data.images` of them. These are the
- * original's number, but not the original's images: it shuffles the file names by the seed of its run (random if none
- * is given, and not recorded in the configs) and keeps the first. We do the same by `train.seed`. The first ones in
- * the order of names would not do: ADE20K's names go by the kind of scene.
+ * The images that a training draws from: all of the split, or `data.images` of them for few-shot. The number is the
+ * original's, but the images differ: the original shuffles the file names with its run's seed (random by default, and
+ * not recorded in the configs) and takes the first. Tessera shuffles with `train.seed`. The first images in name order
+ * would be biased: ADE20K's names are sorted by scene.
  *
  * @param images the split's, in the manifest's order
  * @throws BadInput if the split has too few
@@ -41,7 +41,7 @@ export function trainingImages<T>(images: T[], { seed, data }: Pick<TrainConfig,
   return Array.from(order.subarray(0, wanted), (index) => images[index]!);
 }
 
-/** A training asks for one epoch's order over and over; shuffling 20,000 images for each would cost a millisecond. */
+/** Cache of one epoch's order, which every sample needs: shuffling 20,000 images takes a millisecond. */
 let latest: { key: string; order: Uint32Array } = { key: '', order: new Uint32Array() };
 
 function epochOrder(seed: number, epoch: number, imageCount: number): Uint32Array {

@@ -1,7 +1,7 @@
 import type { TrainConfig } from '../config/train.ts';
 
 /**
- * The learning rate of a step: polynomial decay to `minLr`, and over the first steps a linear warm-up of it.
+ * The learning rate of a step: polynomial decay to `minLr`, with a linear warm-up over the first steps.
  *
  * @param step from 0
  * @param lrScale of the parameter group

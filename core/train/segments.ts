@@ -1,6 +1,6 @@
 import type { TrainConfig } from '../config/train.ts';
 
-/** The step at which a training that has done `step` steps stops next: to be evaluated, or since it is done. */
+/** The step at which the segment that starts after `step` steps ends: the next evaluation, or the training's end. */
 export function nextStop(step: number, { steps, evaluateEvery }: TrainConfig): number {
   return Math.min(steps, (Math.floor(step / evaluateEvery) + 1) * evaluateEvery);
 }
@@ -20,39 +20,39 @@ export function epochAt(step: number, batch: number, images: number): number {
   return Math.floor((step * batch) / images) + 1;
 }
 
-/** Lines of the log that a run is told of: its history has room for so many. */
-const MAX_TOLD = 1_000;
+/** Upper limit of log lines that are reported to a run, so that its history does not get too long. */
+const MAX_REPORTED = 1_000;
 
-/** Which of a training's log lines a run is told of: all, or every second, third … where there are too many. */
+/** Which log lines are reported to a run: all, or every second, third … if there are too many. */
 export function logSampling(train: TrainConfig): (iter: number) => boolean {
-  const every = toldEvery(train);
+  const every = reportedEvery(train);
   return (iter) => (iter / train.logEvery) % every === 0;
 }
 
-/** Of so many log lines one is told. */
-function toldEvery({ steps, logEvery }: TrainConfig): number {
-  return Math.max(1, Math.ceil(Math.floor(steps / logEvery) / MAX_TOLD));
+/** One log line out of this many is reported. */
+function reportedEvery({ steps, logEvery }: TrainConfig): number {
+  return Math.max(1, Math.ceil(Math.floor(steps / logEvery) / MAX_REPORTED));
 }
 
-/** Temporal ends a run at 51,200 events; some are left for what a training loses on its way. */
+/** Upper limit of planned history events. Temporal ends a run at 51,200; the rest is reserved for lost workers. */
 export const MAX_HISTORY_EVENTS = 45_000;
 
-/** Events of a workflow that wakes up, acts and sleeps. */
+/** Events of one workflow task. */
 const WAKE = 3;
 const ACTIVITY = 3 + WAKE;
 const SIGNAL = 1 + WAKE;
-/** Started, told of its workers, and done. */
+/** Events of a child workflow: started, signalled with its workers, and completed. */
 const CHILD = 2 + WAKE + 2 + WAKE + 1 + WAKE;
 
-/** Events that a training puts into its history at the most, if nothing is lost. */
+/** Upper limit of a training's history events if no worker is lost. */
 export function historyEvents(train: TrainConfig, workers: number): number {
   const { steps, evaluateEvery, checkpointEvery, logEvery } = train;
   const segments = Math.ceil(steps / evaluateEvery);
   const checkpoints = Math.floor(steps / checkpointEvery) + segments;
-  const lines = Math.floor(steps / (logEvery * toldEvery(train)));
-  // A segment, the signal that its trainer is ready, its evaluation and the record of that.
+  const lines = Math.floor(steps / (logEvery * reportedEvery(train)));
+  // A segment, the signal that its trainer is ready, its evaluation and the recording of the evaluation.
   const segment = ACTIVITY + SIGNAL + CHILD + ACTIVITY;
-  // Each other worker brings features until it is told to stop.
+  // Each other worker sends features until it is stopped.
   const features = (workers - 1) * (ACTIVITY + 1);
   // Plan, launch, publishing, and the end.
   const rest = 8 * ACTIVITY;

@@ -56,8 +56,12 @@ export function simulateSegment(
 ): SegmentEnd {
   const { now, at, use, runUntil } = discreteEvents(start);
   const workers = fleet.lostAt.map<Worker>((_, index) => ({
-    ...{ index, life: 0, isThere: false, held: [] },
-    ...{ thread: resource(), gpu: resource() },
+    index,
+    life: 0,
+    isThere: false,
+    held: [],
+    thread: resource(),
+    gpu: resource(),
   }));
   // Any worker may train: the first that is there.
   const trainer = workers.reduce((a, b) => (fleet.backAt[b.index]! < fleet.backAt[a.index]! ? b : a));
@@ -153,7 +157,11 @@ export function simulateSegment(
   const sum = (pick: (worker: Worker) => Resource) =>
     workers.reduce((total, worker) => total + pick(worker).busySeconds, 0);
   return {
-    ...{ step: saved, at: now(), isTrainerLost, stepsDone: done - first, checkpointSeconds },
+    step: saved,
+    at: now(),
+    isTrainerLost,
+    stepsDone: done - first,
+    checkpointSeconds,
     busy: {
       // The trainer's GPU runs its head, too.
       backbone: sum(({ gpu }) => gpu) - gpuSteps * costs.gpuStepSeconds,

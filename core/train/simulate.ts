@@ -64,8 +64,14 @@ export function simulateTraining(costs: TrainingCosts, gpus: number, seed = 0): 
   const { train } = costs;
   const fleet = simulatedFleet(costs, gpus, seed);
   const total: SimulatedTraining = {
-    ...{ gpus, seconds: 0, trainSeconds: 0, evaluateSeconds: 0, checkpointSeconds: 0 },
-    ...{ losses: 0, trainersLost: 0, repeatedSteps: 0 },
+    gpus,
+    seconds: 0,
+    trainSeconds: 0,
+    evaluateSeconds: 0,
+    checkpointSeconds: 0,
+    losses: 0,
+    trainersLost: 0,
+    repeatedSteps: 0,
     busy: { backbone: 0, workerThread: 0, network: 0, receive: 0, head: 0 },
   };
   let stepsDone = 0;
@@ -104,7 +110,10 @@ function simulatedFleet({ lossesPerHour, replaceSeconds }: TrainingCosts, gpus: 
     lostAt[worker] = backAt[worker]! + life(worker);
   };
   return {
-    ...{ lostAt, backAt, lose, losses: () => losses },
+    lostAt,
+    backAt,
+    lose,
+    losses: () => losses,
     /** Who goes before this time is gone by then. */
     passTo(seconds: number): void {
       for (const worker of draws.keys()) while (lostAt[worker]! <= seconds) lose(worker);

@@ -9,12 +9,12 @@ import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../onnx/onnx_pb.ts';
 import { inferShapes, type Shape } from '../onnx/shapes.ts';
 
-/** What a step of a head's training consists of, whoever runs it. */
+/** Work of one training step of the heads, independent of the machine. */
 export interface StepCost {
   parameters: number;
   /** Floating-point operations of the heads for one crop, forward; a multiplication and an addition count as two. */
   forwardFlops: number;
-  /** Nodes that run in a step, those in the loss's loops as often as they do: each launches a kernel at least. */
+  /** Node executions in a step; a loop's nodes count once per iteration. Each launches at least one kernel. */
   nodes: number;
 }
 
@@ -27,14 +27,14 @@ export function stepCost(config: Pick<VitConfig, 'model' | 'run'> & { train: Tra
   };
 }
 
-/** Convolutions and matrix products alone: the rest is below a per cent of them. */
+/** Counts convolutions and matrix products only: other operators are below 1 % of them. */
 function headFlops(model: VitModel): number {
   const { embedDim, taps: blocks } = model.backbone;
   const grid = gridSide(model.backbone);
   const graph = new GraphBuilder('head');
   const taps = blocks.map((_, i) => graph.input(`tap_${i}`, 'float32', [1, embedDim, grid, grid]));
   for (const { name, shape } of headSpecs(model)) graph.input(name, 'float32', shape);
-  const training = { running: new Map<string, Value>(), kept: new Map<string, Value>() };
+  const training = { running: new Map<string, Value>(), dropoutMasks: new Map<string, Value>() };
   buildHead(graph, (_, name) => name as Value, model, 1, taps, training);
   const shapeOf = inferShapes(graph);
   return graph.calls.reduce((sum, { op, inputs, outputs }) => {
@@ -55,7 +55,7 @@ function nodesOfStep(config: Parameters<typeof stepCost>[0]): number {
   return graph!.node.reduce((sum, node) => {
     const body = bodyOf(node);
     if (!body) return sum + 1;
-    // A loss goes over images, and over tiles of each: its first output is [images, tiles].
+    // A loss loops over images, and over the tiles of each image. Its first output is [images, tiles].
     const name = losses.find((loss) => node.output.includes(loss));
     const [images, tiles] = dimsOf(graph!, name ?? '');
     const tile = body.node.map(bodyOf).find((inner) => inner !== undefined)!;

@@ -152,7 +152,13 @@ export function evaluationLine(
     ...perClass.map(({ name, Acc }) => [`Acc.${name}`, Acc]),
   ];
   return {
-    ...{ mode: 'val', epoch, iter: step, lr, aAcc, mIoU, mAcc },
+    mode: 'val',
+    epoch,
+    iter: step,
+    lr,
+    aAcc,
+    mIoU,
+    mAcc,
     ...Object.fromEntries(classes),
     results: resultsUri,
   };

@@ -38,10 +38,24 @@ export interface Assumptions {
 }
 
 export const ASSUMED: Assumptions = {
-  ...{ peakTflops: 989, shareOfPeak: 0.4, headTflops: 100, launchMicroseconds: 10 },
-  ...{ copyGbPerS: 10, optimizerNanoseconds: 1, sampleMs: 18, sendMsPerMb: 3.8, receiveMsPerMb: 5.2 },
-  ...{ networkGbps: 100, windowSteps: 8, windowGib: 4, checkpointMbPerS: 240, startSeconds: 60 },
-  ...{ evaluationImages: 2_000, lossesPerHour: 0.02, replaceMinutes: 10, pricePerGpuHour: 3 },
+  peakTflops: 989,
+  shareOfPeak: 0.4,
+  headTflops: 100,
+  launchMicroseconds: 10,
+  copyGbPerS: 10,
+  optimizerNanoseconds: 1,
+  sampleMs: 18,
+  sendMsPerMb: 3.8,
+  receiveMsPerMb: 5.2,
+  networkGbps: 100,
+  windowSteps: 8,
+  windowGib: 4,
+  checkpointMbPerS: 240,
+  startSeconds: 60,
+  evaluationImages: 2_000,
+  lossesPerHour: 0.02,
+  replaceMinutes: 10,
+  pricePerGpuHour: 3,
 };
 
 /** A worker that is lost is noticed by its heartbeats. @see workflows/activities.ts */

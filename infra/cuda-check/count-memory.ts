@@ -10,7 +10,13 @@ import { featuresGraph, IMAGES } from '../../core/model/features-graph.ts';
 import { evaluatedModel, headSpecs } from '../../core/model/head.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
 import { CROPS, segmenterGraph } from '../../core/model/segmenter-graph.ts';
-import { keptInput, LABELS, tapInput, trainedHeads, trainingGraph } from '../../core/model/training-graph.ts';
+import {
+  dropoutMaskInput,
+  LABELS,
+  tapInput,
+  trainedHeads,
+  trainingGraph,
+} from '../../core/model/training-graph.ts';
 import { type TensorLoader, type WeightLoader, weightLoader } from '../../core/model/weights.ts';
 import { deviceMemory } from './trace.ts';
 
@@ -54,7 +60,10 @@ export function countTraining(config: TrainableConfig, memoryPattern?: boolean):
     ...Object.fromEntries(taps.map((_, tap) => [tapInput(tap), zeros([batch, embedDim, grid, grid])])),
     ...(train.dropout > 0
       ? Object.fromEntries(
-          trainedHeads(model, train).map((head) => [keptInput(head), zeros([batch, head.channels, 1, 1])]),
+          trainedHeads(model, train).map((head) => [
+            dropoutMaskInput(head),
+            zeros([batch, head.channels, 1, 1]),
+          ]),
         )
       : {}),
     ...Object.fromEntries(headSpecs(model).map(({ name, shape }) => [name, zeros(shape)])),

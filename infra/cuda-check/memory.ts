@@ -29,16 +29,22 @@ interface Part {
 
 const PARTS: Record<string, Part> = {
   evaluate: {
-    ...{ key: 'run.batch', batches: [1, 2, 4, 8, 16, 32] },
-    ...{ count: (config: VitConfig) => countSegmenter(config), expected: evaluationMemory },
+    key: 'run.batch',
+    batches: [1, 2, 4, 8, 16, 32],
+    count: (config: VitConfig) => countSegmenter(config),
+    expected: evaluationMemory,
   },
   'bring features': {
-    ...{ key: 'run.batch', batches: [1, 2, 4, 8, 16, 32] },
-    ...{ count: (config) => countFeatures(config), expected: featuresMemory },
+    key: 'run.batch',
+    batches: [1, 2, 4, 8, 16, 32],
+    count: (config) => countFeatures(config),
+    expected: featuresMemory,
   },
   "train: the head's step": {
-    ...{ key: 'train.batch', batches: [2, 4, 8, 16] },
-    ...{ count: (config) => countTraining(config), expected: stepMemory },
+    key: 'train.batch',
+    batches: [2, 4, 8, 16],
+    count: (config) => countTraining(config),
+    expected: stepMemory,
   },
 };
 

@@ -10,23 +10,32 @@ const MAX_LOG_BYTES = 256e6;
 
 /** Of ONNX, by number. */
 const TYPE_NAMES: Record<number, string> = {
-  ...{ 1: 'float32', 2: 'uint8', 3: 'int8', 6: 'int32', 7: 'int64', 9: 'bool', 10: 'float16', 11: 'float64' },
+  1: 'float32',
+  2: 'uint8',
+  3: 'int8',
+  6: 'int32',
+  7: 'int64',
+  9: 'bool',
+  10: 'float16',
+  11: 'float64',
   16: 'bfloat16',
 };
 const BOOL = 9;
 const INT64 = 7;
 /** Operators whose result has another type than their first input. */
 const RESULT_TYPES: Record<string, number> = {
-  ...{
-    Equal: BOOL,
-    Greater: BOOL,
-    GreaterOrEqual: BOOL,
-    Less: BOOL,
-    LessOrEqual: BOOL,
-    Not: BOOL,
-    IsNaN: BOOL,
-  },
-  ...{ ArgMax: INT64, ArgMin: INT64, NonZero: INT64, Shape: INT64, Size: INT64 },
+  Equal: BOOL,
+  Greater: BOOL,
+  GreaterOrEqual: BOOL,
+  Less: BOOL,
+  LessOrEqual: BOOL,
+  Not: BOOL,
+  IsNaN: BOOL,
+  ArgMax: INT64,
+  ArgMin: INT64,
+  NonZero: INT64,
+  Shape: INT64,
+  Size: INT64,
 };
 
 /**

@@ -172,7 +172,12 @@ function toRecord({ s3, ...rest }: StackAddresses, servers: TiedProcess[]): Stac
   const { temporalAddress, temporalUiUrl, bucket } = rest;
   const serverPids = servers.map(({ pid }) => pid);
   return {
-    ...{ pid: process.pid, serverPids, temporalAddress, temporalUiUrl, bucket },
-    ...{ s3Endpoint: s3.endpoint, region: s3.region },
+    pid: process.pid,
+    serverPids,
+    temporalAddress,
+    temporalUiUrl,
+    bucket,
+    s3Endpoint: s3.endpoint,
+    region: s3.region,
   };
 }

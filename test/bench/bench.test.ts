@@ -27,7 +27,12 @@ test('a small benchmark has figures above zero for each part, and fits its schem
   const files = { ade, ...(await randomModel(folder, config.model)) };
   const input = await stageInputs(store, 's3://bench', files, config);
   const inProcess = await benchInProcess({
-    ...{ store, input, config, images: 4, passes: 2, threads: 1 },
+    store,
+    input,
+    config,
+    images: 4,
+    passes: 2,
+    threads: 1,
     cacheFolder: path.join(folder, 'cache'),
     say() {},
   });

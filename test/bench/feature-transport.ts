@@ -30,7 +30,9 @@ export async function benchFeatureTransport(
 ): Promise<FeatureTransport> {
   const { sample, extractor } = pretendedFeatures(config);
   await using feed = await openFeatureFeed({
-    ...{ config, first: 0, end: WARM_UP_STEPS + steps },
+    config,
+    first: 0,
+    end: WARM_UP_STEPS + steps,
     // What the feed is given, it moves away.
     sample: async (...at) => structuredClone(await sample(...at)),
     extractor: { extract: async (images) => structuredClone(await extractor.extract(images)) },

@@ -98,7 +98,13 @@ export async function benchReference(options: ReferenceBenchOptions): Promise<Co
     await rm(cacheFolder, { recursive: true, force: true });
     const { store } = session;
     const { passes } = await benchInProcess({
-      ...{ store, input, config, cacheFolder, passes: 1, images: options.images, threads: options.threads },
+      store,
+      input,
+      config,
+      cacheFolder,
+      passes: 1,
+      images: options.images,
+      threads: options.threads,
       say() {},
       onPass({ matrix }) {
         const { mIoU, aAcc, perClass } = matrixMetrics(decodeMatrix(matrix));

@@ -75,14 +75,12 @@ export async function benchScale(options: ScaleOptions): Promise<ScaleBench> {
       store,
       launcher: 'kubernetes',
       launchers: { kubernetes: kubernetesLauncher(cluster, store, 'default') },
-      ...{
-        scratchFolder: '/tmp',
-        hubFolder: '/tmp',
-        hub: openHub(hubSettings({})),
-        copyObject: async () => null as never,
-        codeVersion: 'bench',
-        imageDigest: null,
-      },
+      scratchFolder: '/tmp',
+      hubFolder: '/tmp',
+      hub: openHub(hubSettings({})),
+      copyObject: async () => null as never,
+      codeVersion: 'bench',
+      imageDigest: null,
     }),
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',
@@ -200,14 +198,12 @@ async function pretend({ range, run }: ShardTask, mean: number): Promise<ShardRe
     seconds,
     phases: { start: 0, weightFetch: 0, graphBuild: 0, warmUp: 0, compute: seconds, idle: 0 },
     environment: {
-      ...{
-        device: 'cpu',
-        deviceName: 'pretended',
-        driver: null,
-        onnxRuntime: '–',
-        node: '–',
-        precision: 'float32',
-      },
+      device: 'cpu',
+      deviceName: 'pretended',
+      driver: null,
+      onnxRuntime: '–',
+      node: '–',
+      precision: 'float32',
     },
   };
 }
@@ -219,9 +215,14 @@ async function writeManifest(store: Store, bucket: string, images: number): Prom
   const sha256 = createHash('sha256').update('').digest('hex');
   const file = (key: string) => ({ key, sizeBytes: 1, sha256 });
   const manifest: DatasetManifest = {
-    ...{ version: 1, kind: 'dataset', name: 'pretended', split: 'validation' },
+    version: 1,
+    kind: 'dataset',
+    name: 'pretended',
+    split: 'validation',
     images: Array.from({ length: images }, (_, i) => ({
-      ...{ id: imageId(i), width: 683, height: 512 },
+      id: imageId(i),
+      width: 683,
+      height: 512,
       image: file(`images/validation/${imageId(i)}.jpg`),
       annotation: file(`annotations/validation/${imageId(i)}.png`),
     })),

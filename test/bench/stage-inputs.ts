@@ -33,7 +33,10 @@ export async function stageInputs(
       source: files.ade,
       destination: dataset,
       name: 'mini ADE20K',
-      ...{ imageDir, annotationDir, imageSuffix, annotationSuffix },
+      imageDir,
+      annotationDir,
+      imageSuffix,
+      annotationSuffix,
     },
     hooks,
   );

@@ -16,7 +16,12 @@ export const TRAIN_PRESETS = {
   upernet: { head: 'upernet', embed: 768, channels: 256, batch: 2, crop: 504, steps: 2, besideTorch: true },
   /** The 6B's UperNet: for its memory; a step takes minutes on two cores. */
   'upernet-6b': {
-    ...{ head: 'upernet', embed: 3200, channels: 1536, batch: 2, crop: 504, steps: 1 },
+    head: 'upernet',
+    embed: 3200,
+    channels: 1536,
+    batch: 2,
+    crop: 504,
+    steps: 1,
     besideTorch: false,
   },
 } as const;
@@ -52,7 +57,11 @@ export async function benchTrain(options: {
   const python = besideTorch ? await referenceEnvironment(folder, say) : null;
   const args = Object.entries({ ...sizes, threads }).flatMap(([name, value]) => [`--${name}`, String(value)]);
   const bench: TrainBench = {
-    ...{ preset, parameters: 0, batch: sizes.batch, torch: [], ours: [] },
+    preset,
+    parameters: 0,
+    batch: sizes.batch,
+    torch: [],
+    ours: [],
     peakBytes: { torch: 0, ours: 0 },
   };
   const side = async (name: 'torch' | 'ours', program: string, before: string[]) => {

@@ -12,9 +12,19 @@ export function randomHeadModel(sizes: {
   const isUperNet = sizes.head === 'upernet';
   return {
     backbone: {
-      ...{ type: 'InternViT', pretrainSizePx: 224, imageSizePx: crop, patchSizePx: 14 },
-      ...{ embedDim: embed, depth: 48, heads: 25, mlpRatio: 4, normEps: 1e-6 },
-      ...{ norm: 'rms', qkNormalization: true, qkvBias: false, taps: isUperNet ? [11, 23, 35, 47] : [44] },
+      type: 'InternViT',
+      pretrainSizePx: 224,
+      imageSizePx: crop,
+      patchSizePx: 14,
+      embedDim: embed,
+      depth: 48,
+      heads: 25,
+      mlpRatio: 4,
+      normEps: 1e-6,
+      norm: 'rms',
+      qkNormalization: true,
+      qkvBias: false,
+      taps: isUperNet ? [11, 23, 35, 47] : [44],
     },
     head: isUperNet
       ? { type: 'upernet', channels, poolScales: [1, 2, 3, 6], classes, batchNormEps: 1e-5 }

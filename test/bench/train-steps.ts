@@ -23,11 +23,15 @@ const [batch, steps, threads] = [number('batch'), number('steps'), number('threa
 
 const model = randomHeadModel({ head: values.head as 'linear' | 'upernet', embed, channels, crop });
 const train = TrainSchema.parse({
-  ...{ steps: 1_000_000, batch, dropout: values.head === 'upernet' ? 0.1 : 0, data: {} },
+  steps: 1_000_000,
+  batch,
+  dropout: values.head === 'upernet' ? 0.1 : 0,
+  data: {},
   optimizer: { type: 'adamw', lr: 1e-4, weightDecay: 0.05 },
   schedule: { type: 'poly', warmup: { steps: 0, ratio: 1 } },
   augmentation: { longPx: 4 * crop, shortPx: crop },
-  ...{ checkpointEvery: 1, evaluateEvery: 1 },
+  checkpointEvery: 1,
+  evaluateEvery: 1,
 });
 const state = initialHead({ model }, 0);
 const parameters = [...state.moments.values()].reduce((sum, { first }) => sum + first.length, 0);
@@ -56,7 +60,11 @@ for (let step = 0; step <= steps; step++) {
 const peak_bytes = process.resourceUsage().maxRSS * 1024;
 console.log(
   JSON.stringify({
-    ...{ seconds: seconds.slice(1), losses: losses.slice(1), parts: parts.slice(1) },
-    ...{ parameters, peak_bytes, threads },
+    seconds: seconds.slice(1),
+    losses: losses.slice(1),
+    parts: parts.slice(1),
+    parameters,
+    peak_bytes,
+    threads,
   }),
 );

@@ -13,7 +13,11 @@ test('the way of the weights is timed in rounds, what is missing is left out by 
   const sizeBytes = 17 << 20;
   const reports = await benchWeights({
     session: { store: memoryStore(objects), bucket: 'bucket' },
-    ...{ stateFolder: join(folder, 'none'), folder, sizeBytes, rounds: 2, say() {} },
+    stateFolder: join(folder, 'none'),
+    folder,
+    sizeBytes,
+    rounds: 2,
+    say() {},
   });
   expect(reports).toEqual([
     expect.objectContaining({ mibPerSecond: [], skipped: 'AWS_ENDPOINT_URL_S3 is not set' }),

@@ -56,7 +56,8 @@ export async function benchWeights(options: WeightsBenchOptions): Promise<WayRep
   ];
   const reports = ways.map(
     ([name, way]): WayReport => ({
-      ...{ name, mibPerSecond: [] },
+      name,
+      mibPerSecond: [],
       ...(typeof way === 'string' ? { skipped: way } : {}),
     }),
   );

@@ -6,7 +6,9 @@ import { BadInput } from '../../core/config/failures.ts';
 const { dataset: ade } = await loadConfig('tiny');
 const cityscapes = { ...ade, imageDir: 'leftImg8bit/val', annotationDir: 'gtFine/val' };
 const voc = {
-  ...{ ...ade, imageDir: 'JPEGImages', annotationDir: 'SegmentationClass' },
+  ...ade,
+  imageDir: 'JPEGImages',
+  annotationDir: 'SegmentationClass',
   splitFile: 'ImageSets/Segmentation/val.txt',
 };
 /** All images in one folder, and no list: nothing tells splits apart. */

@@ -72,11 +72,9 @@ describe('EvalMIoU on a cluster', () => {
       cwd: PACKAGE,
       env: {
         ...process.env,
-        ...{
-          TEMPORAL_ADDRESS: `${HOST}:7233`,
-          TESSERA_TASK_QUEUE: 'on-this-machine',
-          TESSERA_LAUNCHER: 'local',
-        },
+        TEMPORAL_ADDRESS: `${HOST}:7233`,
+        TESSERA_TASK_QUEUE: 'on-this-machine',
+        TESSERA_LAUNCHER: 'local',
       },
       output: 'ignore',
     });
@@ -132,7 +130,8 @@ describe('EvalMIoU on a cluster', () => {
     async () => {
       await kubectl('cordon', 'node-2');
       await rm(path.join(process.env.TESSERA_RIG!, 'nodes/node-1/var/cache/tessera/objects'), {
-        ...{ recursive: true, force: true },
+        recursive: true,
+        force: true,
       });
       try {
         const input = tessera.input({ overrides: ['run.shards=2', 'run.workers=1'] });

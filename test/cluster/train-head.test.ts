@@ -37,7 +37,9 @@ async function outcomeOnThisMachine(workflowId: string): Promise<Outcome> {
     cwd: PACKAGE,
     env: {
       ...process.env,
-      ...{ TEMPORAL_ADDRESS: `${HOST}:7233`, TESSERA_TASK_QUEUE: taskQueue, TESSERA_LAUNCHER: 'local' },
+      TEMPORAL_ADDRESS: `${HOST}:7233`,
+      TESSERA_TASK_QUEUE: taskQueue,
+      TESSERA_LAUNCHER: 'local',
       // That of the images: a checkpoint's file says by which version it was written.
       TESSERA_CODE_VERSION: 'test',
     },

@@ -59,7 +59,8 @@ it('a watch that stalls is noticed, and what it hid is seen by the next list', a
     path: `/api/v1/namespaces/${NAMESPACE}/pods`,
     labelSelector: LABEL,
     list: () => core.listNamespacedPod({ namespace: NAMESPACE, labelSelector: LABEL }),
-    ...{ watchSeconds: 2, stallMarginMs: 1_000 },
+    watchSeconds: 2,
+    stallMarginMs: 1_000,
   });
   try {
     expect(await pods.items()).toEqual([]);
@@ -90,7 +91,9 @@ async function names(pods: Followed<V1Pod>): Promise<(string | undefined)[]> {
 function makePod(name: string): void {
   const [key, value] = LABEL.split('=');
   const pod = {
-    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: NAMESPACE, labels: { [key!]: value } } },
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, namespace: NAMESPACE, labels: { [key!]: value } },
     spec: { containers: [{ name: 'none', image: 'none' }], nodeSelector: { there: 'is-none' } },
   };
   kubectlWith(JSON.stringify(pod), 'apply', '--server-side', '-f', '-');

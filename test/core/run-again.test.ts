@@ -10,14 +10,21 @@ import { type Again, runAgain } from '../../core/run-again.ts';
 import { temporaryFolder } from '../infra/observe.ts';
 
 const INPUT: EvalInput = {
-  ...{ config: 'tiny', weights: 's3://bucket/weights.pth', dataset: 's3://bucket/data' },
-  ...{ output: 's3://bucket/runs', overrides: [] },
+  config: 'tiny',
+  weights: 's3://bucket/weights.pth',
+  dataset: 's3://bucket/data',
+  output: 's3://bucket/runs',
+  overrides: [],
 };
 
 function lines(input: Partial<EvalInput> = {}, changes: Partial<Again> = {}): [string, string] {
   const again: Again = {
-    ...{ type: 'EvalMIoU', command: 'run', workflowId: 'eval-1', input: { ...INPUT, ...input } },
-    ...{ options: {}, ...changes },
+    type: 'EvalMIoU',
+    command: 'run',
+    workflowId: 'eval-1',
+    input: { ...INPUT, ...input },
+    options: {},
+    ...changes,
   };
   return runAgain(again) as [string, string];
 }

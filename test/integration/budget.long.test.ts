@@ -25,7 +25,11 @@ describe('an evaluation', () => {
     const result = await tessera.run('short', tessera.input({ overrides: [...EVALUATION, TIGHT] }));
     const results = await tessera.results('short');
     expect(results.partial).toMatchObject({
-      ...{ images: 2, ofImages: 12, shards: 1, ofShards: 6, ranges: [{ first: 0, count: 2 }] },
+      images: 2,
+      ofImages: 12,
+      shards: 1,
+      ofShards: 6,
+      ranges: [{ first: 0, count: 2 }],
       reason: 'the budget of 0.0001 worker-hours (run.budget) was spent',
     });
     expect(results.metrics).toEqual({ mIoU: null, mAcc: null, aAcc: null });
@@ -71,7 +75,8 @@ describe('an evaluation', () => {
     expect(table.code).toBe(1);
     const { rows } = await readTable(tessera.session.store, `${ROOT}/runs/table/table.json`);
     expect(rows[0]!.outcome).toMatchObject({
-      ...{ kind: 'failed', class: 'BudgetSpent' },
+      kind: 'failed',
+      class: 'BudgetSpent',
       message: expect.stringContaining('was spent after 2 of 12 images'),
     });
   });

@@ -289,7 +289,8 @@ it('a server without the search attributes runs and lists everything as well', a
   onTestFinished(() => connection.close());
   const { workflow } = new Client({ connection });
   const handle = await workflow.start('EvalMIoU', {
-    ...{ taskQueue: 'tessera', workflowId: 'plain' },
+    taskQueue: 'tessera',
+    workflowId: 'plain',
     args: [trainings.tessera.input({ overrides: ['run.workers=1'] })],
   });
   expect(await handle.result()).toMatchObject({ images: IMAGES, mIoU });

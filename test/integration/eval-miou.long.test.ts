@@ -90,8 +90,12 @@ describe('EvalMIoU, whatever is asked of it,', () => {
     const { dataset } = await loadConfig('tiny');
     const { imageDir, imageSuffix, annotationSuffix } = dataset;
     await runToEnd(session, 'StageDataset', 'unlabelled', {
-      ...{ source: path.join(state, 'ade'), destination: `${ROOT}/datasets/unlabelled`, name: 'unlabelled' },
-      ...{ imageDir, imageSuffix, annotationSuffix },
+      source: path.join(state, 'ade'),
+      destination: `${ROOT}/datasets/unlabelled`,
+      name: 'unlabelled',
+      imageDir,
+      imageSuffix,
+      annotationSuffix,
     });
     const wanted = { dataset: `${ROOT}/datasets/unlabelled` };
     await expect(tessera.run('unlabelled-miou', tessera.input(wanted))).rejects.toMatchObject({

@@ -115,8 +115,15 @@ async function plan({
     overlays: ['ADE_val_00000001', 'ADE_val_00001001'],
     labelIds: null,
     fleet: {
-      ...{ name: 'eval-big', launcher: 'fake', workflowId: 'big', runId: 'run', taskQueue: 'tessera-big' },
-      ...{ workers, device: 'cuda', deadlineSeconds: 600, logs: 's3://bucket/runs/big/logs' },
+      name: 'eval-big',
+      launcher: 'fake',
+      workflowId: 'big',
+      runId: 'run',
+      taskQueue: 'tessera-big',
+      workers,
+      device: 'cuda',
+      deadlineSeconds: 600,
+      logs: 's3://bucket/runs/big/logs',
     },
     deadlineSeconds: 600,
   };

@@ -159,9 +159,16 @@ it('an evaluation is one run with its metrics, however often it is told of', asy
   expect(await history(run!, `val/IoU.${wall.name}`)).toEqual([{ step: 0, value: wall.IoU }]);
 
   const tracked: TrackedRun = {
-    ...{ type: 'EvalMIoU', workflowId: 'told', runId: told.runId, startedAtMs: Date.parse(told.startedAt) },
-    ...{ prefix: `${ROOT}/runs/told`, codeVersion: told.codeVersion, config: told.config },
-    ...{ state: 'done', atMs: Date.now(), resultsUri: result.resultsUri },
+    type: 'EvalMIoU',
+    workflowId: 'told',
+    runId: told.runId,
+    startedAtMs: Date.parse(told.startedAt),
+    prefix: `${ROOT}/runs/told`,
+    codeVersion: told.codeVersion,
+    config: told.config,
+    state: 'done',
+    atMs: Date.now(),
+    resultsUri: result.resultsUri,
   };
   await reportRun(tessera.session.store, tracked, process.env);
   expect(await runsOf('eval')).toHaveLength(1);

@@ -43,7 +43,10 @@ it('a run that is done is told of once, though the receiver answers 500 twice be
       text: expect.stringMatching(
         /^✓ tiny \(done\): mIoU [\d.]+ %, 6 images, s3:.*report\.html after \d+ s$/,
       ),
-      ...{ state: 'done', type: 'EvalMIoU', name: 'tiny', labels: { team: 'x' } },
+      state: 'done',
+      type: 'EvalMIoU',
+      name: 'tiny',
+      labels: { team: 'x' },
       result: { mIoU: result.mIoU, images: 6, resultsUri: result.resultsUri },
     },
   ]);

@@ -37,8 +37,11 @@ describe('tessera plan', () => {
       ...['--calibration', 'mine.yaml'],
     );
     expect(report).toMatchObject({
-      ...{ kind: 'evaluation', images: results.coverage.images, shards: results.shards.length },
-      ...{ workers: results.environment.workers, deviceMemory: null },
+      kind: 'evaluation',
+      images: results.coverage.images,
+      shards: results.shards.length,
+      workers: results.environment.workers,
+      deviceMemory: null,
       estimate: { calibration: { basis: 'measured', deviceName: results.environment.deviceName } },
     });
     const { calibration, price, workerHours, seconds } = report.estimate!;

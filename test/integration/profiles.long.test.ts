@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../activities/plan/load-config.ts';
 import { makeDemo } from '../../cli/demo/make-demo.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
-import { openSession, type Session } from '../../cli/session.ts';
+import { connectSession, type Session } from '../../cli/session.ts';
 import { layoutOf } from '../../cli/stage.ts';
 import { SILENT } from '../../cli/terminal.ts';
 import type { EvalResult } from '../../core/config/eval.ts';
@@ -18,7 +18,7 @@ const state = makeFolder();
 beforeAll(async () => {
   process.env.TESSERA_STATE = state;
   delete process.env.TEMPORAL_ADDRESS;
-  session = await openSession(SILENT);
+  session = await connectSession(SILENT);
 });
 afterAll(async () => {
   await session[Symbol.asyncDispose]();

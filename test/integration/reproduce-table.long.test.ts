@@ -19,7 +19,9 @@ const HEAD = `${ROOT}/weights/head.pth`;
 
 function input(changes: Partial<TableInput> = {}): TableInput {
   return {
-    ...{ weights: `${ROOT}/weights/backbone.pth`, dataset: `${ROOT}/datasets/mini`, output: `${ROOT}/runs` },
+    weights: `${ROOT}/weights/backbone.pth`,
+    dataset: `${ROOT}/datasets/mini`,
+    output: `${ROOT}/runs`,
     overrides: SHORT,
     rows: [
       { config: 'tiny', overrides: ['name=probe'] },
@@ -44,16 +46,23 @@ describe('ReproduceTable on real servers with local workers', () => {
     const handle = await start('suite', input());
     const result: TableResult = await handle.result();
     expect(result).toEqual({
-      ...{ rows: 3, failed: 1, tableUri: `${ROOT}/runs/suite/table.json` },
-      ...{ markdownUri: `${ROOT}/runs/suite/table.md`, pageUri: `${ROOT}/runs/suite/table.html` },
+      rows: 3,
+      failed: 1,
+      tableUri: `${ROOT}/runs/suite/table.json`,
+      markdownUri: `${ROOT}/runs/suite/table.md`,
+      pageUri: `${ROOT}/runs/suite/table.html`,
     });
     const { rows } = await readTable(store, result.tableUri);
     const trained = await readTrainResults(store, `${ROOT}/runs/suite/rows/suite-probe/results.json`);
     expect(rows[0]).toMatchObject({
       name: 'probe',
       outcome: {
-        ...{ kind: 'trained', steps: 20, mIoU: trained.evaluations.at(-1)!.mIoU, best: trained.best },
-        ...{ trainingImages: 16, images: 8 },
+        kind: 'trained',
+        steps: 20,
+        mIoU: trained.evaluations.at(-1)!.mIoU,
+        best: trained.best,
+        trainingImages: 16,
+        images: 8,
       },
     });
     // The head that was fitted, evaluated by itself.

@@ -45,7 +45,10 @@ afterAll(() => stack[Symbol.asyncDispose]());
 
 const signal = new AbortController().signal;
 const hooks = (copyObject: CopyObject) => ({
-  ...{ signal, copyObject, scratchFolder: temporaryFolder(), backoffMs: 10 },
+  signal,
+  copyObject,
+  scratchFolder: temporaryFolder(),
+  backoffMs: 10,
   onProgress: () => {},
 });
 

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { runToEnd } from '../../cli/run-workflow.ts';
-import { openSession, type Session } from '../../cli/session.ts';
+import { connectSession, type Session } from '../../cli/session.ts';
 import { SILENT } from '../../cli/terminal.ts';
 import type { Progress } from '../../core/config/eval.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
@@ -28,7 +28,7 @@ export async function startTessera({ images }: { images: number }): Promise<Tess
   const state = await mkdtemp(path.join(os.tmpdir(), 'tessera-test-'));
   process.env.TESSERA_STATE = state;
   delete process.env.TEMPORAL_ADDRESS;
-  const session = await openSession(SILENT);
+  const session = await connectSession(SILENT);
   const inputs = await stageData(session, state, images);
   return {
     ...runsOf(session.client, session.store, inputs),

@@ -13,8 +13,12 @@ import { makeFolder } from '../infra/observe.ts';
 
 /** What every evaluation of a played training finds. */
 export const EVALUATION = {
-  ...{ mIoU: 0.5, mAcc: 0.5, aAcc: 0.5, images: 8 },
-  ...{ resultsUri: 's3://r', reportUri: 's3://h' },
+  mIoU: 0.5,
+  mAcc: 0.5,
+  aAcc: 0.5,
+  images: 8,
+  resultsUri: 's3://r',
+  reportUri: 's3://h',
 };
 
 export const saved = (step: number): SavedCheckpoint => ({
@@ -113,7 +117,8 @@ async function play(
   const running = workers.map((worker) => worker.run().catch(() => {}));
   try {
     const handle = await client.workflow.start('TrainHead', {
-      ...{ taskQueue: 'tessera', workflowId },
+      taskQueue: 'tessera',
+      workflowId,
       args: [{ config: 'x', weights: 's3://w', dataset: 's3://d', output: 's3://o' }],
     });
     const end = await handle.result().then(

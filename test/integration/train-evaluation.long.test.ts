@@ -120,14 +120,20 @@ it('an error that nobody foresaw is tried again once, and then ends the run by w
 /** As it is after an activity's own attempts. */
 function lasting(): ApplicationFailure {
   return ApplicationFailure.create({
-    ...{ type: 'Unavailable', message: 's3://bucket: did not answer', nonRetryable: true },
+    type: 'Unavailable',
+    message: 's3://bucket: did not answer',
+    nonRetryable: true,
   });
 }
 
 /** The evaluation of one image, in one shard. */
 function evaluationOf({ start, evaluation, ...run }: TrainRun): EvalRun {
   return {
-    ...{ ...run, head: null, ignoredKeys: [], overlays: [], labelIds: null },
+    ...run,
+    head: null,
+    ignoredKeys: [],
+    overlays: [],
+    labelIds: null,
     dataset: { ...run.dataset, split: 'validation', images: 1 },
     imageIds: ['a'],
     shards: [{ shard: 0, first: 0, count: 1 }],
@@ -136,19 +142,21 @@ function evaluationOf({ start, evaluation, ...run }: TrainRun): EvalRun {
 
 function shardOf({ config }: TrainRun): ShardResult {
   return {
-    ...{ shard: 0, worker: 'w0', attempt: 1, startedAtMs: Date.now(), seconds: 1 },
+    shard: 0,
+    worker: 'w0',
+    attempt: 1,
+    startedAtMs: Date.now(),
+    seconds: 1,
     matrix: encodeMatrix(emptyMatrix(config.model.head.classes)),
     images: [{ id: 'a', predictionSha256: '0'.repeat(64), labelledPixels: 0 }],
     phases: { start: 0, weightFetch: 0, graphBuild: 0, warmUp: 0, compute: 1, idle: 0 },
     environment: {
-      ...{
-        device: 'cpu',
-        deviceName: 'CPU',
-        driver: null,
-        onnxRuntime: '1',
-        node: '20',
-        precision: 'float32',
-      },
+      device: 'cpu',
+      deviceName: 'CPU',
+      driver: null,
+      onnxRuntime: '1',
+      node: '20',
+      precision: 'float32',
     },
   };
 }

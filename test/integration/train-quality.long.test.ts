@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadClasses, loadVitConfig } from '../../activities/plan/load-config.ts';
 import { type DemoInputs, stageDemo } from '../../cli/demo/demo.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
-import { openSession, type Session } from '../../cli/session.ts';
+import { connectSession, type Session } from '../../cli/session.ts';
 import type { EvalResult } from '../../core/config/eval.ts';
 import type { TrainResult } from '../../core/config/train-run.ts';
 import { headSpecs } from '../../core/model/head.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   process.env.TESSERA_STATE = folder;
   delete process.env.TEMPORAL_ADDRESS;
   const quiet = { step() {}, done() {}, print() {}, live() {}, clear() {} };
-  session = await openSession(quiet);
+  session = await connectSession(quiet);
   demo = await stageDemo(session, quiet);
   output = `s3://${session.bucket}/runs`;
 });
@@ -59,7 +59,9 @@ describe('a head that is trained from random weights on the demo’s data', () =
     timeout: TRAINING_MS,
   }, async () => {
     const fitted = await runToEnd<EvalResult>(session, 'EvalMIoU', 'fitted', {
-      ...{ config: 'tiny', ...demo, output },
+      config: 'tiny',
+      ...demo,
+      output,
     });
     trained = await train('tiny');
     // Of its last step: that one was not chosen by what it is measured on.

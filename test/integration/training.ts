@@ -59,9 +59,14 @@ export async function startTrainings({ images }: { images: number }): Promise<Tr
 export async function trainingSet(folder: string): Promise<StageDatasetInput> {
   const { imageSuffix, annotationSuffix } = (await loadConfig('tiny')).dataset;
   return {
-    ...{ source: path.join(folder, 'ade'), destination: `${ROOT}/datasets/mini` },
-    ...{ name: 'mini', split: 'training', imageSuffix, annotationSuffix },
-    ...{ imageDir: 'images/training', annotationDir: 'annotations/training' },
+    source: path.join(folder, 'ade'),
+    destination: `${ROOT}/datasets/mini`,
+    name: 'mini',
+    split: 'training',
+    imageSuffix,
+    annotationSuffix,
+    imageDir: 'images/training',
+    annotationDir: 'annotations/training',
   };
 }
 
@@ -70,8 +75,11 @@ export function trainingsOf(client: Client, store: Store): TrainingRuns {
     client.workflow.start('TrainHead', { taskQueue: 'tessera', workflowId, args: [input] });
   return {
     input: (changes = {}) => ({
-      ...{ config: 'tiny', weights: `${ROOT}/weights/backbone.pth`, dataset: `${ROOT}/datasets/mini` },
-      ...{ output: `${ROOT}/runs`, overrides: SHORT },
+      config: 'tiny',
+      weights: `${ROOT}/weights/backbone.pth`,
+      dataset: `${ROOT}/datasets/mini`,
+      output: `${ROOT}/runs`,
+      overrides: SHORT,
       ...changes,
     }),
     start,

@@ -15,8 +15,15 @@ describe('the workers’ PodTemplate', () => {
   it('is one that the launcher can make a Job from', () => {
     const stored = { ...template, metadata: { ...template.metadata, uid: 'uid' } };
     const fleet = {
-      ...{ name: 'eval-1', launcher: 'kubernetes', workflowId: 'w', runId: '1', taskQueue: 'q' },
-      ...{ workers: 2, device: 'cuda' as const, deadlineSeconds: 60, logs: 's3://b/logs' },
+      name: 'eval-1',
+      launcher: 'kubernetes',
+      workflowId: 'w',
+      runId: '1',
+      taskQueue: 'q',
+      workers: 2,
+      device: 'cuda' as const,
+      deadlineSeconds: 60,
+      logs: 's3://b/logs',
     };
     const { spec } = jobOf(fleet, stored, 'default').spec!.template;
     expect(spec!.containers[0]!.resources!.limits).toMatchObject({ 'nvidia.com/gpu': '1', memory: '32Gi' });

@@ -17,7 +17,11 @@ export const PAGES: Record<string, () => Promise<string>> = {
     publishedReport(1, {
       coverage: { ...publishInput().coverage, images: 1200 },
       partial: {
-        ...{ images: 1200, ofImages: 2000, shards: 39, ofShards: 64, reason: 'The budget of 5 USD is spent' },
+        images: 1200,
+        ofImages: 2000,
+        shards: 39,
+        ofShards: 64,
+        reason: 'The budget of 5 USD is spent',
         ranges: [{ first: 0, count: 1200 }],
       },
     }),

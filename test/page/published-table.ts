@@ -21,22 +21,38 @@ export async function publishedTable(): Promise<Table> {
     return {
       ...common,
       outcome: {
-        ...{ kind: 'trained', mIoU, difference: 100 * mIoU - reproduces!.mIoU, steps: step },
+        kind: 'trained',
+        mIoU,
+        difference: 100 * mIoU - reproduces!.mIoU,
+        steps: step,
         best: { ...evaluation, mIoU: mIoU + 0.001, resultsUri: `${at}/evaluations/best/results.json` },
-        ...{ trainingImages: train?.data.images ?? 20_210, images: 2_000, device: 'NVIDIA H100 80GB HBM3' },
-        ...{ seconds: 33_600 - 1_000 * i, workerSeconds: 268_800, cost: { total: 186.67, currency: 'USD' } },
-        ...{ resultsUri: `${at}/results.json`, reportUri: `${at}/report.html` },
+        trainingImages: train?.data.images ?? 20_210,
+        images: 2_000,
+        device: 'NVIDIA H100 80GB HBM3',
+        seconds: 33_600 - 1_000 * i,
+        workerSeconds: 268_800,
+        cost: { total: 186.67, currency: 'USD' },
+        resultsUri: `${at}/results.json`,
+        reportUri: `${at}/report.html`,
       },
     };
   });
   return TableSchema.parse({
-    ...{ version: 1, kind: 'table', rows },
+    version: 1,
+    kind: 'table',
+    rows,
     run: {
-      ...{ workflowId: 'paper', runId: '0198-run', codeVersion: '0.1.0', seconds: 180_000 },
-      ...{ startedAt: '2026-03-01T08:00:00.000Z', finishedAt: '2026-03-03T10:00:00.000Z' },
+      workflowId: 'paper',
+      runId: '0198-run',
+      codeVersion: '0.1.0',
+      seconds: 180_000,
+      startedAt: '2026-03-01T08:00:00.000Z',
+      finishedAt: '2026-03-03T10:00:00.000Z',
     },
     request: {
-      ...{ suite: 'all', weights: 's3://data/intern_vit_6b_224px.pth', dataset: 's3://data/ade20k' },
+      suite: 'all',
+      weights: 's3://data/intern_vit_6b_224px.pth',
+      dataset: 's3://data/ade20k',
       output: 's3://results',
     },
     artifacts: {

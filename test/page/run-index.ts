@@ -4,11 +4,20 @@ const PREFIX = 's3://results/runs';
 
 function indexed(workflowId: string, changes: Partial<IndexedRun> = {}): IndexedRun {
   return {
-    ...{ kind: 'evaluation', workflowId, config: 'linear_probing_ade20k', dataset: 'ADE20K validation' },
-    ...{ mIoU: 0.4562, original: 47.2, partial: null, finishedAt: '2026-03-01T09:31:40.000Z' },
-    ...{ labels: { team: 'vision' }, cost: { total: 6.125, currency: 'USD' }, partOf: null },
-    ...{ resultsUri: `${PREFIX}/${workflowId}/results.json`, pageUri: `${PREFIX}/${workflowId}/report.html` },
-    ...{ incomplete: null },
+    kind: 'evaluation',
+    workflowId,
+    config: 'linear_probing_ade20k',
+    dataset: 'ADE20K validation',
+    mIoU: 0.4562,
+    original: 47.2,
+    partial: null,
+    finishedAt: '2026-03-01T09:31:40.000Z',
+    labels: { team: 'vision' },
+    cost: { total: 6.125, currency: 'USD' },
+    partOf: null,
+    resultsUri: `${PREFIX}/${workflowId}/results.json`,
+    pageUri: `${PREFIX}/${workflowId}/report.html`,
+    incomplete: null,
     ...changes,
   };
 }
@@ -16,7 +25,10 @@ function indexed(workflowId: string, changes: Partial<IndexedRun> = {}): Indexed
 /** An index with every kind of row. */
 export function runIndex(): RunIndex {
   return IndexSchema.parse({
-    ...{ version: 1, kind: 'index', prefix: PREFIX, page: `${PREFIX}/index.html` },
+    version: 1,
+    kind: 'index',
+    prefix: PREFIX,
+    page: `${PREFIX}/index.html`,
     runs: [
       indexed('upernet-full', {
         mIoU: 0.5894,
@@ -24,7 +36,11 @@ export function runIndex(): RunIndex {
         config: 'upernet_intern_vit_6b_504_80k_ade20k',
       }),
       indexed('paper', {
-        ...{ kind: 'table', config: 'all', dataset: 's3://data/ade20k', mIoU: null, original: null },
+        kind: 'table',
+        config: 'all',
+        dataset: 's3://data/ade20k',
+        mIoU: null,
+        original: null,
         pageUri: `${PREFIX}/paper/table.html`,
       }),
       indexed('probe', { kind: 'training', mIoU: 0.4727 }),

@@ -20,7 +20,12 @@ export async function trainingResults(): Promise<{ results: TrainResults; record
     const iter = (i + 1) * 50;
     const loss = 0.45 + 4.2 * Math.exp(-iter / 6_000) + 0.05 * Math.sin(i * 1.7);
     return {
-      ...{ mode: 'train', epoch: 1 + Math.floor(iter / 1_263), iter, loss, time: 0.4, data_time: 0.02 },
+      mode: 'train',
+      epoch: 1 + Math.floor(iter / 1_263),
+      iter,
+      loss,
+      time: 0.4,
+      data_time: 0.02,
       lr: 4e-5 * (1 - iter / steps) * Math.min(1, iter / 1_500),
       'decode.loss_ce': loss,
       'decode.acc_seg': 82 - 60 * Math.exp(-iter / 5_000),
@@ -31,10 +36,20 @@ export async function trainingResults(): Promise<{ results: TrainResults; record
     return { step, uri: `${uri}.json`, head: { ...object('head.pth'), uri: `${uri}.pth` } };
   };
   const results: TrainResults = {
-    ...{ version: 1, kind: 'training', resumedFrom: null, steps, evaluations },
+    version: 1,
+    kind: 'training',
+    resumedFrom: null,
+    steps,
+    evaluations,
     run: {
-      ...{ workflowId: 'probe', runId: '0198-run', seconds: 33_600, codeVersion: '0.1.0', imageDigest: null },
-      ...{ startedAt: '2026-03-01T08:00:00.000Z', finishedAt: '2026-03-01T17:20:00.000Z', config },
+      workflowId: 'probe',
+      runId: '0198-run',
+      seconds: 33_600,
+      codeVersion: '0.1.0',
+      imageDigest: null,
+      startedAt: '2026-03-01T08:00:00.000Z',
+      finishedAt: '2026-03-01T17:20:00.000Z',
+      config,
     },
     inputs: {
       weights: object('intern_vit_6b_224px.pth'),
@@ -50,7 +65,11 @@ export async function trainingResults(): Promise<{ results: TrainResults; record
     best: evaluations[6]!,
     checkpoints: { best: checkpoint(70_000), last: checkpoint(steps) },
     segments: evaluations.map(({ step }) => ({
-      ...{ until: step, worker: 'train-0198-run-0', steps: 10_000, seconds: 4_000, dataSeconds: 180 },
+      until: step,
+      worker: 'train-0198-run-0',
+      steps: 10_000,
+      seconds: 4_000,
+      dataSeconds: 180,
     })),
     failures: [{ class: 'WorkerLost', message: 'train-0198-run-3: preempted: made way for a pod' }],
     workers: [

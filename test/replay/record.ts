@@ -36,7 +36,11 @@ const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
   'recorded-table': (id) => {
     const { weights, head, ...rest } = tessera.input();
     const table: TableInput = {
-      ...{ weights, dataset: rest.dataset, output: rest.output, overrides: SHORT, concurrency: 2 },
+      weights,
+      dataset: rest.dataset,
+      output: rest.output,
+      overrides: SHORT,
+      concurrency: 2,
       rows: [
         { config: 'tiny', overrides: ['name=trained'] },
         { config: 'tiny', overrides: ['name=evaluated'], head: head! },

@@ -3,7 +3,7 @@ import path from 'node:path';
 import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
 import { loadVitConfig } from '../../activities/plan/load-config.ts';
-import { openSession } from '../../cli/session.ts';
+import { connectSession } from '../../cli/session.ts';
 import { terminal } from '../../cli/terminal.ts';
 import { vitConfig } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
@@ -34,7 +34,7 @@ export function smokeCommand(program: Command): void {
       const config = async (name: string) =>
         vitConfig(applyOverrides(await loadVitConfig(name), overrides, 'smoke'));
       const screen = terminal();
-      await using session = await openSession(screen);
+      await using session = await connectSession(screen);
       const phases: Phase[] = [];
       const result = await smoke({
         session,

@@ -15,7 +15,10 @@ function tinySmoke(changes: Partial<SmokeOptions> = {}) {
   const objects = new Map<string, Buffer>();
   const options: SmokeOptions = {
     session: { store: memoryStore(objects), bucket: 'bucket' },
-    ...{ stateFolder, folder: join(stateFolder, 'smoke'), threads: 1, minFreeBytes: 0 },
+    stateFolder,
+    folder: join(stateFolder, 'smoke'),
+    threads: 1,
+    minFreeBytes: 0,
     linear: tinyConfig('model.backbone.depth=6', 'model.backbone.taps=[4]'),
     upernet: tinyConfig(
       ...['model.backbone.depth=6', 'model.backbone.taps=[0,1,2,5]', `model.head=${UPERNET}`],

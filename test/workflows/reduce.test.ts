@@ -19,7 +19,11 @@ const run = {
 function shardOf(shard: number, id: string, warnings?: string[]) {
   const images = [{ id, predictionSha256: sha256(Buffer.from(id)), labelledPixels: 0 }];
   const result = {
-    ...{ shard, images, worker: 'worker-0', attempt: 1, seconds: 1 },
+    shard,
+    images,
+    worker: 'worker-0',
+    attempt: 1,
+    seconds: 1,
     matrix: encodeMatrix(emptyMatrix(150)),
     ...(warnings ? { warnings } : {}),
   } as ShardResult;

@@ -6,8 +6,11 @@ import { reproduceEvaluation } from '../../workflows/reproduce-evaluation.ts';
 import { reproduceTraining } from '../../workflows/reproduce-training.ts';
 
 const common = {
-  ...{ config: 'tiny', weights: 's3://bucket/weights.pth', dataset: 's3://bucket/data' },
-  ...{ output: 's3://bucket/runs', overrides: ['train.augmentation.ratioRange=[1,1]'] },
+  config: 'tiny',
+  weights: 's3://bucket/weights.pth',
+  dataset: 's3://bucket/data',
+  output: 's3://bucket/runs',
+  overrides: ['train.augmentation.ratioRange=[1,1]'],
 };
 
 /** The value of each option that a shell makes of a line: its first word. */

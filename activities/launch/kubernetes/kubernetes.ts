@@ -7,31 +7,31 @@ import type { Launcher } from '../launcher.ts';
 import { ask, type Cluster, hasCode, ifThere } from './cluster.ts';
 import { type Followed, follow } from './follow.ts';
 import { jobOf, POD_TEMPLATE, RUN_LABEL, runSelector } from './job.ts';
-import { creationTrouble, jobTrouble } from './job-trouble.ts';
+import { creationFailure, jobCondition } from './job-conditions.ts';
 import { type PodLogs, podLogs } from './pod-logs.ts';
 import { isOver, workerState } from './pod-state.ts';
 
-/** A pod's grace is seconds; what is still there after so long waits for a node that doesn't answer. */
+/** Time limit for the end of all pods. A pod ends within seconds, unless its node does not answer. */
 const TEARDOWN_PATIENCE_MS = 60_000;
-const LOOK_EVERY_MS = 500;
-/** A Job's controller needs a moment; only then is a missing pod worth a question. */
+const POLL_EVERY_MS = 500;
+/** Time that the Job's controller gets to create a pod before the launcher asks for the reason. */
 const MISSING_AFTER_MS = 2_000;
 const EVENTS_EVERY_MS = 3_000;
 
-/** What this process watches of one run. The cluster holds the truth; another process begins anew. */
+/** This process's watches of one run. The state is in the cluster; another process starts new watches. */
 interface Watched {
   jobs: Followed<V1Job>;
   pods: Followed<V1Pod>;
   logs: PodLogs;
-  /** Last lines of those that went, by pod. */
+  /** Last log lines of pods that are gone, by pod. */
   lastLines: Map<string, string>;
   missingSince: number | null;
   askedEventsAt: number;
-  trouble: Cause | null;
+  condition: Cause | null;
 }
 
 /**
- * Workers as the pods of an Indexed Job, one Job a run. They live on without this process: whoever comes next finds
+ * Runs workers as the pods of an Indexed Job, one Job per run. They do not depend on this process: the next one finds
  * them by the run's name.
  */
 export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNamespace: string): Launcher {
@@ -54,20 +54,23 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
         ...shared,
         path: `/api/v1/namespaces/${namespace}/pods`,
         list: () => ask('list pods', core.listNamespacedPod({ namespace, labelSelector })),
-        // A pod that is taken away may be gone before anybody looks, and its log with it.
+        // A deleted pod may be gone, with its log, before the next observation.
         onChange: (pod) => {
           const isGoing = pod.metadata?.deletionTimestamp && !isOver(pod);
           if (isGoing && workerState(pod).cause?.kind !== 'node-lost') logs.keep(pod.metadata!.name!);
         },
       }),
       logs,
-      ...{ lastLines: new Map(), missingSince: null, askedEventsAt: 0, trouble: null },
+      lastLines: new Map(),
+      missingSince: null,
+      askedEventsAt: 0,
+      condition: null,
     };
     watched.set(fleet.name, fresh);
     return fresh;
   }
 
-  /** @throws BadInput in the API server's own words, from a dry run: nothing was created then */
+  /** @throws BadInput with the API server's message, from a dry run: nothing was created */
   async function create(fleet: FleetSpec): Promise<void> {
     const template = await ask(
       `read PodTemplate ${POD_TEMPLATE} in namespace ${namespace} (is k8s/ applied?)`,
@@ -81,7 +84,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
       );
       await ask(`create Job ${fleet.name}`, batch.createNamespacedJob({ namespace, body }));
     } catch (error) {
-      // Created by the control worker that died in mid-launch, or by a request whose answer was lost.
+      // The Job exists: an earlier control worker created it, or the answer to an earlier request was lost.
       if (!hasCode(error, 409)) throw error;
       await checkIsOurs(fleet);
     }
@@ -98,10 +101,10 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
   }
 
   /**
-   * A pod of a lost node never ends, and its index is not replaced before it does. An Indexed Job may grow: each such
-   * pod is made up for by one more index. Under Kueue a Job's size is Kueue's.
+   * Adds one index to the Job for each pod of a lost node: such a pod never ends, and its index is not replaced before
+   * it does. Not under Kueue, which owns the Job's size.
    */
-  async function makeUpForLost(fleet: FleetSpec, job: V1Job, pods: V1Pod[]): Promise<void> {
+  async function replaceLost(fleet: FleetSpec, job: V1Job, pods: V1Pod[]): Promise<void> {
     if (Object.keys(job.metadata?.labels ?? {}).some((key) => key.startsWith('kueue.x-k8s.io/'))) return;
     const stuck = pods.filter(
       (pod) =>
@@ -119,14 +122,14 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
     await ask(`grow Job ${fleet.name} to ${wanted} pods`, request);
   }
 
-  /** Why there are fewer pods than wanted, if that lasts and the Job's controller says so. */
-  async function missingTrouble(run: Watched, job: V1Job, pods: V1Pod[]): Promise<Cause | null> {
+  /** Why pods are missing, by the events of the Job's controller, if they are missing for some time. */
+  async function missingPodsCause(run: Watched, job: V1Job, pods: V1Pod[]): Promise<Cause | null> {
     const living = pods.filter((pod) => !isOver(pod) || pod.metadata?.deletionTimestamp).length;
     const now = Date.now();
     if (living >= (job.spec?.parallelism ?? 0)) run.missingSince = null;
     else run.missingSince ??= now;
     if (run.missingSince === null || now - run.missingSince < MISSING_AFTER_MS) return null;
-    if (now - run.askedEventsAt < EVENTS_EVERY_MS) return run.trouble;
+    if (now - run.askedEventsAt < EVENTS_EVERY_MS) return run.condition;
     run.askedEventsAt = now;
     const fieldSelector = `involvedObject.uid=${job.metadata?.uid},reason=FailedCreate`;
     const { items } = await ask('list events', core.listNamespacedEvent({ namespace, fieldSelector }));
@@ -134,14 +137,14 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
       0,
       ...pods.map(({ metadata }) => new Date(metadata!.creationTimestamp!).getTime()),
     );
-    return creationTrouble(items, newest);
+    return creationFailure(items, newest);
   }
 
   async function withLog(run: Watched, pod: V1Pod): Promise<WorkerState> {
     const worker = workerState(pod);
-    // A lost node's kubelet doesn't answer, and asking it takes as long as a request may.
+    // A lost node's kubelet does not answer: the request would only time out.
     if (worker.state !== 'gone' || worker.cause?.kind === 'node-lost') return worker;
-    // While it is ending it may still say something; afterwards what was read is all there is.
+    // An ending pod may still write lines; after its end the log is complete.
     if (!run.lastLines.has(worker.name) || !isOver(pod)) {
       const lines = await run.logs.keep(worker.name);
       run.lastLines.set(worker.name, lines ?? '');
@@ -151,10 +154,10 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
   }
 
   return {
-    async launch(fleet) {
+    async reconcile(fleet) {
       const run = watch(fleet);
       const [job] = await run.jobs.items();
-      if (job) await makeUpForLost(fleet, job, await run.pods.items());
+      if (job) await replaceLost(fleet, job, await run.pods.items());
       else await create(fleet);
     },
 
@@ -162,8 +165,8 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
       const run = watch(fleet);
       const [[job], pods] = await Promise.all([run.jobs.items(), run.pods.items()]);
       const workers = await Promise.all(pods.map((pod) => withLog(run, pod)));
-      run.trouble = job ? (jobTrouble(job) ?? (await missingTrouble(run, job, pods))) : null;
-      return { workers, trouble: run.trouble };
+      run.condition = job ? (jobCondition(job) ?? (await missingPodsCause(run, job, pods))) : null;
+      return { workers, trouble: run.condition };
     },
 
     async tearDown(fleet) {
@@ -182,7 +185,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
     },
   };
 
-  /** Until Job and pods are gone; pods that wait for a lost node are left to the cluster, which ends them with it. */
+  /** Waits until Job and pods are gone, except pods of a lost node, which the cluster removes with the node. */
   async function waitForEnd(job: string, listPods: () => Promise<{ items: V1Pod[] }>): Promise<void> {
     const patience = Date.now() + TEARDOWN_PATIENCE_MS;
     for (;;) {
@@ -193,7 +196,7 @@ export function kubernetesLauncher(cluster: Cluster, store: Store, temporalNames
         const names = items.map(({ metadata }) => metadata?.name).join(', ');
         throw new Unavailable(`Job ${job} was deleted, but its pods are still there: ${names}`);
       }
-      await sleep(LOOK_EVERY_MS);
+      await sleep(POLL_EVERY_MS);
     }
   }
 }

@@ -66,21 +66,27 @@ async function tableOf(
       if (outcome.kind === 'failed') return { name, workflowId, reproduces, outcome };
       const read = kind === 'train' ? trained : evaluated;
       return {
-        ...{ name, workflowId, reproduces },
+        name,
+        workflowId,
+        reproduces,
         outcome: await read(store, outcome.resultsUri, reproduces),
       };
     }),
   );
   const endMs = Math.max(nowMs, started);
   return {
-    ...{ version: 1, kind: 'table' },
+    version: 1,
+    kind: 'table',
     run: {
-      ...{ workflowId, runId, codeVersion },
+      workflowId,
+      runId,
+      codeVersion,
       startedAt: new Date(started).toISOString(),
       finishedAt: new Date(endMs).toISOString(),
       seconds: (endMs - started) / 1000,
     },
-    ...{ request, rows },
+    request,
+    rows,
     ...costOf(rows),
     artifacts: {
       markdown: joinUri(prefix, 'table.md'),
@@ -110,12 +116,16 @@ async function trained(store: Store, uri: string, reproduces: Reproduces): Promi
   return {
     kind: 'trained',
     ...measured(last.mIoU, reproduces),
-    ...{ best, steps, trainingImages: inputs.dataset.images },
+    best,
+    steps,
+    trainingImages: inputs.dataset.images,
     images: evaluation.inputs.dataset.images,
-    ...{ seconds: run.seconds, workerSeconds: cost.workerSeconds },
+    seconds: run.seconds,
+    workerSeconds: cost.workerSeconds,
     device: evaluation.environment.deviceName,
     cost: { total: cost.total, currency: cost.currency },
-    ...{ resultsUri: uri, reportUri: artifacts.report },
+    resultsUri: uri,
+    reportUri: artifacts.report,
   };
 }
 
@@ -130,10 +140,16 @@ async function evaluated(store: Store, uri: string, reproduces: Reproduces): Pro
   return {
     kind: 'evaluated',
     ...measured(metrics.mIoU, reproduces),
-    ...{ best: null, steps: null, trainingImages: null, images: inputs.dataset.images },
-    ...{ seconds: run.seconds, workerSeconds: cost.workerSeconds, device: environment.deviceName },
+    best: null,
+    steps: null,
+    trainingImages: null,
+    images: inputs.dataset.images,
+    seconds: run.seconds,
+    workerSeconds: cost.workerSeconds,
+    device: environment.deviceName,
     cost: { total: cost.total, currency: cost.currency },
-    ...{ resultsUri: uri, reportUri: artifacts.report },
+    resultsUri: uri,
+    reportUri: artifacts.report,
   };
 }
 

@@ -82,9 +82,13 @@ function Row({ row, columns, page }: { row: TableRow; columns: (keyof Cells)[]; 
     outcome.kind === 'failed'
       ? {}
       : {
-          ...{ difference: outcome.difference, best: outcome.best?.mIoU ?? null, steps: outcome.steps },
-          ...{ images: outcome.trainingImages ?? outcome.images },
-          ...{ time: outcome.seconds, hours: outcome.workerSeconds, cost: outcome.cost.total },
+          difference: outcome.difference,
+          best: outcome.best?.mIoU ?? null,
+          steps: outcome.steps,
+          images: outcome.trainingImages ?? outcome.images,
+          time: outcome.seconds,
+          hours: outcome.workerSeconds,
+          cost: outcome.cost.total,
         };
   return (
     <tr>

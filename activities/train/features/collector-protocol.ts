@@ -4,12 +4,12 @@ import type { ComputedCrop } from './group-work.ts';
 
 export interface CollectorExchange {
   data: CollectorSettings;
-  /** Where workers bring features to. */
+  /** Address that workers send features to. */
   ready: string | null;
   /** The next batch. */
   ask: null;
   answer: FeatureBatch;
-  /** Workers that are there now. */
+  /** Number of connected workers. */
   news: number;
   /** A group for the trainer's own backbone. */
   need: Group;

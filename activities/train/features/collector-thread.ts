@@ -3,8 +3,8 @@ import type { CollectorExchange } from './collector-protocol.ts';
 import { FeatureCollector } from './feature-collector.ts';
 
 /*
- * The thread that features come to. Messages of megabytes call for a garbage collection every few of them, and each
- * one looks at all of a heap: this one is small (docs/decisions/0010).
+ * The thread that receives features. Messages of megabytes cause frequent garbage collections, each of which scans the
+ * whole heap; this thread's heap is small (docs/decisions/0010).
  */
 serveThread<CollectorExchange>(async (settings, opener) => {
   const collector = await FeatureCollector.open(settings, {
@@ -18,7 +18,7 @@ serveThread<CollectorExchange>(async (settings, opener) => {
       const value = await collector.next();
       return { value, transfer: [...value.features, value.labels].map(({ buffer }) => buffer) };
     },
-    // By this the batch that is asked for fails.
+    // The pending request for a batch fails with this.
     closing() {
       ended = collector[Symbol.asyncDispose]();
     },

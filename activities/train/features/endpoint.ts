@@ -4,10 +4,10 @@ import { BadInput } from '../../../core/config/failures.ts';
 import type { Endpoint } from './feature-server.ts';
 
 /**
- * Where a trainer listens, by `TESSERA_HOST` (else the machine's first address that others reach) and
- * `TESSERA_FEATURE_PORT` (else any free port). An address of IPv6 has brackets, as it stands before a port.
+ * The address that a trainer listens on: `TESSERA_HOST` (default: the machine's first external address) and
+ * `TESSERA_FEATURE_PORT` (default: any free port). An IPv6 address has brackets.
  *
- * @throws BadInput for a port that is none
+ * @throws BadInput for an invalid port
  */
 export function featureEndpoint(env: NodeJS.ProcessEnv = process.env): Endpoint {
   const { TESSERA_HOST: host, TESSERA_FEATURE_PORT: text } = env;

@@ -12,7 +12,7 @@ serveThread<ExtractorExchange>(async ({ modelFile, dataFolder = null, config }) 
     ready: undefined,
     async ask(images) {
       const outputs = await runSession(session, { [IMAGES]: tensor(images, [batch, side, side, 3]) }, device);
-      // A copy: what ONNX Runtime has allocated can't be moved to another thread.
+      // Copied: ONNX Runtime's memory cannot be transferred to another thread.
       const value = taps.map((_, tap) => new Float32Array(outputs[featureOf(tap)]!.data as Float32Array));
       return { value, transfer: value.map(({ buffer }) => buffer) };
     },

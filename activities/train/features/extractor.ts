@@ -2,19 +2,19 @@ import '../../onnx/no-telemetry.ts'; // Here, since it is too late in the thread
 import { Thread } from '../../thread.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** Computes features of one group of crops after the other. */
+/** Computes features of groups of crops, one group at a time. */
 export interface Extractor {
   /**
-   * @param images `[b, S, S, 3]` float32, b = run.batch; its buffer is used up
+   * @param images `[b, S, S, 3]` float32, b = run.batch; its buffer is transferred
    * @returns by tap, `[b, C, g, g]` float32, rounded to `train.features`
    */
   extract(images: Float32Array): Promise<Float32Array[]>;
 }
 
-/** What the extractor's thread is started with. */
+/** Start options of the extractor's thread. */
 interface ExtractorOptions {
   modelFile: string;
-  /** Where its weights' paths begin, if that isn't its own folder. */
+  /** Base folder of the weights' paths, if it is not the model file's folder. */
   dataFolder?: string | null;
   config: FeaturesConfig;
 }
@@ -25,7 +25,7 @@ export interface ExtractorExchange {
   answer: Float32Array[];
 }
 
-/** A backbone at work on a thread of its own. */
+/** Runs a backbone on a thread of its own. */
 export class BackboneExtractor implements Extractor, AsyncDisposable {
   readonly #thread: Thread<ExtractorExchange>;
 
@@ -33,7 +33,7 @@ export class BackboneExtractor implements Extractor, AsyncDisposable {
     this.#thread = thread;
   }
 
-  /** Loads a backbone. @throws BadInput if the device isn't there, OutOfMemory if the model doesn't fit */
+  /** Loads a backbone. @throws BadInput if the device does not exist, OutOfMemory if the model does not fit */
   static async open(data: ExtractorOptions): Promise<BackboneExtractor> {
     const program = new URL('./extractor-thread', import.meta.url);
     const thread = new Thread<ExtractorExchange>({ name: "extractor's", program, data });
@@ -45,7 +45,7 @@ export class BackboneExtractor implements Extractor, AsyncDisposable {
     return this.#thread.ask(images, [images.buffer as ArrayBuffer]);
   }
 
-  /** Ends the thread after the groups that it has. */
+  /** Ends the thread after its current groups. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.#thread[Symbol.asyncDispose]();
   }

@@ -3,33 +3,33 @@ import { type FeatureBatch, FeatureWindow, type Group } from './feature-window.t
 import type { ComputedCrop } from './group-work.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** Groups that the trainer itself has at a time: one in the backbone, one whose samples are made meanwhile. */
+/** Groups that the trainer computes at once: one in the backbone, one whose samples are loaded meanwhile. */
 const GROUPS_AHEAD = 2;
 
-/** What can be said to another thread. */
+/** Options that can be sent to another thread. */
 export interface CollectorSettings {
   config: FeaturesConfig;
   /** Steps `[first, end)`, counted from 0. */
   first: number;
   end: number;
-  /** Where feature workers are served; null: there are none. */
+  /** Endpoint for feature workers; null: there are none. */
   serve: (Endpoint & { token: string }) | null;
-  /** What may be computed ahead, float32 as the head wants it. One more batch is in the trainer's hands. */
+  /** Limit of batches computed ahead, float32. The trainer holds one more batch. */
   window: { steps: number; bytes: number };
-  /** A group that takes a worker longer than this is given to another one as well. */
+  /** Time limit of a group: after it the group is also given to another worker. */
   patienceMs: number;
 }
 
 export interface CollectorHooks {
   /** The trainer's own backbone. */
   compute(group: Group): Promise<ComputedCrop[]>;
-  /** Called when a worker came or went. */
+  /** Called when a worker joins or leaves. */
   onWorkers(workers: number): void;
 }
 
 /**
- * Makes the batches of a part of a training, in order: has their groups computed, by feature workers, and by the
- * trainer where there are none or while it waits, and puts crops where they belong.
+ * Collects the batches of a part of a training, in order. Feature workers compute the groups; the trainer computes some
+ * itself if there are no workers or while it waits.
  */
 export class FeatureCollector implements AsyncDisposable {
   readonly #window: FeatureWindow;
@@ -45,14 +45,16 @@ export class FeatureCollector implements AsyncDisposable {
     this.#hooks = hooks;
   }
 
-  /** @throws BadInput if it can't listen */
+  /** @throws BadInput if it cannot listen */
   static async open(settings: CollectorSettings, hooks: CollectorHooks): Promise<FeatureCollector> {
     const collector = new FeatureCollector(settings, hooks);
     const { serve, config, patienceMs } = settings;
     if (serve)
       collector.#server = await FeatureServer.open({
         ...serve,
-        ...{ config, window: collector.#window, patienceMs },
+        config,
+        window: collector.#window,
+        patienceMs,
         onChange: () => collector.#advance(),
         onFailure: (failure) => collector.#fail(failure),
       });
@@ -60,17 +62,17 @@ export class FeatureCollector implements AsyncDisposable {
     return collector;
   }
 
-  /** Where workers bring features to, `host:port`; null if nobody may. */
+  /** Address that workers send features to, `host:port`; null without feature workers. */
   get address(): string | null {
     return this.#server?.address ?? null;
   }
 
-  /** Workers that are there now. */
+  /** Number of connected workers. */
   get workers(): number {
     return this.#workers;
   }
 
-  /** The next step's batch; one call at a time. @throws what has ended the collecting, whoever found it */
+  /** The next step's batch; one call at a time. @throws the failure that ended the collection */
   next(): Promise<FeatureBatch> {
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
@@ -84,7 +86,7 @@ export class FeatureCollector implements AsyncDisposable {
     await Promise.all(this.#own);
   }
 
-  /** Hands out what is there, then has computed what there is room for. */
+  /** Delivers complete batches, then starts groups while the window has room. */
   #advance(): void {
     this.#countWorkers();
     if (this.#failure) {
@@ -98,7 +100,7 @@ export class FeatureCollector implements AsyncDisposable {
       this.#waiting = null;
     }
     this.#server?.dispatch();
-    // Beside workers only while nothing else is to be done: the head has the GPU first.
+    // With workers, only while the trainer waits: the head's steps have priority on the GPU.
     while ((this.#workers === 0 || this.#waiting) && this.#own.size < GROUPS_AHEAD && this.#computeOne());
   }
 
@@ -108,7 +110,7 @@ export class FeatureCollector implements AsyncDisposable {
     this.#workers = workers;
   }
 
-  /** Whether there was a group to compute. */
+  /** @returns whether a group was started */
   #computeOne(): boolean {
     const group = this.#window.take();
     if (!group) return false;

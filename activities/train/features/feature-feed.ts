@@ -5,7 +5,7 @@ import { type CollectorHooks, type CollectorSettings, FeatureCollector } from '.
 import type { FeatureBatch } from './feature-window.ts';
 import { type ComputedCrop, groupPipeline, type SampleOf } from './group-work.ts';
 
-/** Far beyond what a batch takes anywhere; a worker that hangs holds a training up for so long once. */
+/** Time limit of a group, far above the normal time. A worker that hangs delays a training by this once. */
 const PATIENCE_MS = 120_000;
 const WINDOW = { steps: 8, bytes: 4 * 2 ** 30 };
 
@@ -14,12 +14,12 @@ export interface FeatureFeed extends AsyncDisposable {
   /**
    * The next step's batch; one call at a time.
    *
-   * @throws what has ended the feed, such as BadData for a damaged image, whoever found it
+   * @throws the failure that ended the feed, such as BadData for a damaged image
    */
   next(): Promise<FeatureBatch>;
-  /** Where workers bring features to, `host:port`; null if nobody may. */
+  /** Address that workers send features to, `host:port`; null without feature workers. */
   readonly address: string | null;
-  /** Workers that are there now. */
+  /** Number of connected workers. */
   readonly workers: number;
 }
 
@@ -27,16 +27,16 @@ export interface FeedOptions
   extends Omit<CollectorSettings, 'window' | 'patienceMs'>,
     Partial<Pick<CollectorSettings, 'window' | 'patienceMs'>> {
   sample: SampleOf;
-  /** For what the trainer computes itself. */
+  /** The trainer's own backbone. */
   extractor: Extractor;
 }
 
 /**
- * Opens the stream of batches that a head is trained on. The order is that of the steps, and the numbers are the
- * same, whoever computes: feature workers, and the trainer itself where there are none or while it waits. Where workers
- * are served, batches are put together on a thread of their own.
+ * Opens the stream of batches that a head is trained on, in the order of the steps. Feature workers compute them; the
+ * trainer computes some itself if there are no workers or while it waits. The numbers do not depend on who computes
+ * them. With feature workers, batches are collected on a separate thread.
  *
- * @throws BadInput if it can't listen
+ * @throws BadInput if it cannot listen
  */
 export async function openFeatureFeed(options: FeedOptions): Promise<FeatureFeed> {
   const { sample, extractor, window = WINDOW, patienceMs = PATIENCE_MS, ...given } = options;
@@ -58,7 +58,7 @@ export async function openFeatureFeed(options: FeedOptions): Promise<FeatureFeed
         closing.abort();
         throw error;
       }),
-    /** Workers are told that there is no more to do; what the backbone is at is finished. */
+    /** Ends the workers' streams, and waits for the backbone's current group. */
     async [Symbol.asyncDispose]() {
       closing.abort();
       await collector[Symbol.asyncDispose]();
@@ -95,7 +95,7 @@ async function openThread(
   };
 }
 
-/** Each once: the crops of a group are parts of the same arrays. */
+/** Unique buffers: the crops of a group are parts of the same arrays. */
 function buffersOf(crops: ComputedCrop[]): ArrayBuffer[] {
   const arrays = crops.flatMap(({ features, labels }) => [...features, labels]);
   return [...new Set(arrays.map(({ buffer }) => buffer as ArrayBuffer))];

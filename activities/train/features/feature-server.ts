@@ -8,38 +8,38 @@ import { channelOptions, SERVE } from './feature-service.ts';
 import { cropSizes, type FeatureWindow, slotsOf } from './feature-window.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** Groups that a worker has at a time: one that it computes, one whose samples it makes meanwhile. */
+/** Groups that a worker holds at once: one that it computes, one whose samples it loads meanwhile. */
 const GROUPS_AHEAD = 2;
-/** How long the last words to workers may take. */
+/** Time limit for the final messages to workers. */
 const SHUTDOWN_MS = 1_000;
 
 export interface Endpoint {
-  /** Listened on, and announced. */
+  /** Host to listen on; part of the announced address. */
   host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   port: number;
 }
 
 export interface FeatureServerOptions extends Endpoint {
   config: FeaturesConfig;
   window: FeatureWindow;
-  /** Only workers that have it are let in. */
+  /** Workers must send this token. */
   token: string;
-  /** A group that takes a worker longer than this is given to another one as well; who comes first counts. */
+  /** Time limit of a group: after it the group is also given to another worker; the first result counts. */
   patienceMs: number;
-  /** A crop came, a worker came or went: there may be something to do. */
+  /** Called when a crop arrives and when a worker joins or leaves. */
   onChange(): void;
-  /** A worker has met what no other one would do better. */
+  /** Called for a failure that any worker would have. */
   onFailure(failure: Error): void;
 }
 
-/** A worker's stream, and what it has yet to bring. */
+/** A worker's stream, and the groups that it has not finished. */
 interface Session {
   call: ServerDuplexStream<Computed, Group>;
   groups: { step: number; group: number; missing: Set<number>; since: number; isOverdue: boolean }[];
 }
 
-/** Gives groups to feature workers and puts what they bring into the window. */
+/** Sends groups to feature workers and writes their crops into the window. */
 export class FeatureServer implements AsyncDisposable {
   readonly #options: FeatureServerOptions;
   readonly #server: Server;
@@ -54,7 +54,7 @@ export class FeatureServer implements AsyncDisposable {
     this.#watch = setInterval(() => this.#findOverdue(), Math.min(1_000, options.patienceMs)).unref();
   }
 
-  /** @throws BadInput if it can't listen there */
+  /** @throws BadInput if it cannot listen on the address */
   static async open(options: FeatureServerOptions): Promise<FeatureServer> {
     const server = new FeatureServer(options);
     const at = `${options.host}:${options.port}`;
@@ -70,12 +70,12 @@ export class FeatureServer implements AsyncDisposable {
     return `${this.#options.host}:${this.#port}`;
   }
 
-  /** Workers that are at work, or wait for it; one that is overdue counts only when it has answered. */
+  /** Number of workers that compute or wait. An overdue worker counts again after it answers. */
   get workers(): number {
     return [...this.#sessions].filter((session) => !isOverdue(session)).length;
   }
 
-  /** Gives out groups while there are some, and workers with room for them: first to those that have fewest. */
+  /** Sends groups to workers that have capacity, those with the fewest groups first. */
   dispatch(): void {
     const { window, config } = this.#options;
     for (let busy = 0; busy < GROUPS_AHEAD; busy++)
@@ -89,13 +89,13 @@ export class FeatureServer implements AsyncDisposable {
       }
   }
 
-  /** Workers are told that the training's part is over. */
+  /** Ends all streams: the part of the training is complete. */
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#watch);
     for (const { call } of this.#sessions) call.end();
     this.#sessions.clear();
     await new Promise<void>((resolve) => {
-      // A connection that was given up for want of an answer counts as open for ever: then nothing is called back.
+      // A connection that timed out stays open for gRPC, so the callback may never be called.
       const late = setTimeout(resolve, SHUTDOWN_MS);
       this.#server.tryShutdown(() => {
         clearTimeout(late);
@@ -136,7 +136,7 @@ export class FeatureServer implements AsyncDisposable {
       session.call.emit('error', { code: status.INVALID_ARGUMENT, details });
       return;
     }
-    // Null: another worker was first, with the same numbers.
+    // Null: another worker sent the same numbers first.
     const place = window.place(crop.step, crop.slot);
     if (place) {
       for (const [tap, bytes] of crop.features.entries())
@@ -147,7 +147,7 @@ export class FeatureServer implements AsyncDisposable {
     group.missing.delete(crop.slot);
     if (group.missing.size > 0) return;
     session.groups.splice(session.groups.indexOf(group), 1);
-    // What waits behind it begins only now.
+    // The worker's other group starts now: its time limit starts again.
     for (const next of session.groups) next.since = performance.now();
     onChange();
   }

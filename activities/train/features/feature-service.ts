@@ -5,7 +5,7 @@ import { type Computed, ComputedSchema, FeatureFeed, type Group, GroupSchema } f
 import { cropSizes } from './feature-window.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** The one method of feature-feed.proto, as gRPC wants it described. */
+/** gRPC's description of feature-feed.proto's only method. */
 export const SERVE: MethodDefinition<Computed, Group> = {
   path: `/${FeatureFeed.typeName}/${FeatureFeed.method.serve.name}`,
   requestStream: true,
@@ -16,27 +16,27 @@ export const SERVE: MethodDefinition<Computed, Group> = {
   responseDeserialize: deserialize(GroupSchema),
 };
 
-/** Of a message beside its features and labels. */
+/** Bytes of a message in addition to its features and labels. */
 const ENVELOPE_BYTES = 64 * 1024;
 
-/** Options of both ends. */
+/** Options of client and server. */
 export function channelOptions(config: FeaturesConfig): ChannelOptions {
   return {
-    // One crop is the largest message there is: whoever sends more is no worker of ours.
+    // One crop is the largest valid message.
     'grpc.max_receive_message_length': cropBytes(config) + ENVELOPE_BYTES,
     'grpc.max_send_message_length': -1,
-    // A process that dies closes its connection; a node that vanishes answers no ping.
+    // The connection of an ended process is closed; a lost node is detected by missing ping answers.
     'grpc.keepalive_time_ms': 2_000,
     'grpc.keepalive_timeout_ms': 2_500,
     'grpc.keepalive_permit_without_calls': 1,
-    // With HTTP/2's own 64 KB, a sender would wait for the other end a hundred times a crop.
+    // With HTTP/2's default of 64 KB, a sender would wait for the receiver a hundred times per crop.
     'grpc-node.flow_control_window': 16 * 2 ** 20,
-    // A pod's proxy is for what lies outside of the cluster.
+    // A pod's proxy settings are for addresses outside the cluster.
     'grpc.enable_http_proxy': 0,
   };
 }
 
-/** Bytes of one crop on its way: features of each tap, and labels. */
+/** Bytes of one crop in a message: features of each tap, and labels. */
 export function cropBytes(config: FeaturesConfig): number {
   const { feature, labels } = cropSizes(config);
   return config.model.backbone.taps.length * feature * FEATURE_BYTES[config.train.features] + labels;

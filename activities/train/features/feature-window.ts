@@ -1,7 +1,7 @@
 import { gridSide } from '../../../core/model/backbone.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** What one optimizer step learns from. Each array owns its buffer. */
+/** Input of one optimizer step. Each array owns its buffer. */
 export interface FeatureBatch {
   step: number;
   /** By tap, `[B, C, g, g]`, B = train.batch. */
@@ -21,12 +21,12 @@ export interface WindowOptions {
   /** Steps `[first, end)`, counted from 0. */
   first: number;
   end: number;
-  /** Steps that may be begun before the oldest is taken; at least one, whatever `bytes` says. */
+  /** Steps that may be computed ahead of the oldest one; at least one, whatever the limit of bytes is. */
   steps: number;
   bytes: number;
 }
 
-/** Where a crop's features and labels belong. */
+/** Buffers for a crop's features and labels. */
 export interface CropPlace {
   /** By tap, `[C, g, g]`. */
   features: Float32Array[];
@@ -36,21 +36,20 @@ export interface CropPlace {
 
 interface OpenStep {
   batch: FeatureBatch;
-  /** Slots that are not there yet. */
+  /** Slots that are missing. */
   missing: Set<number>;
 }
 
 /**
- * The batches in the making: who computes asks for a group, brings its crops in any order, and the trainer takes
- * whole batches in theirs. A group that was given back is the next one to be given out; a crop that is there
- * already, or comes too late, has no place any more.
+ * The batches that are being computed. Workers take groups and send their crops in any order; the trainer takes complete
+ * batches in the order of the steps. A returned group is the next to be taken. Duplicate and late crops are rejected.
  */
 export class FeatureWindow {
   readonly #options: WindowOptions;
   readonly #size: number;
   readonly #open = new Map<number, OpenStep>();
   readonly #returned: Group[] = [];
-  /** The next group that nobody has had. */
+  /** The next group that has not been taken. */
   #fresh: Group;
   #oldest: number;
 
@@ -62,12 +61,12 @@ export class FeatureWindow {
     this.#oldest = first;
   }
 
-  /** Steps that have memory now. */
+  /** Steps that have buffers. */
   get openSteps(): number {
     return this.#open.size;
   }
 
-  /** A group to be computed; null if there is none within the window. Earlier steps come first. */
+  /** Takes the next group to compute, earliest step first; null if the window has none. */
   take(): Group | null {
     for (let back = this.#returned.shift(); back; back = this.#returned.shift())
       if (this.isMissing(back)) return back;
@@ -79,19 +78,19 @@ export class FeatureWindow {
     return { step, group };
   }
 
-  /** For someone else: whoever had it is gone, or too slow. */
+  /** Returns a group whose worker is lost or too slow. */
   giveBack(group: Group): void {
     this.#returned.push(group);
     this.#returned.sort((a, b) => a.step - b.step || a.group - b.group);
   }
 
-  /** Whether a crop of the group is still to come. */
+  /** Whether a crop of the group is missing. */
   isMissing(group: Group): boolean {
     const missing = this.#open.get(group.step)?.missing;
     return slotsOf(group, this.#options.config).some((slot) => missing?.has(slot));
   }
 
-  /** Null if the crop isn't wanted (any more). `put` says that it is written. */
+  /** Buffers for a crop; null if the crop is not needed. Call `put` after writing. */
   place(step: number, slot: number): CropPlace | null {
     const open = this.#open.get(step);
     if (!open?.missing.has(slot)) return null;
@@ -106,7 +105,7 @@ export class FeatureWindow {
     this.#open.get(step)?.missing.delete(slot);
   }
 
-  /** The next batch, if all of it is there; then room is made for another one. */
+  /** Takes the next batch if it is complete; this frees its place in the window. */
   shift(): FeatureBatch | null {
     const oldest = this.#open.get(this.#oldest);
     if (!oldest || oldest.missing.size > 0) return null;

@@ -3,10 +3,10 @@ import type { Extractor } from './extractor.ts';
 import { cropSizes, type Group, slotsOf } from './feature-window.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** Makes sample (step, slot): a pure function, whoever calls it. */
+/** Loads the sample of a step and a slot: a pure function. */
 export type SampleOf = (step: number, slot: number, signal: AbortSignal) => Promise<Sample>;
 
-/** Where the crops of a group come from. */
+/** Inputs of a group's crops. */
 export interface GroupWork {
   config: FeaturesConfig;
   sample: SampleOf;
@@ -14,7 +14,7 @@ export interface GroupWork {
   signal: AbortSignal;
 }
 
-/** A crop as it comes out of the backbone. */
+/** A crop's features and labels. */
 export interface ComputedCrop {
   step: number;
   slot: number;
@@ -25,28 +25,28 @@ export interface ComputedCrop {
 }
 
 /**
- * Computes groups one after the other; the samples of the next are made while the backbone is busy with one.
- * Call it again without waiting for the result, once or twice: then the backbone never waits.
+ * Computes groups in order, and loads the samples of the next group while the backbone computes one. If it is called
+ * once or twice without waiting for the result, the backbone never waits.
  */
 export function groupPipeline(work: GroupWork): (group: Group) => Promise<ComputedCrop[]> {
   let backbone: Promise<unknown> = Promise.resolve();
   return (group) => {
     const slots = slotsOf(group, work.config);
     const samples = Promise.all(
-      // Nothing is begun that nobody wants any more.
+      // Do not start a group that is no longer needed.
       slots.map(async (slot) => {
         work.signal.throwIfAborted();
         return work.sample(group.step, slot, work.signal);
       }),
     );
-    samples.catch(() => {}); // It is looked at when its turn comes.
+    samples.catch(() => {}); // A failure is reported below, when the group's turn comes.
     const crops = backbone.then(async () => compute(work, group.step, slots, await samples));
     backbone = crops.catch(() => {});
     return crops;
   };
 }
 
-/** Always the whole batch: what a kernel does with a crop may depend on the shape, and everybody's must be equal. */
+/** Always runs the full batch: a kernel's result may depend on the shape, and must be equal on all workers. */
 async function compute(
   { config, extractor, signal }: GroupWork,
   step: number,
@@ -60,7 +60,8 @@ async function compute(
   const taps = await extractor.extract(images);
   const { feature } = cropSizes(config);
   return slots.map((slot, i) => ({
-    ...{ step, slot },
+    step,
+    slot,
     features: taps.map((tap) => tap.subarray(i * feature, (i + 1) * feature)),
     labels: samples[i]!.labels,
   }));

@@ -3,14 +3,14 @@ import { backboneSpecs } from '../../../core/model/backbone.ts';
 import { featuresGraph } from '../../../core/model/features-graph.ts';
 import { type CheckpointOnDisk, type PreparedModel, writeModel } from '../../onnx/write-model.ts';
 
-/** What of a config the features depend on. */
+/** The part of a config that features depend on. */
 export type FeaturesConfig = Pick<TrainableConfig, 'model' | 'run' | 'train'>;
 
 /**
- * Builds a config's backbone over checkpoints on disk and writes the model file. Heads need not be in them.
+ * Builds a config's backbone from checkpoints on disk and writes the model file. The checkpoints need not have heads.
  *
- * @param folder for the model file; ONNX Runtime takes weights in it or below it as they are, others by `dataFolder`
- * @throws BadInput, BadData if the checkpoints don't fit the config
+ * @param folder for the model file; ONNX Runtime reads weights in or below it directly, others by `dataFolder`
+ * @throws BadInput, BadData if the checkpoints do not match the config
  */
 export async function prepareFeatures(
   folder: string,
@@ -19,7 +19,10 @@ export async function prepareFeatures(
 ): Promise<PreparedModel> {
   const { model, run, train } = config;
   return writeModel({
-    ...{ folder, kind: 'features', checkpoints, model },
+    folder,
+    kind: 'features',
+    checkpoints,
+    model,
     specs: backboneSpecs(model),
     build: (weights) => featuresGraph({ config, weights, batch: run.batch, features: train.features }),
   });

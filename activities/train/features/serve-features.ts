@@ -9,13 +9,13 @@ import { cropSizes } from './feature-window.ts';
 import { type ComputedCrop, groupPipeline, type SampleOf } from './group-work.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
-/** How long a trainer may take to answer at all, and to take a worker's last words. */
+/** Time limit for the trainer's first answer, and for a worker's final message. */
 const ANSWER_WITHIN_MS = 5_000;
 
 export interface ServeOptions {
-  /** The trainer's, `host:port`. */
+  /** The trainer's address, `host:port`. */
   address: string;
-  /** Of the trainer's run. */
+  /** The run's token. */
   token: string;
   config: FeaturesConfig;
   sample: SampleOf;
@@ -23,14 +23,14 @@ export interface ServeOptions {
   signal: AbortSignal;
 }
 
-/** Why a worker has no more to do: the trainer said so, or is gone, or this worker was told to stop. */
+/** Why a worker ended: the trainer is done, the trainer is lost, or the worker was stopped. */
 export type ServeEnd = 'finished' | 'trainer-lost' | 'stopped';
 
 /**
- * Computes what a trainer asks for, until it asks no more. What was under way at the end is finished and dropped.
+ * Computes groups for a trainer until the trainer ends the stream. A group in progress is then finished and dropped.
  *
- * @throws BadInput if the trainer refuses this worker, such as for a wrong token; whatever samples and backbone throw, of which the trainer is told where
- *   another worker would do no better
+ * @throws BadInput if the trainer refuses this worker, such as for a wrong token; failures of samples and backbone,
+ *   which are also sent to the trainer if any worker would have them
  */
 export async function serveFeatures(options: ServeOptions): Promise<ServeEnd> {
   const { address, token, config, signal } = options;
@@ -63,7 +63,7 @@ export async function serveFeatures(options: ServeOptions): Promise<ServeEnd> {
   }
 }
 
-/** Whether a trainer is there, and the network lets this worker reach it: to be known before a backbone is loaded. */
+/** Whether this worker can connect to the trainer. Checked before a backbone is loaded. */
 export async function reaches(address: string, config: FeaturesConfig): Promise<boolean> {
   const client = new FeatureClient(address, credentials.createInsecure(), channelOptions(config));
   try {
@@ -81,7 +81,7 @@ function answers(client: FeatureClient): Promise<boolean> {
 
 type Call = ClientDuplexStream<Computed, Group>;
 
-/** Answers each group in the order of their coming. */
+/** Answers groups in the order of their arrival. */
 function answerGroups(call: Call, options: ServeOptions) {
   const compute = groupPipeline(options);
   const send = cropSender(call, options);
@@ -101,7 +101,7 @@ function answerGroups(call: Call, options: ServeOptions) {
   return { failed, settled: () => sending };
 }
 
-/** One crop at a time is encoded and on its way: a slow trainer stops its workers, and their memory is one crop's. */
+/** Encodes and sends one crop at a time: a slow trainer slows its workers down, and they need memory for one crop. */
 function cropSender(call: Call, { config, signal }: ServeOptions): (crop: ComputedCrop) => Promise<void> {
   const { features: type } = config.train;
   const encoded = config.model.backbone.taps.map(() => new Uint16Array(cropSizes(config).feature));
@@ -115,13 +115,13 @@ function cropSender(call: Call, { config, signal }: ServeOptions): (crop: Comput
         resolve();
       };
       signal.addEventListener('abort', go);
-      // Called when the trainer has made room, not when there is room in a queue here.
+      // Called when flow control has passed the message on to the trainer, not when the local queue has room.
       call.write(computed, go);
     });
   };
 }
 
-/** The trainer hears of what would befall any worker; otherwise its groups go to the others. */
+/** Sends a failure that any worker would have to the trainer. After others, the trainer gives the groups to others. */
 function withdraw(call: Call, failure: Error, ended: Promise<unknown>): void {
   if (!(failure instanceof TypedFailure) || mayPass(failure.failureClass)) {
     call.cancel();

@@ -47,8 +47,12 @@ export async function answeringServer(answer: (asked: Asked) => Answer) {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://server');
     const [, bucket = '', ...key] = pathname.split('/').map(decodeURIComponent);
     const asked: Asked = {
-      ...{ method: request.method ?? '', bucket, key: key.join('/'), query: searchParams },
-      ...{ headers: request.headers, body: Buffer.concat(chunks) },
+      method: request.method ?? '',
+      bucket,
+      key: key.join('/'),
+      query: searchParams,
+      headers: request.headers,
+      body: Buffer.concat(chunks),
     };
     requests.push(asked);
     const { status, headers = {}, body = '', isCut } = answer(asked);

@@ -29,7 +29,11 @@ async function staged() {
     kind: 'weights',
     file: { key: 'vit.pth', sizeBytes: bytes.length, sha256: sha256(bytes) },
     tensors: [...torch.tensors.values()].map(({ name, dtype, shape, offset, length }) => ({
-      ...{ name, dtype, shape, offset, length },
+      name,
+      dtype,
+      shape,
+      offset,
+      length,
       sha256: sha256(bytes.subarray(offset, offset + length)),
     })),
   };
@@ -66,11 +70,11 @@ test('what is fetched is a checkpoint that opens, with every block that is neede
 
 test('the needed tensors are what is verified', async () => {
   const { manifest } = await staged();
-  const { ranges, segments } = neededPart(manifest, model)!;
-  expect(segments.map(({ name }) => name)).toEqual(
+  const { ranges, digestedRanges } = neededPart(manifest, model)!;
+  expect(digestedRanges.map(({ name }) => name)).toEqual(
     [0, 1].flatMap((block) => [`blocks.${block}.mlp.fc1.weight`, `blocks.${block}.norm1.weight`]),
   );
-  for (const { offset, length } of segments)
+  for (const { offset, length } of digestedRanges)
     expect(
       ranges.some((range) => range.offset <= offset && offset + length <= range.offset + range.length),
     ).toBe(true);
@@ -94,13 +98,13 @@ test("the auxiliary head's weights are not fetched: only training reads them, an
   const left = manifest.tensors.find(({ name }) => name === 'blocks.0.mlp.fc1.weight')!;
   const auxiliaryHead = { channels: 8, level: 1, classes: 150 };
   const whole = tinyConfig('model.backbone.depth=4', 'model.backbone.taps=[3]').model;
-  const { ranges, segments } = neededPart({ ...manifest, tensors }, { ...whole, auxiliaryHead })!;
+  const { ranges, digestedRanges } = neededPart({ ...manifest, tensors }, { ...whole, auxiliaryHead })!;
   const fetched = ranges.reduce((sum, { length }) => sum + length, 0);
   expect(manifest.file.sizeBytes - fetched).toBe(left.length);
   expect(ranges.some(({ offset, length }) => offset <= left.offset && left.offset < offset + length)).toBe(
     false,
   );
-  expect(segments.filter(({ name }) => name?.startsWith('auxiliary_head.'))).toEqual([]);
+  expect(digestedRanges.filter(({ name }) => name?.startsWith('auxiliary_head.'))).toEqual([]);
 });
 
 test('a tensor that shares its bytes with one that is needed is fetched', async () => {

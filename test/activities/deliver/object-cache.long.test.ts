@@ -318,14 +318,16 @@ describe('a file in the cache', () => {
 
 describe('a part of an object', () => {
   const slice = (offset: number, length: number) => ({
-    ...{ offset, length, name: `bytes at ${offset}` },
+    offset,
+    length,
+    name: `bytes at ${offset}`,
     sha256: sha256(BYTES.subarray(offset, offset + length)),
   });
   const RANGES = [
     { offset: 0, length: MiB },
     { offset: 20 * MiB, length: 50 * MiB },
   ];
-  const only = { ranges: RANGES, segments: [slice(10, 500), slice(21 * MiB, 17 * MiB)] };
+  const only = { ranges: RANGES, digestedRanges: [slice(10, 500), slice(21 * MiB, 17 * MiB)] };
 
   test('is fetched by its ranges; the rest is a hole', async () => {
     const folder = temporaryFolder();
@@ -351,7 +353,7 @@ describe('a part of an object', () => {
   test('is another entry than the whole, or than other ranges', async () => {
     const folder = temporaryFolder();
     const { store, object } = objectStore();
-    const less = { ranges: RANGES.slice(0, 1), segments: only.segments.slice(0, 1) };
+    const less = { ranges: RANGES.slice(0, 1), digestedRanges: only.digestedRanges.slice(0, 1) };
     const files = [
       await fetchToCache(store, folder, object, { only }),
       await fetchToCache(store, folder, object, { only: less }),

@@ -335,7 +335,9 @@ describe('a conditional write', () => {
 
 test('an answer that breaks off is Unavailable', async () => {
   const cut = (body: string, headers = {}): Answer => ({
-    ...{ status: 200, body, isCut: true },
+    status: 200,
+    body,
+    isCut: true,
     headers: { etag: '"1"', 'content-type': 'application/xml', 'content-length': '1000', ...headers },
   });
   answerTo = () => cut('half');

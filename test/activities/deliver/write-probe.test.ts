@@ -47,7 +47,9 @@ async function openStore({ quirk = QUIRKS.none as Quirk, ignoresConditions = fal
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'SECRET');
   const client = await s3Client();
   return {
-    ...{ store: s3Store(client), objects, requests: server.requests },
+    store: s3Store(client),
+    objects,
+    requests: server.requests,
     async [Symbol.asyncDispose]() {
       client.destroy();
       await server.close();

@@ -22,7 +22,9 @@ async function stagedImage({ image, annotation }: { image?: Buffer; annotation?:
     sha256: sha256(files[key]),
   });
   const entry: ManifestImage = {
-    ...{ id: 'a', width: 40, height: 30 },
+    id: 'a',
+    width: 40,
+    height: 30,
     image: stage('images/a.jpg'),
     annotation: stage('annotations/a.png'),
   };

@@ -18,7 +18,11 @@ async function pictures(width: number, height: number, store?: (memory: Store) =
   const task = await shardTask(await stagedSet(), { config, overlays: ['a'] });
   const picture = { width, height, data: new Uint8Array(width * height * 3).fill(90) };
   const image: LoadedImage = {
-    ...{ id: 'a', original: { width, height }, picture, views: [], underlay: picture },
+    id: 'a',
+    original: { width, height },
+    picture,
+    views: [],
+    underlay: picture,
     labels: new Uint8Array(width * height),
     seconds: { fetch: 0, decode: 0, preprocess: 0 },
   };

@@ -52,14 +52,21 @@ export async function fakeHub(files: Files, settings: Partial<Served> = {}) {
   const served: Served = {
     commits: { [COMMIT]: files },
     branches: { main: COMMIT },
-    ...{ gated: false, members: [], pointers: false, expired: false, dropAfter: null, pageSize: 1000 },
+    gated: false,
+    members: [],
+    pointers: false,
+    expired: false,
+    dropAfter: null,
+    pageSize: 1000,
     ...settings,
   };
   const requests: Asked[] = [];
   const faults: Fault[] = [];
   const note = (server: Asked['server'], { url = '', headers }: IncomingMessage) =>
     requests.push({
-      ...{ server, path: decodeURIComponent(url.split('?')[0]!), range: headers.range },
+      server,
+      path: decodeURIComponent(url.split('?')[0]!),
+      range: headers.range,
       token: headers.authorization?.replace(/^Bearer /, ''),
     });
   const cdn = await listen((request, response) => {
@@ -77,7 +84,11 @@ export async function fakeHub(files: Files, settings: Partial<Served> = {}) {
     answer(request, response, served, cdn);
   });
   return {
-    ...{ endpoint: hub, cdn, served, requests, faults },
+    endpoint: hub,
+    cdn,
+    served,
+    requests,
+    faults,
     /** Another commit becomes the main branch. */
     move(changed: Files) {
       served.commits[LATER] = changed;
@@ -151,7 +162,10 @@ function tree(
   const entries = Object.entries(files)
     .filter(([path]) => path.startsWith(inside) && !path.slice(inside.length).includes('/'))
     .map(([path, bytes]) => ({
-      ...{ type: 'file', oid: 'c'.repeat(40), path, size: bytes.length },
+      type: 'file',
+      oid: 'c'.repeat(40),
+      path,
+      size: bytes.length,
       ...(isLarge(path) ? { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } } : {}),
     }));
   if (entries.length === 0 && folder)

@@ -161,15 +161,13 @@ function damaged(): Record<string, Buffer> {
     'PNG, a palette that is missing': sampledPng({ ...SIZE, depth: 8, color: 'palette', sample: (x) => x }),
     'PNG, an index that the palette has not': sampledPng({
       ...SIZE,
-      ...{
-        depth: 8,
-        color: 'palette',
-        palette: [
-          [1, 2, 3],
-          [4, 5, 6],
-        ],
-        sample: (x) => x,
-      },
+      depth: 8,
+      color: 'palette',
+      palette: [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      sample: (x) => x,
     }),
     'PNG, bytes behind its end': Buffer.concat([whole, Buffer.from('more')]),
     'PNG, grey, bytes behind its end': Buffer.concat([grey, Buffer.from('more')]),

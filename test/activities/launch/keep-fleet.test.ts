@@ -7,8 +7,15 @@ import type { Cause, FleetSpec, FleetState, WorkerState } from '../../../core/co
 import { until } from '../../infra/observe.ts';
 
 const fleetOf = (workers: number): FleetSpec => ({
-  ...{ name: 'eval-1', launcher: 'fake', taskQueue: 'tessera-1', workflowId: 'w', runId: 'r' },
-  ...{ workers, device: 'cpu', deadlineSeconds: 60, logs: 's3://tessera/logs' },
+  name: 'eval-1',
+  launcher: 'fake',
+  taskQueue: 'tessera-1',
+  workflowId: 'w',
+  runId: 'r',
+  workers,
+  device: 'cpu',
+  deadlineSeconds: 60,
+  logs: 's3://tessera/logs',
 });
 
 /** A launcher whose workers live until they are killed here. */
@@ -17,8 +24,8 @@ function fakeLauncher() {
   const calls: string[] = [];
   let trouble: Cause | null = null;
   const launcher: Launcher = {
-    async launch(fleet) {
-      calls.push('launch');
+    async reconcile(fleet) {
+      calls.push('reconcile');
       for (
         let living = workers.filter(({ state }) => state === 'running').length;
         living < fleet.workers;
@@ -79,7 +86,7 @@ test('a stop tears the fleet down at once, and is no failure', async () => {
   const soon = sleep(300).then(() => 'not yet');
   stop();
   expect(await Promise.race([kept.then(() => 'torn down'), soon])).toBe('torn down');
-  expect(calls).toEqual(['launch', 'observe', 'tearDown']);
+  expect(calls).toEqual(['reconcile', 'observe', 'tearDown']);
 });
 
 test('a fleet that was stopped before it began launches nothing, and is torn down all the same', async () => {
@@ -100,7 +107,7 @@ test('workers that keep dying fail the run, with the last one’s cause and word
   await expect(kept).rejects.toMatchObject({
     failureClass: 'FleetLost',
     message:
-      'workers keep dying: 6 of this run within a day, the last (w5) by crashed: exit code 134. Its last lines:\nw5 says goodbye',
+      'workers keep failing: 6 of this run within a day, the last (w5) by crashed: exit code 134. Its last lines:\nw5 says goodbye',
   });
   expect(calls.at(-1)).toBe('tearDown');
 });
@@ -132,10 +139,10 @@ test('workers that lived for more than a day don’t speak against a fleet that 
   stop();
   await kept;
   for (const worker of workers) worker.createdAtMs = Date.now();
-  await expect(keep(launcher, 1).kept).rejects.toThrow('workers keep dying: 20 of this run within a day');
+  await expect(keep(launcher, 1).kept).rejects.toThrow('workers keep failing: 20 of this run within a day');
 });
 
-test.each(['launch', 'observe'] as const)(
+test.each(['reconcile', 'observe'] as const)(
   'a launcher that fails to %s fails the run, and the fleet is torn down',
   async (call) => {
     const { launcher, calls } = fakeLauncher();
@@ -175,7 +182,7 @@ test('the next keeper remembers the dead that are no longer to be seen', async (
     kill(`w${i}`);
     known.push(...workers.splice(0));
   }
-  await expect(keep(launcher, 1, { known }).kept).rejects.toThrow('workers keep dying: 6 of this run');
+  await expect(keep(launcher, 1, { known }).kept).rejects.toThrow('workers keep failing: 6 of this run');
 });
 
 test('a worker that vanishes without a word counts as deleted, and disruptions don’t count as its fault', async () => {

@@ -49,10 +49,10 @@ export function launcherSuite(open: () => Promise<LauncherUnderTest>): void {
   test('as many workers come as are wanted, and launching again brings no more', async () => {
     const { launcher, running } = await open();
     const fleet = fleetOf();
-    await launcher.launch(fleet);
-    await launcher.launch(fleet);
+    await launcher.reconcile(fleet);
+    await launcher.reconcile(fleet);
     await allUp(launcher, fleet);
-    await launcher.launch(fleet);
+    await launcher.reconcile(fleet);
     const { workers } = await launcher.observe(fleet);
     expect(await running()).toEqual(namesOf(workers));
     expect(new Set(namesOf(workers)).size).toBe(2);
@@ -68,7 +68,7 @@ export function launcherSuite(open: () => Promise<LauncherUnderTest>): void {
   ])('a worker that ends by %j is gone: %s, with its last lines', async (how, kind) => {
     const { launcher, end } = await open();
     const fleet = fleetOf();
-    await launcher.launch(fleet);
+    await launcher.reconcile(fleet);
     await allUp(launcher, fleet);
     const [name] = namesOf((await launcher.observe(fleet)).workers);
     await end(name!, how);
@@ -86,12 +86,12 @@ export function launcherSuite(open: () => Promise<LauncherUnderTest>): void {
   test('a worker that went is replaced by one of another name, and stays gone', async () => {
     const { launcher, end, running } = await open();
     const fleet = fleetOf();
-    await launcher.launch(fleet);
+    await launcher.reconcile(fleet);
     await allUp(launcher, fleet);
     const [name] = namesOf((await launcher.observe(fleet)).workers);
     await end(name!, { code: 1 });
     await eventually(async () => {
-      await launcher.launch(fleet);
+      await launcher.reconcile(fleet);
       const { workers } = await launcher.observe(fleet);
       expect(workers.filter(({ state }) => state === 'running')).toHaveLength(2);
       expect(workers.find((worker) => worker.name === name)?.state).toBe('gone');
@@ -103,8 +103,8 @@ export function launcherSuite(open: () => Promise<LauncherUnderTest>): void {
   test('tearing down ends the workers of one fleet, not those of another', async () => {
     const { launcher, running } = await open();
     const [mine, other] = [fleetOf(), fleetOf({ name: 'eval-other', runId: 'run-2', workers: 1 })];
-    await launcher.launch(mine);
-    await launcher.launch(other);
+    await launcher.reconcile(mine);
+    await launcher.reconcile(other);
     await allUp(launcher, mine);
     await allUp(launcher, other);
     await launcher.tearDown(mine);

@@ -24,12 +24,15 @@ async function refusing(status: number, answer: object) {
 
 function tracked(...overrides: string[]): TrackedRun {
   return {
-    ...{ type: 'EvalMIoU', workflowId: 'w', runId: 'r', startedAtMs: 0, atMs: 1, state: 'failed' },
-    ...{
-      prefix: 's3://b/w',
-      codeVersion: '1',
-      config: tinyConfig('run.report.mlflow.experiment=e', ...overrides),
-    },
+    type: 'EvalMIoU',
+    workflowId: 'w',
+    runId: 'r',
+    startedAtMs: 0,
+    atMs: 1,
+    state: 'failed',
+    prefix: 's3://b/w',
+    codeVersion: '1',
+    config: tinyConfig('run.report.mlflow.experiment=e', ...overrides),
   };
 }
 
@@ -44,7 +47,8 @@ describe('a server', () => {
     await report(named, { TESSERA_MLFLOW_URI: `http://${host}/base/`, TESSERA_MLFLOW_URI_TOKEN: 's3cret' });
     await report(named, { TESSERA_MLFLOW_URI: `http://me:p%40ss@${host}` });
     await report(tracked(`run.report.mlflow.uri=http://${host}`), {
-      ...{ TESSERA_MLFLOW_URI: `http://me:pass@${host}`, TESSERA_MLFLOW_URI_TOKEN: 's3cret' },
+      TESSERA_MLFLOW_URI: `http://me:pass@${host}`,
+      TESSERA_MLFLOW_URI_TOKEN: 's3cret',
     });
     expect(asked.map(({ path, headers }) => [path, headers.authorization])).toEqual([
       ['/base/api/2.0/mlflow/experiments/search', 'Bearer s3cret'],

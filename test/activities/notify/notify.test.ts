@@ -7,7 +7,12 @@ import { notify } from '../../../activities/notify/notify.ts';
 import { NoticeSchema, NotifySchema, type RunEnd } from '../../../core/config/notify.ts';
 
 const NOTICE: RunEnd['notice'] = {
-  ...{ type: 'EvalMIoU', workflowId: 'w', runId: 'r', name: 'tiny', state: 'done', seconds: 12 },
+  type: 'EvalMIoU',
+  workflowId: 'w',
+  runId: 'r',
+  name: 'tiny',
+  state: 'done',
+  seconds: 12,
   startedAt: '2026-11-24T21:50:03.000Z',
   result: {
     mIoU: 0.3534,
@@ -41,7 +46,9 @@ describe('a run’s end is posted', () => {
     expect(received).toHaveLength(1);
     expect(received[0]).toMatchObject({ path: '/hook?a=1', headers: { 'content-type': 'application/json' } });
     expect(NoticeSchema.parse(received[0]!.body)).toEqual({
-      ...{ version: 1, event: 'run-ended', ...NOTICE },
+      version: 1,
+      event: 'run-ended',
+      ...NOTICE,
       text: '✓ tiny (w): mIoU 35.34 %, 100 images, s3://b/r/report.html after 12 s',
     });
   });

@@ -26,7 +26,10 @@ const CLASSES = [
   { name: 'sky', color: [70, 130, 180] },
 ];
 const LAYOUT = {
-  ...{ imageDir: 'img', annotationDir: 'ann', imageSuffix: '.png', annotationSuffix: '_labels.png' },
+  imageDir: 'img',
+  annotationDir: 'ann',
+  imageSuffix: '.png',
+  annotationSuffix: '_labels.png',
   reduceZeroLabel: false,
 };
 const TWO_CLASSES = { model: { head: { classes: 2 } } };
@@ -96,7 +99,9 @@ describe('a config of one’s own', () => {
       file('mine.yaml', { base: 'tiny', dataset: 'streets.yaml', ...TWO_CLASSES }),
     );
     expect(mine.dataset).toEqual({
-      ...{ type: 'Streets', ignoreIndex: 255, ...LAYOUT },
+      type: 'Streets',
+      ignoreIndex: 255,
+      ...LAYOUT,
       classes: { name: 'Streets', classes: CLASSES },
     });
   });

@@ -26,7 +26,10 @@ describe('a plan', () => {
       sizeBytes: objects.get(uri)!.length,
     });
     expect(run).toMatchObject({
-      ...{ workflowId: 'eval-1', runId: 'run-1', codeVersion: '0.1.0+abc', imageDigest: null },
+      workflowId: 'eval-1',
+      runId: 'run-1',
+      codeVersion: '0.1.0+abc',
+      imageDigest: null,
       prefix: 's3://bucket/runs/eval-1',
       config: tinyConfig(),
       weights: digest('s3://bucket/weights.pth'),

@@ -128,14 +128,23 @@ describe('the plan of a table', () => {
       schema: 's3://bkt/t.schema.json',
     };
     const table = TableSchema.parse({
-      ...{ version: 1, kind: 'table', request, artifacts },
+      version: 1,
+      kind: 'table',
+      request,
+      artifacts,
       run: {
-        ...{ workflowId: 'table', runId: 'run-0', seconds: 0, codeVersion: '0.1.0' },
-        ...{ startedAt: '2026-03-01T08:00:00Z', finishedAt: '2026-03-01T08:00:00Z' },
+        workflowId: 'table',
+        runId: 'run-0',
+        seconds: 0,
+        codeVersion: '0.1.0',
+        startedAt: '2026-03-01T08:00:00Z',
+        finishedAt: '2026-03-01T08:00:00Z',
       },
       rows: [
         {
-          ...{ name: 'tiny', workflowId: 'table-tiny', reproduces: null },
+          name: 'tiny',
+          workflowId: 'table-tiny',
+          reproduces: null,
           outcome: { kind: 'failed', class: 'BadData', message: 'broken' },
         },
       ],
@@ -145,8 +154,12 @@ describe('the plan of a table', () => {
     expect(await plan({ ...asked, concurrency: 3 }, store)).toEqual({
       kind: 'finished',
       result: {
-        ...{ rows: 1, failed: 1, tableUri: 's3://bkt/runs/table/table.json' },
-        ...{ markdownUri: artifacts.markdown, pageUri: artifacts.page, cached: true },
+        rows: 1,
+        failed: 1,
+        tableUri: 's3://bkt/runs/table/table.json',
+        markdownUri: artifacts.markdown,
+        pageUri: artifacts.page,
+        cached: true,
       },
     });
     await expect(plan({ ...asked, overrides: ['train.seed=1'] }, store)).rejects.toThrow(

@@ -127,7 +127,8 @@ describe('a training that began with what is gone since', () => {
     const { set, request, run } = await begun(withWhat);
     const again = await plan(set, request, 'train-2');
     expect(again.checkpoint).toMatchObject({
-      ...{ step: 15, uri: 's3://bucket/runs/train-2/checkpoints/iter_15.json' },
+      step: 15,
+      uri: 's3://bucket/runs/train-2/checkpoints/iter_15.json',
     });
     expect(run.start.from).toBe(from);
     expect(again.run.start).toEqual(run.start);
@@ -146,8 +147,14 @@ describe('a training that began with what is gone since', () => {
     const published = await publishTraining(
       set.store,
       {
-        ...{ run, resumedFrom: null, evaluations: [evaluation], segments: [], failures: [], workers: [] },
-        ...{ reproduce: [], times: { started: 0, planned: 0, trained: 0, evaluateSeconds: 0 } },
+        run,
+        resumedFrom: null,
+        evaluations: [evaluation],
+        segments: [],
+        failures: [],
+        workers: [],
+        reproduce: [],
+        times: { started: 0, planned: 0, trained: 0, evaluateSeconds: 0 },
       },
       0,
     );

@@ -28,7 +28,8 @@ const PARTS: ImageMatrices[] = [
 /** An image an entry: a cell and its pixels. */
 function matricesOf(ids: string[], entries: [number, number][]): ImageMatrices {
   return {
-    ...{ classes: 150, ids },
+    classes: 150,
+    ids,
     rows: Uint32Array.from({ length: ids.length + 1 }, (_, i) => i),
     cells: Uint32Array.from(entries, ([cell]) => cell),
     counts: Uint32Array.from(entries, ([, count]) => count),
@@ -44,7 +45,8 @@ async function evaluated(changes: Partial<PublishInput> = {}) {
   memory.objects.set(`${PREFIX}/shards/1-lost.bin.gz`, Buffer.from('of a lost attempt'));
   const matrix = sumOfImages(joinMatrices(150, PARTS));
   const input = publishInput({
-    ...{ imageMatrices, matrix: encodeMatrix(matrix) },
+    imageMatrices,
+    matrix: encodeMatrix(matrix),
     coverage: { ...publishInput().coverage, images: 3, labelledPixels: total(matrix) },
     shards: publishInput().shards.slice(0, 2),
     ...changes,

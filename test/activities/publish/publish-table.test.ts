@@ -22,11 +22,17 @@ async function outcome() {
   await memory.store.write(trainingUri, Buffer.from(JSON.stringify(results)));
   const { run } = results;
   const row = (name: string, kind: 'train' | 'evaluate'): TableRun['rows'][number] => ({
-    ...{ name, kind, workflowId: `table-${name}`, reproduces: run.config.reproduces! },
+    name,
+    kind,
+    workflowId: `table-${name}`,
+    reproduces: run.config.reproduces!,
     input: { ...INPUT, config: name },
   });
   const planned: TableRun = {
-    ...{ workflowId: 'table', runId: 'run-1', prefix: PREFIX, codeVersion: '0.1.0' },
+    workflowId: 'table',
+    runId: 'run-1',
+    prefix: PREFIX,
+    codeVersion: '0.1.0',
     request: TableInputSchema.parse({ ...INPUT, suite: 'few-shot' }),
     rows: [row('probe', 'train'), { ...row('given', 'evaluate'), reproduces: null }, row('lost', 'train')],
   };
@@ -58,12 +64,20 @@ describe('a published table', () => {
     const last = results.evaluations.at(-1)!;
     expect(last.mIoU).not.toBe(results.best.mIoU);
     expect(rows[0]!.outcome).toMatchObject({
-      ...{ kind: 'trained', mIoU: last.mIoU, best: results.best, steps: 80_000, trainingImages: 20_210 },
+      kind: 'trained',
+      mIoU: last.mIoU,
+      best: results.best,
+      steps: 80_000,
+      trainingImages: 20_210,
       difference: 100 * last.mIoU! - 47.2,
       workerSeconds: results.cost.workerSeconds,
     });
     expect(rows[1]!.outcome).toMatchObject({
-      ...{ kind: 'evaluated', mIoU: evaluation.metrics.mIoU, difference: null, best: null, steps: null },
+      kind: 'evaluated',
+      mIoU: evaluation.metrics.mIoU,
+      difference: null,
+      best: null,
+      steps: null,
       reportUri: evaluation.reportUri,
     });
     expect(rows[2]!.outcome).toMatchObject({ kind: 'failed', class: 'BadData' });

@@ -8,7 +8,10 @@ import { FINISHED_MS } from './publish-input.ts';
 
 const run = trainRun();
 const evaluation = (step: number, mIoU: number) => ({
-  ...{ step, mIoU, mAcc: 0.5, aAcc: 0.5 },
+  step,
+  mIoU,
+  mAcc: 0.5,
+  aAcc: 0.5,
   resultsUri: `${run.prefix}/evaluations/iter_${step}/results.json`,
 });
 
@@ -16,7 +19,11 @@ const evaluation = (step: number, mIoU: number) => ({
 function outcome(changes: Partial<TrainOutcome> = {}): TrainOutcome {
   const started = FINISHED_MS - 60_000;
   return {
-    ...{ run, resumedFrom: null, failures: [], workers: [], reproduce: ['tessera train'] },
+    run,
+    resumedFrom: null,
+    failures: [],
+    workers: [],
+    reproduce: ['tessera train'],
     evaluations: [evaluation(15, 0.75), evaluation(20, 0.5)],
     segments: [{ until: 20, worker: 'w0', steps: 20, seconds: 40, dataSeconds: 1 }],
     times: { started, planned: started + 1_000, trained: FINISHED_MS - 5_000, evaluateSeconds: 10 },
@@ -36,7 +43,9 @@ describe('a published training', () => {
     const { store, writes } = await trained();
     const published = await publishTraining(store, outcome(), FINISHED_MS);
     expect(published).toMatchObject({
-      ...{ steps: 20, best: { step: 15, mIoU: 0.75 }, last: { step: 20, mIoU: 0.5 } },
+      steps: 20,
+      best: { step: 15, mIoU: 0.75 },
+      last: { step: 20, mIoU: 0.5 },
       head: `${run.prefix}/checkpoints/iter_15.pth`,
     });
     expect(writes.map((uri) => uri.slice(run.prefix.length + 1))).toEqual([

@@ -16,7 +16,10 @@ import { exifBody } from '../images/jpegs-to-read.ts';
 import { zipOf } from './hand-made-zip.ts';
 
 const LAYOUT = {
-  ...{ imageDir: 'images', annotationDir: 'annotations', imageSuffix: '.jpg', annotationSuffix: '.png' },
+  imageDir: 'images',
+  annotationDir: 'annotations',
+  imageSuffix: '.jpg',
+  annotationSuffix: '.png',
 };
 const SAMPLING = [
   [2, 2],
@@ -230,8 +233,13 @@ describe('what is left out is reported', () => {
   ])('of a %s: files of other suffixes, and annotations without an image', async (_, make) => {
     const { stage } = make(
       await dataset({
-        ...{ 'images/x.JPG': 'x', 'images/y.jpeg': 'y', 'images/.hidden': 'z', 'images/deep/z.txt': 'z' },
-        ...{ 'images/0.png': '0', 'annotations/q.png': 'q', 'annotations/q.txt': 'q' },
+        'images/x.JPG': 'x',
+        'images/y.jpeg': 'y',
+        'images/.hidden': 'z',
+        'images/deep/z.txt': 'z',
+        'images/0.png': '0',
+        'annotations/q.png': 'q',
+        'annotations/q.txt': 'q',
       }),
     );
     const { leftOut } = await stage();

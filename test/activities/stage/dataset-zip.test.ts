@@ -12,8 +12,10 @@ import { type ZipPart, zipOf } from './hand-made-zip.ts';
 
 const HOOKS = { signal: new AbortController().signal, onProgress: () => {} };
 const LAYOUT = {
-  ...{ imageDir: 'images/validation', annotationDir: 'annotations/validation' },
-  ...{ imageSuffix: '.jpg', annotationSuffix: '.png' },
+  imageDir: 'images/validation',
+  annotationDir: 'annotations/validation',
+  imageSuffix: '.jpg',
+  annotationSuffix: '.png',
 };
 
 /** Files of a dataset by their paths: two images, as ADE20K names them. */

@@ -47,7 +47,9 @@ describe('Cityscapes with train ids', () => {
     expect(run.imageIds).toEqual([FRANKFURT, LINDAU]);
     expect(run.classes.classes[18]).toEqual({ name: 'bicycle', color: [119, 11, 32] });
     expect(manifest.images[0]).toMatchObject({
-      ...{ id: FRANKFURT, width: 40, height: 30 },
+      id: FRANKFURT,
+      width: 40,
+      height: 30,
       image: { key: `leftImg8bit/val/${FRANKFURT}_leftImg8bit.png` },
       annotation: { key: `gtFine/val/${FRANKFURT}_gtFine_labelTrainIds.png` },
     });

@@ -17,8 +17,14 @@ const IDS = ['b', 'a', 'B', 'a_2'];
 async function datasetFolder(ids = IDS) {
   const source = temporaryFolder();
   const input = {
-    ...{ source, destination: 's3://bucket/ade', name: 'ADE20K', split: 'validation' },
-    ...{ imageDir: 'images', annotationDir: 'annotations', imageSuffix: '.jpg', annotationSuffix: '.png' },
+    source,
+    destination: 's3://bucket/ade',
+    name: 'ADE20K',
+    split: 'validation',
+    imageDir: 'images',
+    annotationDir: 'annotations',
+    imageSuffix: '.jpg',
+    annotationSuffix: '.png',
   };
   mkdirSync(join(source, 'images'));
   mkdirSync(join(source, 'annotations'));

@@ -38,7 +38,8 @@ async function served(files: Record<string, Buffer>) {
       memoryStore(objects),
       { source, destination: DESTINATION },
       {
-        ...{ signal, onProgress() {} },
+        signal,
+        onProgress() {},
         hub: {
           open: hub.open,
           fetch: (checkpoint, options) => fetchHubCheckpoint(checkpoint, folder, options),

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { probe } from '../../../activities/http-remote.ts';
-import { download } from '../../../activities/stage/download.ts';
+import { downloadUrl } from '../../../activities/stage/download-url.ts';
 import { stageWeights } from '../../../activities/stage/stage-weights.ts';
 import { BadData, BadInput, Unavailable } from '../../../core/config/failures.ts';
 import { WeightsManifestSchema } from '../../../core/config/manifests.ts';
@@ -264,7 +264,7 @@ describe('a server that fails', () => {
     faults.push(null, ...new Array(6).fill([{ dropAfter: piece }, null]).flat());
     const hooks = { signal: new AbortController().signal, onBytes: () => {}, backoffMs: 1 };
     const remote = await probe(new URL(url), url, hooks.signal);
-    const { file } = await download({ url: new URL(url), name: url, remote, scratchFolder }, hooks);
+    const { file } = await downloadUrl({ url: new URL(url), name: url, remote, scratchFolder }, hooks);
     expect(statSync(file).size).toBe(6 * piece + 1);
   });
 

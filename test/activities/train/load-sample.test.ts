@@ -7,7 +7,11 @@ import { annotationOf, sha256, stagedSet, tinyConfig } from '../../builders.ts';
 
 const SIDE = 28;
 const train = TrainSchema.parse({
-  ...{ steps: 10, batch: 3, data: {}, checkpointEvery: 5, evaluateEvery: 5 },
+  steps: 10,
+  batch: 3,
+  data: {},
+  checkpointEvery: 5,
+  evaluateEvery: 5,
   optimizer: { type: 'adamw', lr: 0.01, weightDecay: 0 },
   schedule: { type: 'poly', warmup: { steps: 0, ratio: 1 } },
   augmentation: { longPx: 112, shortPx: 28 },

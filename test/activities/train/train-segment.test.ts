@@ -15,7 +15,9 @@ async function outcome(objects: Map<string, Buffer>) {
   const log = await readLog(store, 's3://bucket/runs/train-1');
   return {
     checkpoints: checkpoints.map(({ step, head, optimizer }) => ({
-      ...{ step, head: head.sha256, optimizer: optimizer.sha256 },
+      step,
+      head: head.sha256,
+      optimizer: optimizer.sha256,
     })),
     log: log.map(({ time, data_time, started_at, ...line }) => line),
   };

@@ -35,14 +35,24 @@ export function trainRun({ config = trainable(), start = { from: 'scratch' } as 
   const ids = { workflowId: 'train-1', runId: 'run-1' };
   return {
     ...ids,
-    ...{ prefix: 's3://bucket/runs/train-1', codeVersion: '0.1.0+abc', imageDigest: null, config, start },
+    prefix: 's3://bucket/runs/train-1',
+    codeVersion: '0.1.0+abc',
+    imageDigest: null,
+    config,
+    start,
     classes: { name: 'two', classes: [{ name: 'wall', color: [1, 2, 3] }] },
     weights: object('weights.pth'),
     dataset: { ...object('data/training.manifest.json'), name: 'tiny', split: 'training', images: 8 },
     evaluation: { dataset: 's3://bucket/data', split: 'validation' },
     fleet: {
-      ...{ ...ids, name: 'train-run-1', launcher: 'local', taskQueue: 'q', workers: 1, device: 'cpu' },
-      ...{ deadlineSeconds: 60, logs: 's3://bucket/logs' },
+      ...ids,
+      name: 'train-run-1',
+      launcher: 'local',
+      taskQueue: 'q',
+      workers: 1,
+      device: 'cpu',
+      deadlineSeconds: 60,
+      logs: 's3://bucket/logs',
     },
     deadlineSeconds: 60,
   };
@@ -115,7 +125,10 @@ export function segment(store: Store, options: SegmentOptions = {}) {
   const task: SegmentTask = { run, until, attempt: 1 };
   return trainSegment<number>(
     {
-      ...{ store, worker: 'w0', scratchFolder: temporaryFolder(), patienceMs: 5_000 },
+      store,
+      worker: 'w0',
+      scratchFolder: temporaryFolder(),
+      patienceMs: 5_000,
       initialState: async ({ config }) => initialHead(config, config.train.seed),
       openTrainer: async (_, state) => fakeTrainer(state, loss),
       openFeed: async (_, { first }) => fakeFeed(first, onNext),

@@ -8,7 +8,10 @@ test('a worker that doesn’t reach its trainer loads no backbone for it', async
   const folder = temporaryFolder();
   let fetched = 0;
   const { serve } = trainingWork({
-    ...{ store: memoryStore(), cacheFolder: folder, scratchFolder: folder, worker: 'w1' },
+    store: memoryStore(),
+    cacheFolder: folder,
+    scratchFolder: folder,
+    worker: 'w1',
     async fetch() {
       fetched++;
       return { file: folder };

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { makeDemo } from '../../../cli/demo/make-demo.ts';
-import { openSession } from '../../../cli/session.ts';
+import { connectSession } from '../../../cli/session.ts';
 import { terminal } from '../../../cli/terminal.ts';
 import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
@@ -31,7 +31,7 @@ export function benchReferenceCommand(program: Command): void {
       const config = vitConfig(applyOverrides(await loadConfig('tiny'), overrides, 'bench-reference'));
       const screen = terminal();
       const say = (step: string) => screen.step(step);
-      await using session = await openSession(screen);
+      await using session = await connectSession(screen);
       const { ade } = await makeDemo(path.join(stateFolder(), 'demo'), say);
       const folder = path.join(stateFolder(), 'bench-reference');
       console.log(comparisonText(await benchReference({ session, folder, ade, config, say, ...options })));

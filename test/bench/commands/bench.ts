@@ -6,7 +6,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { deviceName, ORT_VERSION } from '../../../activities/evaluate/environment.ts';
 import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { makeDemo } from '../../../cli/demo/make-demo.ts';
-import { openSession } from '../../../cli/session.ts';
+import { connectSession } from '../../../cli/session.ts';
 import { terminal } from '../../../cli/terminal.ts';
 import { timestamp } from '../../../cli/timestamp.ts';
 import type { Config } from '../../../core/config/config.ts';
@@ -67,7 +67,7 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
   const overrides = [...preset.overrides, ...(options.cfgOptions ?? [])];
   const config = vitConfig(applyOverrides(await loadVitConfig(options.config ?? 'tiny'), overrides, 'bench'));
   const screen = terminal();
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
 
   const folder = path.join(stateFolder(), 'bench');
   const demo = await makeDemo(path.join(stateFolder(), 'demo'), (step) => screen.step(step));
@@ -109,7 +109,7 @@ async function bench(options: BenchOptions): Promise<BenchReport> {
 /** Loopback here, or whatever S3 the environment names. */
 async function weightsReport(rounds: number): Promise<string> {
   const screen = terminal();
-  await using session = await openSession(screen);
+  await using session = await connectSession(screen);
   const folder = path.join(stateFolder(), 'bench-weights');
   const sizeBytes = 2 ** 31;
   const say = (step: string) => screen.step(step);

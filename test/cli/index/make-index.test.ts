@@ -65,7 +65,10 @@ test('other objects of these names are no runs, and are named; results of other 
   const { store, write } = await published();
   const results = JSON.parse(String(await store.read(`${PREFIX}/linear/results.json`)));
   await write('later/results.json', {
-    ...{ ...results, version: 2, metrics: { mIoU: 'secret' }, cost: { euros: 3 } },
+    ...results,
+    version: 2,
+    metrics: { mIoU: 'secret' },
+    cost: { euros: 3 },
     run: { ...results.run, workflowId: 'later' },
   });
   await write('coco/results.json', [{ image_id: 1, score: 0.5 }]);
@@ -73,7 +76,9 @@ test('other objects of these names are no runs, and are named; results of other 
   await store.write(`${PREFIX}/broken/results.json`, Buffer.from('{'));
   const index = await makeIndex(store, PREFIX);
   expect(index.runs.find(({ workflowId }) => workflowId === 'later')).toMatchObject({
-    ...{ dataset: 'ADE20K validation', mIoU: null, cost: null },
+    dataset: 'ADE20K validation',
+    mIoU: null,
+    cost: null,
     incomplete: expect.stringContaining('version 2'),
   });
   expect(index.notRead.map(({ uri }) => uri)).toEqual(

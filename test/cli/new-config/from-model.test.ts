@@ -70,8 +70,10 @@ describe('tessera configs from a repository', () => {
         test: { mode: 'slide', cropPx: 512, stridePx: 341 },
       },
       pipeline: {
-        ...{ resize: { type: 'pillow', shortSidePx: 512 }, normalization: 'torch' },
-        ...{ mean: [109.65, 104.805, 75.48], std: [54.315, 39.78, 36.465] },
+        resize: { type: 'pillow', shortSidePx: 512 },
+        normalization: 'torch',
+        mean: [109.65, 104.805, 75.48],
+        std: [54.315, 39.78, 36.465],
       },
       train: { steps: 40_000, optimizer: { lr: 1e-3, weightDecay: 1e-3 }, dropout: 0.1 },
     });
@@ -96,7 +98,8 @@ describe('tessera configs from a config.json of this machine', () => {
   it("has each family's protocol; mean and std may be to check", async () => {
     const internVit = await written(INTERNVIT_6B);
     expect(internVit.config).toMatchObject({
-      ...{ name: 'my_vit_ade20k_linear', model: { test: { cropPx: 504, stridePx: 322 } } },
+      name: 'my_vit_ade20k_linear',
+      model: { test: { cropPx: 504, stridePx: 322 } },
       pipeline: { resize: { type: 'short-side', shortSidePx: 504, multiplePx: 14 } },
       train: { steps: 80_000 },
     });
@@ -105,7 +108,10 @@ describe('tessera configs from a config.json of this machine', () => {
     expect(internVit.text).toContain('a run takes them by --weights');
     const dino = await written(DINOV2_GIANT);
     expect(dino.config.pipeline.resize).toEqual({
-      ...{ type: 'fit', longPx: 99_999_999, shortPx: 512, multiplePx: 1 },
+      type: 'fit',
+      longPx: 99_999_999,
+      shortPx: 512,
+      multiplePx: 1,
     });
   });
 
@@ -128,7 +134,11 @@ describe('tessera configs from a config.json of this machine', () => {
   ])('makes of true sizes the model, protocol and training of %s', async (name, json, more) => {
     const { model, dataset, pipeline, run, train } = await loadConfig(name);
     expect((await written({ ...json, ...more })).config).toMatchObject({
-      ...{ model, dataset, pipeline, run, train },
+      model,
+      dataset,
+      pipeline,
+      run,
+      train,
     });
   });
 
@@ -158,7 +168,8 @@ describe('tessera configs from a config.json of this machine', () => {
     expect(config).toMatchObject({
       name: 'mine',
       model: {
-        ...{ backbone: { taps: [1, 3], imageSizePx: 640 }, head: { channels: 48 } },
+        backbone: { taps: [1, 3], imageSizePx: 640 },
+        head: { channels: 48 },
         test: { cropPx: 640, stridePx: 320 },
       },
       pipeline: { resize: { shortSidePx: 640 } },
@@ -170,13 +181,14 @@ describe('tessera configs from a config.json of this machine', () => {
   it('takes the dataset and its classes of a config', async () => {
     const layout = join(temporaryFolder(), 'city.yaml');
     const section = {
-      ...{
-        type: 'Cityscapes',
-        classes: 'cityscapes',
-        imageDir: 'leftImg8bit/val',
-        annotationDir: 'gtFine/val',
-      },
-      ...{ imageSuffix: '.png', annotationSuffix: '_x.png', labelIds: 'official', reduceZeroLabel: false },
+      type: 'Cityscapes',
+      classes: 'cityscapes',
+      imageDir: 'leftImg8bit/val',
+      annotationDir: 'gtFine/val',
+      imageSuffix: '.png',
+      annotationSuffix: '_x.png',
+      labelIds: 'official',
+      reduceZeroLabel: false,
     };
     writeFileSync(layout, bytes({ base: 'tiny', model: { head: { classes: 19 } }, dataset: section }));
     const { config } = await written(DINOV3_S, ['--dataset', layout]);

@@ -5,19 +5,38 @@ import { terminal } from '../../../cli/terminal.ts';
 
 function evaluation(changes: Partial<ProgressView> = {}): ProgressView {
   return ProgressViewSchema.parse({
-    ...{ phase: 'evaluating', unit: 'images', done: 910, total: 2000, rate: 3.21, etaSeconds: 5_400 },
-    ...{ mIoU: 0.5842, coverage: 0.455, shards: { done: 12, total: 64, slowestSeconds: 40 }, training: null },
+    phase: 'evaluating',
+    unit: 'images',
+    done: 910,
+    total: 2000,
+    rate: 3.21,
+    etaSeconds: 5_400,
+    mIoU: 0.5842,
+    coverage: 0.455,
+    shards: { done: 12, total: 64, slowestSeconds: 40 },
+    training: null,
     workers: ['running', 'running', 'waiting: unschedulable: 0/2 nodes'].map((state, i) => ({
-      ...{ name: `w-${i}`, state, node: null, role: null, images: 1, shards: 1 },
+      name: `w-${i}`,
+      state,
+      node: null,
+      role: null,
+      images: 1,
+      shards: 1,
     })),
-    ...{ trouble: null, failures: [], rows: [] },
+    trouble: null,
+    failures: [],
+    rows: [],
     ...changes,
   });
 }
 
 const training: ProgressView['training'] = {
-  ...{ loss: 0.8555, accuracy: 71.2, lr: 0.0335, evaluatedStep: 100 },
-  ...{ best: { step: 50, mIoU: 0.6 }, checkpoint: null },
+  loss: 0.8555,
+  accuracy: 71.2,
+  lr: 0.0335,
+  evaluatedStep: 100,
+  best: { step: 50, mIoU: 0.6 },
+  checkpoint: null,
 };
 
 describe('the progress of a run', () => {
@@ -69,7 +88,9 @@ describe('the progress of a run', () => {
 function stream({ isTTY, colours = false }: { isTTY: boolean; colours?: boolean }) {
   let text = '';
   const fake = {
-    ...{ isTTY, columns: 60, hasColors: () => colours },
+    isTTY,
+    columns: 60,
+    hasColors: () => colours,
     write: (part: string) => {
       text += part;
       return true;

@@ -8,9 +8,19 @@ const NOW = Date.parse('2026-11-29T12:00:00Z');
 
 function row(changes: Partial<RunRow> = {}): RunRow {
   return {
-    ...{ id: 'vit6b-upernet-20261129-110000', runId: 'r', kind: 'EvalMIoU', state: 'completed', phase: null },
-    ...{ config: 'upernet_intern_vit_6b_504_80k_ade20k', dataset: 'ade20k', share: 1, mIoU: 0.5842 },
-    ...{ startedAt: '2026-11-29T11:00:00.000Z', endedAt: null, labels: {}, parent: null },
+    id: 'vit6b-upernet-20261129-110000',
+    runId: 'r',
+    kind: 'EvalMIoU',
+    state: 'completed',
+    phase: null,
+    config: 'upernet_intern_vit_6b_504_80k_ade20k',
+    dataset: 'ade20k',
+    share: 1,
+    mIoU: 0.5842,
+    startedAt: '2026-11-29T11:00:00.000Z',
+    endedAt: null,
+    labels: {},
+    parent: null,
     cost: { workerSeconds: 3600, total: 2.5, currency: 'USD' },
     ...changes,
   };

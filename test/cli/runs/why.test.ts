@@ -32,7 +32,9 @@ describe('a failure as history keeps it', () => {
       },
     });
     expect(chain).toEqual({
-      ...{ class: 'BadData', message: damaged, worker: `${FLEET}-1` },
+      class: 'BadData',
+      message: damaged,
+      worker: `${FLEET}-1`,
       causes: [`in evaluateShard, on ${FLEET}-1`, 'RangeError: premature end'],
       activity: { type: 'evaluateShard', scheduledEventId: '17' },
     });
@@ -66,25 +68,28 @@ test('every class of failure has a remedy that names the run', () => {
 
 function picture(changes: Partial<RunPicture>): RunPicture {
   return RunPictureSchema.parse({
-    ...{
-      id: 'my-run',
-      runId: 'r',
-      kind: 'EvalMIoU',
-      config: 'tiny',
-      dataset: 'mini',
-      state: 'failed',
-      phase: null,
-    },
-    ...{
-      share: null,
-      mIoU: null,
-      startedAt: '2026-11-29T11:00:00.000Z',
-      endedAt: null,
-      cost: null,
-      labels: {},
-    },
-    ...{ parent: null, seconds: 90, progress: null, slow: [], waitsFor: [], page: null },
-    ...{ failure: null, resultsUri: null, reportUri: null },
+    id: 'my-run',
+    runId: 'r',
+    kind: 'EvalMIoU',
+    config: 'tiny',
+    dataset: 'mini',
+    state: 'failed',
+    phase: null,
+    share: null,
+    mIoU: null,
+    startedAt: '2026-11-29T11:00:00.000Z',
+    endedAt: null,
+    cost: null,
+    labels: {},
+    parent: null,
+    seconds: 90,
+    progress: null,
+    slow: [],
+    waitsFor: [],
+    page: null,
+    failure: null,
+    resultsUri: null,
+    reportUri: null,
     ...changes,
   });
 }
@@ -92,8 +97,12 @@ function picture(changes: Partial<RunPicture>): RunPicture {
 describe('why', () => {
   test('a failed run failed: class, sentence, causes, where, and what to do', () => {
     const failure: RunPicture['failure'] = {
-      ...{ class: 'BadData', message: 'a.jpg: not a JPEG', causes: ['RangeError: premature end'] },
-      ...{ worker: `${FLEET}-1`, shard: 3, remedy: 'Replace it.' },
+      class: 'BadData',
+      message: 'a.jpg: not a JPEG',
+      causes: ['RangeError: premature end'],
+      worker: `${FLEET}-1`,
+      shard: 3,
+      remedy: 'Replace it.',
     };
     expect(whyText(picture({ failure }))).toBe(
       [
@@ -121,8 +130,12 @@ describe('what Temporal has not seen the end of', () => {
   const ago = (seconds: number) => ({ seconds: now / 1000 - seconds }) as never;
   const beat = Buffer.from(JSON.stringify({ worker: `${FLEET}-1`, imagesDone: 3, images: 30 }));
   const shard = (seconds: number) => ({
-    ...{ activityType: { name: 'evaluateShard' }, state: 2, attempt: 1, lastWorkerIdentity: `${FLEET}-1` },
-    ...{ lastStartedTime: ago(seconds), heartbeatDetails: { payloads: [{ data: beat }] } },
+    activityType: { name: 'evaluateShard' },
+    state: 2,
+    attempt: 1,
+    lastWorkerIdentity: `${FLEET}-1`,
+    lastStartedTime: ago(seconds),
+    heartbeatDetails: { payloads: [{ data: beat }] },
   });
 
   test('is slow if it takes twice as long as the slowest that is done', () => {

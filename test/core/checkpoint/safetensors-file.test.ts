@@ -29,7 +29,11 @@ describe('a safetensors file', () => {
     expect({ name, topLevelKeys }).toEqual({ name: 'x.safetensors', topLevelKeys: [] });
     expect([...found.keys()].sort()).toEqual(['a.bias', 'a.weight', 'empty', 'half', 'steps']);
     expect(found.get('a.weight')).toMatchObject({
-      ...{ dtype: 'float32', shape: [2, 3], strides: [3, 1], contiguous: true, length: 24 },
+      dtype: 'float32',
+      shape: [2, 3],
+      strides: [3, 1],
+      contiguous: true,
+      length: 24,
     });
     const { offset, length } = found.get('half')!;
     expect(whole.subarray(offset, offset + length)).toEqual(Buffer.from(halves));

@@ -39,10 +39,15 @@ describe("the original's recipes", () => {
     optimizer: { lr: 4e-5, betas: [0.9, 0.999], eps: 1e-8, layerDecayRate: 1 },
     schedule: { power: 1, minLr: 0, warmup: { ratio: 1e-6 } },
     augmentation: {
-      ...{ longPx: 2016, shortPx: 504, ratioRange: [0.5, 2] },
-      ...{ catMaxRatio: 0.75, flip: 0.5, photometricDistortion: true },
+      longPx: 2016,
+      shortPx: 504,
+      ratioRange: [0.5, 2],
+      catMaxRatio: 0.75,
+      flip: 0.5,
+      photometricDistortion: true,
     },
-    ...{ checkpointEvery: 1000, evaluateEvery: 1000 },
+    checkpointEvery: 1000,
+    evaluateEvery: 1000,
   };
 
   test.each([

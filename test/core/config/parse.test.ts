@@ -80,7 +80,11 @@ describe('a wrong field is named, with what it is and what it should be', () => 
 
 describe('what a train section says that cannot be is named', () => {
   const TRAIN = {
-    ...{ steps: 100, batch: 1, data: {}, checkpointEvery: 10, evaluateEvery: 10 },
+    steps: 100,
+    batch: 1,
+    data: {},
+    checkpointEvery: 10,
+    evaluateEvery: 10,
     optimizer: { type: 'adamw', lr: 0.01, weightDecay: 0 },
     schedule: { type: 'poly', warmup: { steps: 10, ratio: 0.1 } },
     augmentation: { longPx: 112, shortPx: 28 },

@@ -14,7 +14,8 @@ test.each([
   [10, [1, 1, 2, 3, 3, 4, 5, 5, 6, 7]],
 ])('seven labels resized to %i are those that OpenCV takes', (side, expected) => {
   expect(resizeNearest(ROW, { width: side, height: 1 })).toEqual({
-    ...{ width: side, height: 1 },
+    width: side,
+    height: 1,
     data: Uint8Array.from(expected),
   });
   expect([...resizeNearest(COLUMN, { width: 1, height: side }).data]).toEqual(expected);
@@ -24,7 +25,8 @@ const GRID = { width: 4, height: 3, data: Uint8Array.of(0, 1, 2, 3, 10, 11, 12, 
 
 test('a crop is the window of each row', () => {
   expect(cropLabels(GRID, { left: 1, top: 1, width: 2, height: 2 })).toEqual({
-    ...{ width: 2, height: 2 },
+    width: 2,
+    height: 2,
     data: Uint8Array.of(11, 12, 21, 22),
   });
 });

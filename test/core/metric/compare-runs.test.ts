@@ -82,8 +82,13 @@ describe('runs are compared', () => {
   it('not where a budget has ended one before its last image', async () => {
     const [a, b] = [await run('a', 0.5), await run('b', 0.6)];
     const partial = {
-      ...{ images: 10, ofImages: 40, shards: 1, ofShards: 4, ranges: [{ first: 0, count: 10 }] },
-      ...{ reason: 'a budget of 1 hour was spent', metrics: b.results.metrics },
+      images: 10,
+      ofImages: 40,
+      shards: 1,
+      ofShards: 4,
+      ranges: [{ first: 0, count: 10 }],
+      reason: 'a budget of 1 hour was spent',
+      metrics: b.results.metrics,
     };
     const compare = () => compareRuns(a, [{ ...b, results: { ...b.results, partial } }], BOOTSTRAP);
     expect(compare).toThrow(/^b: its results are of 10 of 40 images \(a budget of 1 hour was spent\)/);

@@ -128,7 +128,9 @@ describe('the paired bootstrap', () => {
     let held = 0;
     for (let i = 0; i < cases; i++) {
       const [low, high] = compareMatrices(...world(1_000 + i, 120), {
-        ...{ resamples: 300, seed: i, confidence: 0.9 },
+        resamples: 300,
+        seed: i,
+        confidence: 0.9,
       }).mIoU!;
       if (low <= truth && truth <= high) held += 1;
     }

@@ -117,7 +117,10 @@ describe('of a run that has spent its budget', () => {
     const { images, labelledPixels } = proveCoverage({ ...run, evidence, isPartial: true });
     expect({ images, labelledPixels }).toEqual({ images: 5, labelledPixels: 100 + 101 + 102 + 106 + 107 });
     expect(partialCoverage(run.shards, new Set([0, 1, 3]))).toEqual({
-      ...{ images: 5, ofImages: 8, shards: 3, ofShards: 4 },
+      images: 5,
+      ofImages: 8,
+      shards: 3,
+      ofShards: 4,
       ranges: [
         { first: 0, count: 3 },
         { first: 6, count: 2 },

@@ -114,7 +114,9 @@ function stridedCheckpoint(tensors: TensorToWrite[], transposed: string): Uint8A
       : floats;
     entries[`data/${i}`] = new Uint8Array(stored.buffer);
     values[name] = pickled({
-      ...{ storage: `${i}`, count: floats.length, shape },
+      storage: `${i}`,
+      count: floats.length,
+      shape,
       strides: isTransposed ? [1, rows] : strides,
     });
   });

@@ -47,89 +47,87 @@ const CASES: Record<string, Case> = {
   Exp: { inputs: [[6]], shape: [6], build: (g, [x]) => g.node('Exp', [x!]) },
   Gelu: { inputs: [[6]], shape: [6], build: (g, [x]) => g.node('Gelu', [x!]) },
   MatMul: {
-    ...{
-      inputs: [
-        [3, 4],
-        [2, 4, 2],
-      ],
-      shape: [2, 3, 2],
-    },
+    inputs: [
+      [3, 4],
+      [2, 4, 2],
+    ],
+    shape: [2, 3, 2],
     build: (g, [a, b]) => g.node('MatMul', [a!, b!]),
   },
   Gemm: {
-    ...{ inputs: [[3, 4], [4, 2], [2]], shape: [3, 2] },
+    inputs: [[3, 4], [4, 2], [2]],
+    shape: [3, 2],
     build: (g, inputs) => g.node('Gemm', inputs),
   },
   'Gemm, both transposed': {
-    ...{
-      inputs: [
-        [4, 3],
-        [2, 4],
-        [1, 2],
-      ],
-      shape: [3, 2],
-    },
+    inputs: [
+      [4, 3],
+      [2, 4],
+      [1, 2],
+    ],
+    shape: [3, 2],
     build: (g, inputs) => g.node('Gemm', inputs, { transA: 1, transB: 1 }),
   },
   'Conv 1×1': {
-    ...{ inputs: [[2, 3, 4, 5], [2, 3, 1, 1], [2]], shape: [2, 2, 4, 5] },
+    inputs: [[2, 3, 4, 5], [2, 3, 1, 1], [2]],
+    shape: [2, 2, 4, 5],
     build: (g, inputs) => g.node('Conv', inputs, { kernel_shape: [1, 1] }),
   },
   'Conv 3×3, padded': {
-    ...{
-      inputs: [
-        [2, 2, 4, 3],
-        [3, 2, 3, 3],
-      ],
-      shape: [2, 3, 4, 3],
-    },
+    inputs: [
+      [2, 2, 4, 3],
+      [3, 2, 3, 3],
+    ],
+    shape: [2, 3, 4, 3],
     build: (g, inputs) => g.node('Conv', inputs, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
   },
   'Conv 2×3, one image, padded on one side': {
-    ...{
-      inputs: [
-        [1, 2, 4, 5],
-        [2, 2, 2, 3],
-      ],
-      shape: [1, 2, 4, 4],
-    },
+    inputs: [
+      [1, 2, 4, 5],
+      [2, 2, 2, 3],
+    ],
+    shape: [1, 2, 4, 4],
     build: (g, inputs) => g.node('Conv', inputs, { kernel_shape: [2, 3], pads: [1, 0, 0, 1] }),
   },
   ConvTranspose: {
-    ...{ inputs: [[2, 3, 2, 3], [3, 2, 2, 2], [2]], shape: [2, 2, 4, 6] },
+    inputs: [[2, 3, 2, 3], [3, 2, 2, 2], [2]],
+    shape: [2, 2, 4, 6],
     build: (g, inputs) => g.node('ConvTranspose', inputs, pool),
   },
   BatchNormTraining: {
-    ...{ inputs: [[2, 3, 2, 3], [3], [3]], shape: [2, 3, 2, 3] },
+    inputs: [[2, 3, 2, 3], [3], [3]],
+    shape: [2, 3, 2, 3],
     build: (g, [x, scale, bias]) => {
       const [mean, variance] = [g.floats('mean', [0, 0, 0]), g.floats('variance', [1, 1, 1])];
       return batchNormTraining(g, x!, { scale: scale!, bias: bias!, mean, variance }, 1e-5).y;
     },
   },
   LayerNormalization: {
-    ...{ inputs: [[2, 3, 4], [4], [4]], shape: [2, 3, 4] },
+    inputs: [[2, 3, 4], [4], [4]],
+    shape: [2, 3, 4],
     build: (g, inputs) => g.node('LayerNormalization', inputs, { axis: -1, epsilon: { float: 1e-6 } }),
   },
   'Resize up': { inputs: [[1, 2, 2, 3]], shape: [1, 2, 5, 7], build: resize([1, 2, 5, 7]) },
   'Resize down': { inputs: [[1, 2, 7, 6]], shape: [1, 2, 3, 4], build: resize([1, 2, 3, 4]) },
   MaxPool: {
-    ...{ inputs: [[2, 2, 4, 5]], shape: [2, 2, 2, 2], spread: true },
+    inputs: [[2, 2, 4, 5]],
+    shape: [2, 2, 2, 2],
+    spread: true,
     build: (g, [x]) => maxPool(g, x!, [2, 2], 'pooled'),
   },
   Reshape: { inputs: [[2, 6]], shape: [3, 4], build: (g, [x]) => g.reshape(x!, [3, -1]) },
   Transpose: { inputs: [[2, 3, 4]], shape: [4, 2, 3], build: (g, [x]) => g.transpose(x!, [2, 0, 1]) },
   Concat: {
-    ...{
-      inputs: [
-        [2, 1, 3],
-        [2, 2, 3],
-      ],
-      shape: [2, 3, 3],
-    },
+    inputs: [
+      [2, 1, 3],
+      [2, 2, 3],
+    ],
+    shape: [2, 3, 3],
     build: (g, inputs) => g.node('Concat', inputs, { axis: 1 }),
   },
   SoftmaxCrossEntropyLoss: {
-    ...{ inputs: [[2, 4, 3]], shape: [2, 3] },
+    inputs: [[2, 4, 3]],
+    shape: [2, 3],
     build: (g, [scores]) => {
       const labels = g.constant('labels', 'int64', [2, 3], BigInt64Array.from([0n, 3n, 255n, 1n, 255n, 2n]));
       return g.node('SoftmaxCrossEntropyLoss', [scores!, labels], { reduction: 'none', ignore_index: 255 });

@@ -14,12 +14,24 @@ import { figures, forecast, span, type Work } from '../../../core/plan/forecast.
 import { forecastTraining } from '../../../core/plan/forecast-training.ts';
 
 const ENTRY: CalibrationEntry = {
-  ...{ device: 'cuda', deviceName: 'NVIDIA H200', precision: 'bfloat16', config: 'big' },
-  ...{ cropsPerSecond: 10, gflopPerCrop: 100, readySeconds: 30, fetchMbPerSecond: 100 },
-  ...{ decodeMegapixelsPerSecond: 20, measured: true, source: 'here' },
+  device: 'cuda',
+  deviceName: 'NVIDIA H200',
+  precision: 'bfloat16',
+  config: 'big',
+  cropsPerSecond: 10,
+  gflopPerCrop: 100,
+  readySeconds: 30,
+  fetchMbPerSecond: 100,
+  decodeMegapixelsPerSecond: 20,
+  measured: true,
+  source: 'here',
 };
 const WANTED: Wanted = {
-  ...{ config: 'big', device: 'cuda', precision: 'bfloat16', deviceName: undefined, gflopPerCrop: 100 },
+  config: 'big',
+  device: 'cuda',
+  precision: 'bfloat16',
+  deviceName: undefined,
+  gflopPerCrop: 100,
 };
 
 describe('a speed', () => {
@@ -56,7 +68,11 @@ describe('a speed', () => {
 
 describe('a forecast', () => {
   const work: Work = {
-    ...{ workers: 2, shards: [100, 100, 100], weightBytes: 1e9, imageBytes: 4e8, megapixels: 40 },
+    workers: 2,
+    shards: [100, 100, 100],
+    weightBytes: 1e9,
+    imageBytes: 4e8,
+    megapixels: 40,
   };
   const rate = { entry: ENTRY, cropsPerSecond: 10, isOwn: true };
 

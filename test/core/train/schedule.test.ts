@@ -5,7 +5,11 @@ import { learningRate } from '../../../core/train/schedule.ts';
 
 const train = (schedule: object) =>
   TrainSchema.parse({
-    ...{ steps: 100, batch: 2, data: {}, checkpointEvery: 1, evaluateEvery: 1 },
+    steps: 100,
+    batch: 2,
+    data: {},
+    checkpointEvery: 1,
+    evaluateEvery: 1,
     optimizer: { type: 'adamw', lr: 0.01, weightDecay: 0 },
     schedule: { type: 'poly', warmup: { steps: 10, ratio: 0.1 }, ...schedule },
     augmentation: { longPx: 56, shortPx: 14 },

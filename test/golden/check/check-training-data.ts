@@ -211,7 +211,8 @@ function checkLearningRates(golden: GoldenFolder): Row[] {
       optimizer: { type: 'adamw' as const, lr: schedule.base_lr, ...ADAMW },
       schedule: {
         type: 'poly' as const,
-        ...{ power: 1, minLr: 0 },
+        power: 1,
+        minLr: 0,
         warmup: { steps: schedule.warmup_iters, ratio: schedule.warmup_ratio },
       },
     };

@@ -50,7 +50,9 @@ export async function checkTraining(golden: GoldenFolder, run: HeadTrainingRun):
     const { steps } = parseAs(Log, golden.json(run.log), run.log);
     const state = await initialState(golden.path(run.checkpoint), config);
     await using trainer = await HeadTrainer.open({
-      ...{ config, threads: 1, state },
+      config,
+      threads: 1,
+      state,
       learningRate: (step) => run.learning_rates[step]!,
     });
     for (const [step, batch] of batches.entries()) {

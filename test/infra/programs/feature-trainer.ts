@@ -5,7 +5,11 @@ import { noise, quickBackbone, tinyTraining } from '../../activities/train/featu
 
 const config = tinyTraining();
 const feed = await openFeatureFeed({
-  ...{ config, first: 0, end: 1000, sample: noise(config), extractor: quickBackbone(config) },
+  config,
+  first: 0,
+  end: 1000,
+  sample: noise(config),
+  extractor: quickBackbone(config),
   serve: { host: '127.0.0.1', port: 0, token: process.argv[2]! },
 });
 console.log(`address: ${feed.address}`);

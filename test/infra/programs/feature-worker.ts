@@ -8,7 +8,10 @@ const config = tinyTraining({ features: 'bfloat16' });
 await using extractor = await openTinyBackbone(folder, config);
 const sample = noise(config);
 const end = await serveFeatures({
-  ...{ address, token, config, extractor },
+  address,
+  token,
+  config,
+  extractor,
   // So slowly that there is a middle in which it can be killed.
   async sample(...place) {
     await sleep(20);

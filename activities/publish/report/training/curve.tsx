@@ -39,7 +39,9 @@ export function Curve({ title, summary, unit, lines, reference, dots }: CurvePro
   const levels = [...data.map(({ value }) => value), ...(reference ? [reference.value] : [])];
   const chart = Plot.plot({
     document,
-    ...{ width: WIDTH, height: HEIGHT, ...MARGINS },
+    width: WIDTH,
+    height: HEIGHT,
+    ...MARGINS,
     style: { background: 'none', color: 'var(--muted)' },
     x: {
       label: 'step',
@@ -50,7 +52,11 @@ export function Curve({ title, summary, unit, lines, reference, dots }: CurvePro
       ...upTo(data.map(({ step }) => step)),
     },
     y: {
-      ...{ label: unit, grid: true, nice: true, ticks: 5, ...around(levels) },
+      label: unit,
+      grid: true,
+      nice: true,
+      ticks: 5,
+      ...around(levels),
       ...(isTiny(lines) ? { tickFormat: tiny } : {}),
     },
     marks: [
@@ -104,7 +110,8 @@ function pointsOf(data: (Line['points'][number] & { name: string })[], lines: Li
     return { domain: scale?.domain ?? [0, 1], range: scale?.range ?? [0, 1] };
   };
   return {
-    ...{ x: axis('x'), y: axis('y') },
+    x: axis('x'),
+    y: axis('y'),
     lines: lines.map(({ name }) => ({
       name,
       points: data

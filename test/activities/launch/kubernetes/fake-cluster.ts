@@ -44,7 +44,11 @@ export function fakeCluster(): {
         phase: 'Running',
         containerStatuses: [
           {
-            ...{ name: 'worker', image: '', imageID: '', ready: true, restartCount: 0 },
+            name: 'worker',
+            image: '',
+            imageID: '',
+            ready: true,
+            restartCount: 0,
             state: { running: { startedAt: new Date() } },
           },
         ],

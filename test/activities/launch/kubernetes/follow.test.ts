@@ -31,7 +31,10 @@ function server() {
   type Options = { watchSeconds?: number; stallMarginMs?: number; onChange?: (pod: V1Pod) => void };
   const start = (options: Options = {}) => {
     followed = follow<V1Pod>({
-      ...{ watch, path: '/pods', labelSelector: 'x', ...options },
+      watch,
+      path: '/pods',
+      labelSelector: 'x',
+      ...options,
       async list() {
         state.lists++;
         if (state.isAway) throw new Unavailable('away');

@@ -4,7 +4,11 @@ import { workerState } from '../../../../activities/launch/kubernetes/pod-state.
 import { at, pod } from './pods.ts';
 
 const condition = (type: string, status: string, reason = '', message = ''): V1PodCondition => ({
-  ...{ type, status, reason, message, lastTransitionTime: at(4) },
+  type,
+  status,
+  reason,
+  message,
+  lastTransitionTime: at(4),
 });
 const ended = (state: Partial<V1ContainerStateTerminated>) => ({
   state: { terminated: { exitCode: 1, startedAt: at(10), ...state } },
@@ -26,7 +30,10 @@ test('a pod at work tells its node, and how long it took to come', () => {
     { ready: true, state: { running: { startedAt: at(19) } } },
   );
   expect(workerState(running)).toEqual({
-    ...{ name: 'eval-r1-0-abcde', node: 'node-1', createdAtMs: at(0).getTime(), state: 'running' },
+    name: 'eval-r1-0-abcde',
+    node: 'node-1',
+    createdAtMs: at(0).getTime(),
+    state: 'running',
     seconds: { schedule: 4, pull: 15 },
   });
   // A watch gives times as text.
@@ -69,7 +76,8 @@ test.each([
   [ended({ exitCode: 0 }), 'finished', 'exit code 0'],
 ])('a container’s end is its pod’s cause of death (%#)', (worker, kind, message) => {
   expect(workerState(pod({ phase: 'Failed' }, worker))).toMatchObject({
-    ...{ state: 'gone', cause: { kind, message } },
+    state: 'gone',
+    cause: { kind, message },
   });
 });
 
@@ -99,7 +107,8 @@ test('a pod that is being deleted is gone for its run, though its container stil
 
 test('what the kubelet refuses or evicts says so in the pod’s status', () => {
   expect(workerState(pod({ phase: 'Failed', reason: 'Evicted', message: 'low on disk' })).cause).toEqual({
-    ...{ kind: 'evicted', message: 'low on disk' },
+    kind: 'evicted',
+    message: 'low on disk',
   });
   expect(workerState(pod({ phase: 'Failed', reason: 'DeadlineExceeded' })).cause?.kind).toBe(
     'deadline-passed',

@@ -2,8 +2,15 @@ import type { V1ContainerStatus, V1Pod, V1PodStatus, V1PodTemplate } from '@kube
 import type { FleetSpec } from '../../../../core/config/fleet.ts';
 
 export const fleet: FleetSpec = {
-  ...{ name: 'eval-r1', launcher: 'kubernetes', workflowId: 'my run', runId: 'r1', taskQueue: 'tessera-r1' },
-  ...{ workers: 3, device: 'cuda', deadlineSeconds: 600, logs: 's3://tessera/runs/my-run/logs' },
+  name: 'eval-r1',
+  launcher: 'kubernetes',
+  workflowId: 'my run',
+  runId: 'r1',
+  taskQueue: 'tessera-r1',
+  workers: 3,
+  device: 'cuda',
+  deadlineSeconds: 600,
+  logs: 's3://tessera/runs/my-run/logs',
 };
 
 export const template: V1PodTemplate = {

@@ -13,7 +13,11 @@ const never = new Promise<void>(() => {});
 /** A feed of a quick backbone that ends with the test. */
 async function openFeed(options: Partial<FeedOptions> = {}) {
   const feed = await openFeatureFeed({
-    ...{ config, first: 4, end: 14, sample: noise(config), extractor: quickBackbone(config) },
+    config,
+    first: 4,
+    end: 14,
+    sample: noise(config),
+    extractor: quickBackbone(config),
     serve: { host: '127.0.0.1', port: 0, token: TOKEN },
     ...options,
   });
@@ -25,8 +29,12 @@ async function openFeed(options: Partial<FeedOptions> = {}) {
 function serve({ address }: { address: string | null }, options: Partial<ServeOptions> = {}) {
   const stop = new AbortController();
   const end = serveFeatures({
-    ...{ address: address!, token: TOKEN, config },
-    ...{ sample: noise(config), extractor: quickBackbone(config), signal: stop.signal },
+    address: address!,
+    token: TOKEN,
+    config,
+    sample: noise(config),
+    extractor: quickBackbone(config),
+    signal: stop.signal,
     ...options,
   });
   end.catch(() => {});

@@ -20,7 +20,11 @@ async function batchesWith(workers: number, killOneAt?: number) {
     },
   };
   await using feed = await openFeatureFeed({
-    ...{ config, first: 0, end: STEPS, sample: noise(config), extractor },
+    config,
+    first: 0,
+    end: STEPS,
+    sample: noise(config),
+    extractor,
     serve: { host: '127.0.0.1', port: 0, token: TOKEN },
     window: { steps: 2, bytes: 1e9 },
   });
@@ -63,7 +67,11 @@ test('0, 1 and 3 worker processes, one of them killed in the middle, give the sa
 test('a worker that stands still without a word is taken for gone, and its groups are computed', async () => {
   const sample = noise(config);
   await using feed = await openFeatureFeed({
-    ...{ config, first: 0, end: STEPS, sample, extractor: quickBackbone(config) },
+    config,
+    first: 0,
+    end: STEPS,
+    sample,
+    extractor: quickBackbone(config),
     serve: { host: '127.0.0.1', port: 0, token: TOKEN },
     window: { steps: 1, bytes: 1e9 },
   });
@@ -88,7 +96,11 @@ test.each(['SIGKILL', 'SIGSTOP'] as const)(
     onTestFinished(() => stop.abort());
     const trainerConfig = tinyTraining();
     const ended = serveFeatures({
-      ...{ address, token: TOKEN, config: trainerConfig, sample: noise(trainerConfig), signal: stop.signal },
+      address,
+      token: TOKEN,
+      config: trainerConfig,
+      sample: noise(trainerConfig),
+      signal: stop.signal,
       extractor: quickBackbone(trainerConfig, async () => void computed++),
     });
     await vi.waitUntil(() => computed > 0, { timeout: 10_000 });

@@ -21,7 +21,11 @@ export function tinyTraining(
   ...overrides: string[]
 ): FeaturesConfig {
   const train = TrainSchema.parse({
-    ...{ steps: 20, batch: 5, checkpointEvery: 10, evaluateEvery: 10, features },
+    steps: 20,
+    batch: 5,
+    checkpointEvery: 10,
+    evaluateEvery: 10,
+    features,
     optimizer: { type: 'adamw', lr: 1e-3, weightDecay: 0 },
     schedule: { type: 'poly', warmup: { steps: 2, ratio: 0.1 } },
     data: {},

@@ -1,8 +1,8 @@
 import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import type { Cause } from '../../../core/config/fleet.ts';
 
-/** What a Job says of itself that its pods can't: that it failed, or waits to be admitted. */
-export function jobTrouble(job: V1Job): Cause | null {
+/** A condition of the Job that its pods do not show: it failed, or it is not admitted yet. */
+export function jobCondition(job: V1Job): Cause | null {
   const failed = job.status?.conditions?.find(({ type, status }) => type === 'Failed' && status === 'True');
   if (failed) {
     const message = `the Job failed: ${failed.message || failed.reason}`;
@@ -18,11 +18,11 @@ const JOB_REASONS: Record<string, Cause['kind']> = {
 };
 
 /**
- * Why the Job's controller could not create a pod, by its last event about it.
+ * Why the Job's controller could not create a pod, by its last `FailedCreate` event.
  *
- * @param since ms since the epoch: what was said before the newest pod came is of the past
+ * @param since creation time of the newest pod, ms since the epoch: earlier events are ignored
  */
-export function creationTrouble(events: CoreV1Event[], since: number): Cause | null {
+export function creationFailure(events: CoreV1Event[], since: number): Cause | null {
   const latest = events
     .filter(({ reason }) => reason === 'FailedCreate')
     .map((event) => ({ at: timeOf(event), message: event.message ?? '' }))
@@ -43,8 +43,8 @@ function timeOf({ series, lastTimestamp, eventTime, metadata }: CoreV1Event): nu
 }
 
 /**
- * Whether a quota is smaller than one pod: `requested: pods=1,requests.nvidia.com/gpu=4, used: …, limited: pods=9,…`.
- * Waiting for others to end would not help.
+ * Whether a quota is smaller than one pod, so that waiting cannot help:
+ * `requested: pods=1,requests.nvidia.com/gpu=4, used: …, limited: pods=9,…`.
  */
 function canNeverFit(message: string): boolean {
   const part = (name: string) => {
@@ -59,8 +59,15 @@ function canNeverFit(message: string): boolean {
 }
 
 const SUFFIXES: Record<string, number> = {
-  ...{ m: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12 },
-  ...{ Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 },
+  m: 1e-3,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
 };
 
 /** A Kubernetes quantity: `500m`, `4`, `64Gi`. */

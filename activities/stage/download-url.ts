@@ -31,7 +31,7 @@ interface DownloadHooks {
  * @returns the whole file, and what the server said of it in the end
  * @throws as `probe`, and Unavailable after some failures without progress
  */
-export async function download(
+export async function downloadUrl(
   { url, name, remote: probed, scratchFolder }: WhatToDownload,
   hooks: DownloadHooks,
 ): Promise<{ file: string; remote: Remote }> {

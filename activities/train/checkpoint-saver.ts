@@ -23,44 +23,44 @@ import {
 import { writeLogFile } from './write-log-file.ts';
 import { removeAbandoned, writerName } from './writer-folders.ts';
 
-/** A store that is away for longer ends the attempt; the next one resumes from the last checkpoint. */
+/** Time limit for an unreachable store. After it the attempt fails; the next one resumes from the last checkpoint. */
 const PATIENCE_MS = 5 * 60_000;
 
-export interface CheckpointsOptions {
+export interface CheckpointSaverOptions {
   store: Store;
   /** The run's folder. */
   prefix: string;
-  /** On this machine's disk, with room for one checkpoint; below it each writer has a folder of its own. */
+  /** Folder on the local disk with space for one checkpoint. Each writer uses a folder of its own below it. */
   scratchFolder: string;
-  /** Told of each checkpoint once it is there. */
+  /** Called for each checkpoint after it is complete in the store. */
   onSaved(checkpoint: Checkpoint): Promise<void>;
   patienceMs?: number;
 }
 
-/** What a pointer says beside its files. */
+/** Fields of a pointer other than its files. */
 export type Notes = Omit<
   CheckpointPointer,
   'version' | 'kind' | 'step' | 'head' | 'optimizer' | 'evaluation'
 >;
 
 /**
- * Saves a training's checkpoints, one at a time: a state is on this disk when `save` returns, and goes to the store
- * while the training goes on. The pointer is written last, then what it makes superfluous is removed.
+ * Saves a training's checkpoints, one at a time. `save` returns when the state is on the local disk; the upload runs
+ * while the training continues. The pointer is written last; then superfluous checkpoints are removed.
  */
-export class Checkpoints implements AsyncDisposable {
-  readonly #options: CheckpointsOptions;
+export class CheckpointSaver implements AsyncDisposable {
+  readonly #options: CheckpointSaverOptions;
   readonly #folder: string;
   readonly #stop = new AbortController();
   #sending: Promise<void> = Promise.resolve();
-  /** The latest one that is there. */
+  /** The latest checkpoint that is complete in the store. */
   saved: Checkpoint | null = null;
 
-  constructor(options: CheckpointsOptions) {
+  constructor(options: CheckpointSaverOptions) {
     this.#options = options;
     this.#folder = path.join(options.scratchFolder, writerName());
   }
 
-  /** Looks whether a state may be saved at all, before hours are spent on it. @throws Unavailable without room for it */
+  /** Checks the disk space for a checkpoint before the training starts. @throws Unavailable if the space is too small */
   async ensureRoom(state: HeadState): Promise<void> {
     await mkdir(this.#options.scratchFolder, { recursive: true });
     await removeAbandoned(this.#options.scratchFolder);
@@ -68,11 +68,11 @@ export class Checkpoints implements AsyncDisposable {
   }
 
   /**
-   * Waits for the checkpoint before, then writes this one to disk; the state may change as soon as it returns.
+   * Waits for the previous checkpoint, then writes this one to disk. The state may change after it returns.
    *
-   * @param log written beside the pointer: the training's log up to this step
-   * @throws BadData if the state holds what is no number; Unavailable if the disk is full, or if the store didn't
-   *   take the checkpoint before
+   * @param log the training's log up to this step, written before the pointer
+   * @throws BadData if the state holds a value that is not finite; Unavailable if the disk is full, or if the upload of
+   *   the previous checkpoint failed
    */
   async save(state: HeadState, meta: CheckpointMeta, notes: Notes, log: LogFile[]): Promise<void> {
     await this.#sending;
@@ -84,16 +84,16 @@ export class Checkpoints implements AsyncDisposable {
       const message = `the checkpoint of step ${step} could not be sent: ${error.message}`;
       throw new TypedFailure(error.failureClass, message, { cause: error });
     });
-    // Its failure is seen when it is waited for; until then it must not count as unhandled.
+    // `settle` or the next `save` reports a failure. Until then it must not count as an unhandled rejection.
     this.#sending.catch(() => {});
   }
 
-  /** Waits until all is there. @throws Unavailable if the store didn't take it */
+  /** Waits for the upload. @throws Unavailable if it failed */
   settle(): Promise<void> {
     return this.#sending;
   }
 
-  /** Gives up what is not there yet. */
+  /** Cancels an upload that is not complete. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new Error('the training has ended'));
     await rm(this.#folder, { recursive: true, force: true });
@@ -101,7 +101,9 @@ export class Checkpoints implements AsyncDisposable {
 
   #need(state: HeadState): DiskNeed {
     return {
-      ...{ folder: this.#options.scratchFolder, what: 'a checkpoint', bytes: checkpointBytes(state) },
+      folder: this.#options.scratchFolder,
+      what: 'a checkpoint',
+      bytes: checkpointBytes(state),
       variable: 'TESSERA_SCRATCH',
     };
   }
@@ -116,15 +118,19 @@ export class Checkpoints implements AsyncDisposable {
     const folder = checkpointFolder(prefix);
     const uri = joinUri(folder, `iter_${step}.json`);
     const checkpoint: Checkpoint = {
-      ...{ uri, version: 1, kind: 'checkpoint', step },
+      uri,
+      version: 1,
+      kind: 'checkpoint',
+      step,
       head: await this.#sendFile(folder, head),
       optimizer: await this.#sendFile(folder, optimizer),
       ...notes,
     };
-    // Another trainer may have been here, while this one was cut off from Temporal, and its head have been evaluated.
-    const there = await this.#patiently(() => unlessAbsent(readCheckpoint(store, uri)));
-    if (there?.evaluation && there.head.sha256 === checkpoint.head.sha256)
-      checkpoint.evaluation = there.evaluation;
+    // While this trainer was disconnected from Temporal, another one may have written this checkpoint, and its head may
+    // have been evaluated.
+    const existing = await this.#patiently(() => unlessAbsent(readCheckpoint(store, uri)));
+    if (existing?.evaluation && existing.head.sha256 === checkpoint.head.sha256)
+      checkpoint.evaluation = existing.evaluation;
     for (const file of log) await this.#patiently(() => writeLogFile(store, file));
     await this.#patiently(() => writeCheckpoint(store, checkpoint));
     this.saved = checkpoint;
@@ -142,12 +148,15 @@ export class Checkpoints implements AsyncDisposable {
     return { ...manifest.file, ...(versionId ? { versionId } : {}) };
   }
 
-  /** Again and again while the store is away, within reason. */
+  /** Retries while the store is unreachable, up to the time limit. */
   #patiently<T>(action: () => Promise<T>): Promise<T> {
     return pRetry(action, {
       retries: Number.POSITIVE_INFINITY,
       maxRetryTime: this.#options.patienceMs ?? PATIENCE_MS,
-      ...{ minTimeout: 500, factor: 2, maxTimeout: 10_000, signal: this.#stop.signal },
+      minTimeout: 500,
+      factor: 2,
+      maxTimeout: 10_000,
+      signal: this.#stop.signal,
       shouldRetry: ({ error }) => error instanceof TypedFailure && error.failureClass === 'Unavailable',
     });
   }

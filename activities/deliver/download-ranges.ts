@@ -41,7 +41,7 @@ export interface Download {
  *
  * @throws Unavailable if the disk has too little room, or a part doesn't come
  */
-export async function download(options: Download): Promise<void> {
+export async function downloadRanges(options: Download): Promise<void> {
   const { file, sizeBytes, ranges, uri } = options;
   const journal = journalOf(file);
   const parts = cutParts(ranges);

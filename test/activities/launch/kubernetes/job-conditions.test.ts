@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Job } from '@kubernetes/client-node';
 import { expect, test } from 'vitest';
-import { creationTrouble, jobTrouble } from '../../../../activities/launch/kubernetes/job-trouble.ts';
+import { creationFailure, jobCondition } from '../../../../activities/launch/kubernetes/job-conditions.ts';
 import { at } from './pods.ts';
 
 const event = (message: string, seconds = 10, reason = 'FailedCreate') =>
@@ -27,7 +27,7 @@ test.each([
   ['Error creating: admission webhook "policy.example" denied the request: no', 'refused'],
   ['Error creating: Internal error occurred: failed calling webhook', 'api-away'],
 ])('why a pod could not be created: %s', (message, kind) => {
-  expect(creationTrouble([event(message)], 0)).toEqual({ kind, message });
+  expect(creationFailure([event(message)], 0)).toEqual({ kind, message });
 });
 
 test('the latest word counts, and what was said before the newest pod came does not', () => {
@@ -36,8 +36,8 @@ test('the latest word counts, and what was said before the newest pod came does 
     event('is forbidden: first', 10),
     event('Created', 30, 'SuccessfulCreate'),
   ];
-  expect(creationTrouble(events, 0)?.message).toBe('is forbidden: second');
-  expect(creationTrouble(events, at(25).getTime())).toBeNull();
+  expect(creationFailure(events, 0)?.message).toBe('is forbidden: second');
+  expect(creationFailure(events, at(25).getTime())).toBeNull();
 });
 
 test.each([
@@ -46,12 +46,13 @@ test.each([
   ['FailedIndexes', 'job-failed'],
 ])('a Job that failed says why: %s', (reason, kind) => {
   const conditions = [{ type: 'Failed', status: 'True', reason, message: 'in its words' }];
-  expect(jobTrouble({ status: { conditions } } as V1Job)).toEqual({
-    ...{ kind, message: 'the Job failed: in its words' },
+  expect(jobCondition({ status: { conditions } } as V1Job)).toEqual({
+    kind,
+    message: 'the Job failed: in its words',
   });
 });
 
 test('a suspended Job waits to be admitted; one at work has no trouble', () => {
-  expect(jobTrouble({ spec: { suspend: true, template: {} } })?.kind).toBe('queued');
-  expect(jobTrouble({ spec: { template: {} } })).toBeNull();
+  expect(jobCondition({ spec: { suspend: true, template: {} } })?.kind).toBe('queued');
+  expect(jobCondition({ spec: { template: {} } })).toBeNull();
 });
