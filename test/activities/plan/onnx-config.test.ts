@@ -36,7 +36,10 @@ test.each([
   [{ ...MODEL, classes: 1025 }, 'model.classes is 1025; at most 1024 are counted'],
   [{ ...MODEL, file: '/models/model.onnx' }, 'model.file: expected s3://bucket/key'],
   [{ ...MODEL, input: { sizePx: 56 } }, 'model.test.cropPx is 28, but model.input.sizePx is 56'],
-  [{ ...MODEL, type: 'onxx' }, 'model.type'],
+  [
+    { ...MODEL, type: 'onxx' },
+    'model.type: expected a model with a backbone and a head, or one of type onnx',
+  ],
 ])('%o is refused by the field', async (model, message) => {
   const { store, input } = await stagedSet();
   await expect(plan(store, { ...input, config: { ...TINY, model } as never })).rejects.toThrow(message);
