@@ -198,7 +198,12 @@ export const ConfigSchema = z.strictObject({
         test,
       }),
     ],
-    { error: 'expected a model with a backbone and a head, or one of type onnx with a file' },
+    {
+      error: ({ code }) =>
+        code === 'invalid_union'
+          ? 'expected a model with a backbone and a head, or one of type onnx with a file'
+          : undefined,
+    },
   ),
   dataset,
   pipeline: z.strictObject({
