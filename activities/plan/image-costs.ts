@@ -4,7 +4,6 @@ import type { DatasetManifest } from '../../core/config/manifests.ts';
 import { cropPxOf } from '../../core/config/model-kinds.ts';
 import { networkSize } from '../../core/image/test-size.ts';
 import { viewKinds } from '../../core/image/views.ts';
-import { cropShape } from '../../core/model/crop-shape.ts';
 import { slideWindows, windowCount } from '../../core/model/slide-windows.ts';
 
 /** Image ids go through Temporal's history: so many fit well below its limit for one payload. */
@@ -28,7 +27,7 @@ export function imageCosts(
     let crops = 0;
     for (const { ratio } of kinds) {
       const size = networkSize(image, pipeline.resize, ratio);
-      const grid = slideWindows(size, cropShape(model));
+      const grid = slideWindows(size, { sizePx: cropPxOf(model), test: model.test });
       if (!grid)
         throw new BadInput(
           `${uri}: ${image.id} (${image.width}×${image.height} px) becomes ${size.width}×${size.height} px, which ` +

@@ -181,21 +181,30 @@ export const ConfigSchema = z.strictObject({
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
   /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, too. */
   published: z.strictObject({ weights: z.string(), head: z.string().optional() }).optional(),
-  model: z.discriminatedUnion('type', [
-    z.strictObject({
-      /** A backbone and a head of ours; may be left out. */
-      type: z.literal('vit').optional(),
-      backbone,
-      head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
-      auxiliaryHead: auxiliarySchema.optional(),
-      test,
-    }),
-    OnnxModelSchema.extend({
-      /** The model in S3; files that it keeps weights in lie beside it. */
-      file: s3Uri,
-      test,
-    }),
-  ]),
+  model: z.discriminatedUnion(
+    'type',
+    [
+      z.strictObject({
+        /** A backbone and a head of ours; may be left out. */
+        type: z.literal('vit').optional(),
+        backbone,
+        head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
+        auxiliaryHead: auxiliarySchema.optional(),
+        test,
+      }),
+      OnnxModelSchema.extend({
+        /** The model in S3; files that it keeps weights in lie beside it. */
+        file: s3Uri,
+        test,
+      }),
+    ],
+    {
+      error: ({ code }) =>
+        code === 'invalid_union'
+          ? 'expected a model with a backbone and a head, or one of type onnx with a file'
+          : undefined,
+    },
+  ),
   dataset,
   pipeline: z.strictObject({
     resize,

@@ -30,6 +30,7 @@ const NOT_HERE = [
   'docs/tutorials/gpu-machine.md',
   'docs/how-to/datasets.md',
   'docs/how-to/notices.md',
+  'docs/how-to/onnx.md',
 ];
 
 const folder = makeFolder();
