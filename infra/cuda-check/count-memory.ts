@@ -38,7 +38,7 @@ export function countSegmenter(config: Config, memoryPattern?: boolean): Promise
   }));
 }
 
-/** The backbone that brings features, `run.batch` crops. */
+/** The backbone of a feature worker, `run.batch` crops. */
 export function countFeatures(config: TrainableConfig, memoryPattern?: boolean): Promise<CountedMemory> {
   const { batch } = config.run;
   const side = config.model.backbone.imageSizePx;
