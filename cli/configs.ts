@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { listConfigs, loadConfig } from '../activities/plan/load-config.ts';
+import { listConfigs, loadVitConfig } from '../activities/plan/load-config.ts';
 import type { ConfigList } from '../core/config/command-output.ts';
 import type { ConfigsOptions } from './commands/configs.ts';
 import { chosenConfig } from './inputs/chosen-config.ts';
@@ -9,7 +9,7 @@ export async function listOfConfigs({ json }: ConfigsOptions): Promise<void> {
   const names = await listConfigs();
   const list: ConfigList = await Promise.all(
     names.map(async (name) => {
-      const { model, reproduces } = await loadConfig(name);
+      const { model, reproduces } = await loadVitConfig(name);
       return { name, family: model.backbone.type, reproduces: reproduces ?? null };
     }),
   );

@@ -6,6 +6,7 @@ import { elementCount } from '../core/checkpoint/dtypes.ts';
 import { type TensorToWrite, writeTorchFile } from '../core/checkpoint/torch-writer.ts';
 import { type Config, ConfigSchema } from '../core/config/config.ts';
 import type { DatasetManifest, ManifestImage } from '../core/config/manifests.ts';
+import { type VitConfig, type VitModel, vitConfig } from '../core/config/model-kinds.ts';
 import { applyOverrides } from '../core/config/overrides.ts';
 import { modelSpecs } from '../core/model/model-specs.ts';
 
@@ -45,12 +46,12 @@ export const TINY = {
 };
 
 /** `TINY` as parsed, with overrides: `tinyConfig('run.batch=1')`. */
-export function tinyConfig(...overrides: string[]): Config {
-  return applyOverrides(ConfigSchema.parse(TINY), overrides, 'test');
+export function tinyConfig(...overrides: string[]): VitConfig {
+  return vitConfig(applyOverrides(ConfigSchema.parse(TINY), overrides, 'test'));
 }
 
 /** One whose batch takes ONNX Runtime some tenths of a second: crops of 140 px, 512 channels. */
-export function heavyConfig(): Config {
+export function heavyConfig(): VitConfig {
   return tinyConfig(
     'model.backbone.imageSizePx=140',
     'model.test.cropPx=140',
@@ -81,7 +82,7 @@ export function float32Tensor(name: string, shape: number[], value: (i: number) 
 }
 
 /** Random weights for everything that a model needs, in a segmentor's names. */
-export function randomTensors(model: Config['model'], seed = 1): TensorToWrite[] {
+export function randomTensors(model: VitModel, seed = 1): TensorToWrite[] {
   const random = createRandom(seed);
   return modelSpecs(model).map(({ name, shape }) => {
     const isScale = /norm\.weight$|norm\d?\.weight$|running_var$|gamma$/.test(name);
@@ -89,7 +90,7 @@ export function randomTensors(model: Config['model'], seed = 1): TensorToWrite[]
   });
 }
 
-export function randomCheckpoint(model: Config['model'], seed = 1): Buffer {
+export function randomCheckpoint(model: VitModel, seed = 1): Buffer {
   return Buffer.from(writeTorchFile({ tensors: randomTensors(model, seed) }));
 }
 

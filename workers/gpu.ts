@@ -3,12 +3,13 @@ import path from 'node:path';
 import { Client } from '@temporalio/client';
 import type { NativeConnection, Worker } from '@temporalio/worker';
 import { fetchHubWeights } from '../activities/deliver/fetch-hub-weights.ts';
+import { fetchOwnModel } from '../activities/deliver/fetch-own-model.ts';
 import { fetchWeights } from '../activities/deliver/fetch-weights.ts';
 import { openNodeCache } from '../activities/deliver/node-cache.ts';
 import { s3Client } from '../activities/deliver/s3-client.ts';
 import { s3Store } from '../activities/deliver/s3-store.ts';
 import { ShardEvaluator } from '../activities/evaluate/evaluate-shard.ts';
-import type { FetchWeights } from '../activities/evaluate/model-slot.ts';
+import type { FetchOwnModel, FetchWeights } from '../activities/evaluate/model-slot.ts';
 import { gpuActivities } from '../activities/gpu.ts';
 import { openHub } from '../activities/hub/hub.ts';
 import { hubSettings } from '../activities/hub/hub-client.ts';
@@ -72,7 +73,14 @@ async function main(life: Life): Promise<void> {
             }),
       { onFetched: metrics?.onWeights },
     );
-  const context = { store, worker: name, cacheFolder: cache.folder, fetch };
+  const fetchOwn: FetchOwnModel = (object, files, { signal }) =>
+    logFetch(
+      object.uri,
+      (onProgress) =>
+        fetchOwnModel(store, cache.folder, object, files, { signal, onProgress, readOnly: cache.readOnly }),
+      { onFetched: metrics?.onWeights },
+    );
+  const context = { store, worker: name, cacheFolder: cache.folder, fetch, fetchOwnModel: fetchOwn };
   const evaluator = new ShardEvaluator({
     ...context,
     ...(metrics ? { onTimings: metrics.onTimings } : {}),

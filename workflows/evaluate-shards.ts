@@ -58,7 +58,7 @@ function meanSeconds(done: EvaluatedShard[]): number {
 
 async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): Promise<EvaluatedShard> {
   const gpu = shardActivities(run.fleet);
-  const { prefix, weights, head, dataset } = run;
+  const { prefix, weights, head, ownModel, dataset } = run;
   const config = withoutPalette(run);
   const overlays = run.imageIds
     .slice(range.first, range.first + range.count)
@@ -69,7 +69,7 @@ async function evaluateShard(run: EvalRun, range: ShardRange, shared: Shared): P
     const { batch } = shared;
     try {
       const result = await gpu.evaluateShard({
-        run: { prefix, config, weights, head, dataset },
+        run: { prefix, config, weights, head, ...(ownModel ? { ownModel } : {}), dataset },
         range,
         overlays,
         classes,

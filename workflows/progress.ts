@@ -1,6 +1,7 @@
 import { setCurrentDetails } from '@temporalio/workflow';
 import type { EvalRun, Progress, ShardResult } from '../core/config/eval.ts';
 import { causeText, type FleetState } from '../core/config/fleet.ts';
+import { classesOf } from '../core/config/model-kinds.ts';
 import { addMatrix, emptyMatrix } from '../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../core/metric/metrics.ts';
@@ -77,7 +78,7 @@ export function trackProgress(fleet: FleetView): ProgressTracker {
     },
     plan(planned) {
       run = planned;
-      matrix = emptyMatrix(planned.config.model.head.classes);
+      matrix = emptyMatrix(classesOf(planned.config.model));
     },
     shardDone(result) {
       results.push({ at: Date.now(), result });
@@ -101,7 +102,9 @@ function perWorker(
     workers[name] = {
       state: cause ? `${state}: ${causeText(cause)}` : state,
       ...(node ? { node } : {}),
-      ...{ images: 0, shards: 0, lastSeenSeconds: null },
+      images: 0,
+      shards: 0,
+      lastSeenSeconds: null,
     };
   for (const { at, result } of results) {
     workers[result.worker] ??= { state: 'unknown', images: 0, shards: 0, lastSeenSeconds: null };

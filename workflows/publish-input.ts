@@ -3,6 +3,7 @@ import { budgetText } from '../core/budget.ts';
 import { coldStart } from '../core/cold-start.ts';
 import type { EvalInput, EvalRun, ReducedRun, WorkerPhases } from '../core/config/eval.ts';
 import type { WorkerState } from '../core/config/fleet.ts';
+import { externalFilesOf } from '../core/model/own-onnx.ts';
 import type { EvaluatedShard } from './evaluate-shards.ts';
 import { reproduceEvaluation } from './reproduce-evaluation.ts';
 
@@ -23,6 +24,7 @@ export function publishInput(
   times: RunTimes,
 ): PublishInput {
   const { config, fleet } = run;
+  const externalFiles = externalFilesOf(run.ownModel);
   const results = shards.map(({ result }) => result);
   const firstStart = Math.min(...results.map(({ startedAtMs }) => startedAtMs));
   const launched = Math.min(Math.max(firstStart, times.planned), times.evaluated);
@@ -47,7 +49,13 @@ export function publishInput(
       config,
       ...(run.labels ? { labels: run.labels } : {}),
     },
-    inputs: { weights: run.weights, head: run.head, dataset: run.dataset, ignoredKeys: run.ignoredKeys },
+    inputs: {
+      weights: run.weights,
+      head: run.head,
+      ...(externalFiles ? { externalFiles } : {}),
+      dataset: run.dataset,
+      ignoredKeys: run.ignoredKeys,
+    },
     coverage: reduced.coverage,
     ...(reduced.partial
       ? { partial: { ...reduced.partial, reason: `${budgetText(config.run)} was spent` } }

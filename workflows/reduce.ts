@@ -1,5 +1,6 @@
 import { budgetSeconds } from '../core/budget.ts';
 import type { EvalRun, ReducedRun } from '../core/config/eval.ts';
+import { classesOf } from '../core/config/model-kinds.ts';
 import { addMatrix, emptyMatrix, total } from '../core/metric/confusion-matrix.ts';
 import { partialCoverage, proveCoverage } from '../core/metric/coverage.ts';
 import { decodeMatrix, encodePayload } from '../core/metric/matrix-codec.ts';
@@ -12,7 +13,7 @@ import type { EvaluatedShard } from './evaluate-shards.ts';
  * @throws BadData naming what is missing or doubled
  */
 export function reduceShards(run: EvalRun, shards: EvaluatedShard[]): ReducedRun {
-  const matrix = emptyMatrix(run.config.model.head.classes);
+  const matrix = emptyMatrix(classesOf(run.config.model));
   const evidence = shards.map(({ result }) => {
     const part = decodeMatrix(result.matrix);
     addMatrix(matrix, part);

@@ -1,6 +1,6 @@
-import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { HubCheckpoint } from '../hub/hub-checkpoint.ts';
 import type { FetchedWeights } from './fetch-weights.ts';
@@ -18,7 +18,7 @@ export async function fetchHubWeights(
   hub: Hub,
   folder: string,
   object: StagedObject,
-  model: Config['model'],
+  model: VitModel,
   options: Omit<FetchOptions, 'only'> = {},
 ): Promise<FetchedWeights> {
   const checkpoint = await hub.open(object.uri, options.signal);

@@ -1,7 +1,7 @@
 import { type CheckpointIndex, indexOfManifest } from '../../core/checkpoint/checkpoint-index.ts';
-import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { WeightsManifestSchema } from '../../core/config/manifests.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import type { Store } from '../../core/store.ts';
 import { neededPart } from './needed-part.ts';
@@ -24,7 +24,7 @@ export async function fetchWeights(
   store: Store,
   folder: string,
   object: StagedObject,
-  model: Config['model'],
+  model: VitModel,
   options: Omit<FetchOptions, 'only'> = {},
 ): Promise<FetchedWeights> {
   const manifestUri = `${object.uri}.manifest.json`;

@@ -1,4 +1,4 @@
-import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import { blockOf } from '../../core/model/backbone.ts';
 import { tensorNames } from '../../core/model/tensor-names.ts';
 import type { ByteRange } from '../../core/store.ts';
@@ -23,7 +23,7 @@ interface Described {
  */
 export function neededPart(
   { file, tensors }: Described,
-  model: Config['model'],
+  model: VitModel,
   digests: 'required' | 'where known' = 'required',
 ): PartialObject | null {
   const last = Math.max(...model.backbone.taps);

@@ -8,6 +8,7 @@ import type {
 } from '../../core/config/eval.ts';
 import { asTyped, TypedFailure } from '../../core/config/failures.ts';
 import type { DatasetManifest, ManifestImage } from '../../core/config/manifests.ts';
+import { classesOf } from '../../core/config/model-kinds.ts';
 import { MAX_PIXELS } from '../../core/image/files/image-header.ts';
 import type { Labels } from '../../core/image/label-map.ts';
 import { ignoredLabelOf } from '../../core/image/to-labels.ts';
@@ -24,7 +25,7 @@ import { deviceName, driverVersion, ORT_VERSION } from './environment.ts';
 import type { Inference } from './inference.ts';
 import type { InferencePhases } from './inference-protocol.ts';
 import { type LoadedImage, loadImage } from './load-image.ts';
-import { type FetchWeights, type LoadedModel, ModelSlot } from './model-slot.ts';
+import { type FetchOwnModel, type FetchWeights, type LoadedModel, ModelSlot } from './model-slot.ts';
 import { writePictures } from './pictures.ts';
 import { prefetch } from './prefetch.ts';
 import { writeImageMatrices } from './write-image-matrices.ts';
@@ -37,6 +38,8 @@ export interface EvaluateContext {
   /** Folder of the node's cache. */
   cacheFolder: string;
   fetch: FetchWeights;
+  /** Absent where only graphs of ours are run. */
+  fetchOwnModel?: FetchOwnModel;
   /** Seconds from the process's start until it could take a shard. */
   startSeconds: number;
   /** Sees each label map, `[H, W]`, before it is counted. */
@@ -92,7 +95,7 @@ export class ShardEvaluator implements AsyncDisposable {
 
   constructor(context: EvaluateContext) {
     this.#context = context;
-    this.#models = new ModelSlot(context.cacheFolder, context.fetch);
+    this.#models = new ModelSlot(context.cacheFolder, context);
   }
 
   get worker(): string {
@@ -135,7 +138,7 @@ export class ShardEvaluator implements AsyncDisposable {
     const loaded = performance.now();
     const waited = this.#lastEnd === null ? 0 : began - this.#lastEnd;
     const tally: Tally = {
-      matrix: emptyMatrix(config.model.head.classes),
+      matrix: emptyMatrix(classesOf(config.model)),
       images: new Map(),
       evidence: [],
       warnings: [],
@@ -180,7 +183,8 @@ export class ShardEvaluator implements AsyncDisposable {
         driver: await driverVersion(config.run.device),
         onnxRuntime: ORT_VERSION,
         node: process.versions.node,
-        precision: config.run.precision,
+        // A model of one's own computes in what it was exported in.
+        precision: task.run.ownModel?.plan.output.dtype ?? config.run.precision,
       },
     };
   }

@@ -3,6 +3,8 @@ import type { Config } from '../../core/config/config.ts';
 import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
+import type { CropShape } from '../../core/model/crop-shape.ts';
+import type { OwnModelPlan } from '../../core/model/own-onnx.ts';
 import type { Span } from './overlap.ts';
 import type { ImageLogits } from './slide-segmenter.ts';
 
@@ -12,6 +14,8 @@ export interface InferenceOptions {
   /** Where its weights' paths begin, if that isn't its own folder. */
   dataFolder?: string | null;
   config: Pick<Config, 'model' | 'pipeline' | 'run'>;
+  /** Of a model of type onnx: how it is run, and what messages call it. */
+  own?: { plan: OwnModelPlan; name: string };
   /**
    * Whether the stitcher has a thread of its own; by default on CUDA only. On a CPU both want the same cores, and a thread
    * more costs each worker half a second of them at its start.
@@ -27,7 +31,9 @@ export interface InferenceThreadOptions extends InferenceOptions {
 }
 
 export interface StitcherOptions {
-  config: Pick<Config, 'model' | 'pipeline' | 'run'>;
+  /** Of what the model gives. */
+  shape: CropShape;
+  config: Pick<Config, 'pipeline' | 'run'>;
   /** Brings them. */
   images: MessagePort;
 }

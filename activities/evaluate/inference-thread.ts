@@ -1,6 +1,7 @@
 import { cropShape } from '../../core/model/crop-shape.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
 import { windowCount } from '../../core/model/slide-windows.ts';
+import { type OwnModel, openOwnModel } from '../onnx/own-model.ts';
 import { openSession, runSession, tensor } from '../onnx/session.ts';
 import { type Opener, serveThread, type ThreadWork, threadData } from '../serve-thread.ts';
 import type { InferenceExchange, ToStitcher, WindowsStitched } from './inference-protocol.ts';
@@ -12,7 +13,8 @@ import { stitchImages } from './stitch-images.ts';
  * The inference thread: ONNX Runtime blocks the thread it is called on, so it gets one of its own, and
  * heartbeats, downloads and decoding go on beside it. Images come in; their logits go to the stitcher.
  */
-const { modelFile, dataFolder = null, config, stitcher, images } = threadData<InferenceExchange>();
+const { modelFile, dataFolder = null, config, own, stitcher, images } = threadData<InferenceExchange>();
+const shape = cropShape(config.model, own?.plan);
 
 /**
  * Batches whose logits may wait for the stitcher's thread, beside one image: of UperNet's, 12 MB a window. Where there is
@@ -20,19 +22,28 @@ const { modelFile, dataFolder = null, config, stitcher, images } = threadData<In
  */
 const BATCHES_IN_FLIGHT = images ? 0 : 2;
 
-async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<InferenceExchange>> {
+/** A graph of ours, which takes bytes and gives logits. */
+async function openOurs(): Promise<OwnModel> {
   const { batch, device, threads } = config.run;
+  const session = await openSession(modelFile, { device, threads, dataFolder });
+  const dims = [batch, shape.sizePx, shape.sizePx, 3];
+  return {
+    async segment(crops) {
+      const outputs = await runSession(session, { [CROPS]: tensor(crops, dims) }, device);
+      return outputs[LOGITS]!.data as Float32Array;
+    },
+    [Symbol.asyncDispose]: () => session.release(),
+  };
+}
+
+async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<InferenceExchange>> {
+  const { batch } = config.run;
   const graph: ToStitcher['graph'] = { seconds: 0, batches: 0, spans: [] };
   const started = performance.now();
-  const session = await openSession(modelFile, { device, threads, dataFolder });
-  const own = images ? await stitchImages({ config, images }, opener) : null;
+  const model = own ? await openOwnModel(modelFile, own.plan, config, own.name) : await openOurs();
+  const stitching = images ? await stitchImages({ config, shape, images }, opener) : null;
   const built = performance.now();
-  const side = config.model.backbone.imageSizePx;
-  const segment = async (crops: Uint8Array) => {
-    const outputs = await runSession(session, { [CROPS]: tensor(crops, [batch, side, side, 3]) }, device);
-    return outputs[LOGITS]!.data as Float32Array;
-  };
-  await segment(new Uint8Array(batch * side * side * 3));
+  await model.segment(new Uint8Array(batch * shape.sizePx ** 2 * 3));
 
   let closing = false;
   let inFlight = 0;
@@ -63,11 +74,11 @@ async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<Infer
       });
   }
 
-  const segmenter = new SlideSegmenter(cropShape(config.model), batch, {
+  const segmenter = new SlideSegmenter(shape, batch, {
     async segment(crops) {
       if (closing) throw new Error('the inference thread is closing');
       const span: Span = { start: performance.timeOrigin + performance.now(), end: 0 };
-      const logits = await segment(crops);
+      const logits = await model.segment(crops);
       span.end = performance.timeOrigin + performance.now();
       graph.seconds += (span.end - span.start) / 1000;
       graph.batches += 1;
@@ -86,16 +97,16 @@ async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<Infer
     tell: (message) => (message === 'flush' ? segmenter.flush() : segmenter.add(message)),
     closing() {
       closing = true;
-      own?.drop();
+      stitching?.drop();
       onRoom();
     },
     async close() {
       try {
-        await session.release();
+        await model[Symbol.asyncDispose]();
       } finally {
         stitcher.close();
       }
-      await own?.ended;
+      await stitching?.ended;
     },
   };
 }

@@ -3,6 +3,7 @@ import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';
+import { cropShape } from '../../core/model/crop-shape.ts';
 import { Thread } from '../thread.ts';
 import type {
   ImageToSegment,
@@ -34,7 +35,7 @@ export class Inference implements AsyncDisposable {
   phases: InferencePhases = { graph: 0, stitch: 0, both: 0, batches: 0 };
 
   private constructor(options: InferenceOptions) {
-    const { config, stitchBeside = config.run.device === 'cuda' } = options;
+    const { config, own, stitchBeside = config.run.device === 'cuda' } = options;
     const { port1: stitcher, port2: images } = new MessageChannel();
     const hears = {
       onNews: (labelled: Labelled) => this.#take(labelled),
@@ -51,7 +52,7 @@ export class Inference implements AsyncDisposable {
       ? new Thread<StitcherExchange>({
           name: "stitcher's",
           program: new URL('./stitcher-thread', import.meta.url),
-          data: { config, images },
+          data: { config, shape: cropShape(config.model, own?.plan), images },
           transfer: [images],
           ...hears,
         })

@@ -1,10 +1,13 @@
 import type { Config } from '../../core/config/config.ts';
 import type { ShardTask, StagedObject } from '../../core/config/eval.ts';
+import { isVit, type VitConfig, type VitModel } from '../../core/config/model-kinds.ts';
 import { evaluationMemory } from '../../core/model/device-memory.ts';
+import type { OwnModelFile } from '../../core/model/own-onnx.ts';
 import { removeMarked } from '../cache-mark.ts';
 import { checkGpu } from '../onnx/gpu.ts';
 import type { CheckpointOnDisk } from '../onnx/write-model.ts';
 import { Inference } from './inference.ts';
+import type { InferenceOptions } from './inference-protocol.ts';
 import { prepareModel } from './prepare-model.ts';
 
 /** A model that is loaded, and the seconds that it took. */
@@ -13,23 +16,43 @@ export interface LoadedModel {
   seconds: { weightFetch: number; graphBuild: number; sessionCreate: number; warmUp: number };
 }
 
+/** A model that can be opened, and the seconds that this took. */
+interface Prepared {
+  weightFetch: number;
+  graphBuild: number;
+  options: InferenceOptions;
+}
+
 /** Brings what a model needs of a checkpoint into the node's cache. */
 export type FetchWeights = (
   object: StagedObject,
-  options: { model: Config['model']; signal: AbortSignal },
+  options: { model: VitModel; signal: AbortSignal },
 ) => Promise<Omit<CheckpointOnDisk, 'name'>>;
+
+/** Brings an ONNX model and the files that its weights are in into the node's cache, and says where the model lies. */
+export type FetchOwnModel = (
+  object: StagedObject,
+  files: OwnModelFile[],
+  options: { signal: AbortSignal },
+) => Promise<string>;
+
+/** How models come to this node. */
+export interface ModelSources {
+  fetch: FetchWeights;
+  fetchOwnModel?: FetchOwnModel;
+}
 
 /** Room for one model, which stays loaded from shard to shard; another one takes its place. */
 export class ModelSlot implements AsyncDisposable {
   readonly #cacheFolder: string;
-  readonly #fetch: FetchWeights;
+  readonly #sources: ModelSources;
   #loaded: (LoadedModel & { key: string }) | null = null;
   /** Of the model that was loaded last. */
   #head: { weights: string; sha256: string; file: string } | null = null;
 
-  constructor(cacheFolder: string, fetch: FetchWeights) {
+  constructor(cacheFolder: string, sources: ModelSources) {
     this.#cacheFolder = cacheFolder;
-    this.#fetch = fetch;
+    this.#sources = sources;
   }
 
   /**
@@ -46,33 +69,59 @@ export class ModelSlot implements AsyncDisposable {
       config.run,
       run.weights.sha256,
       run.head?.sha256,
+      run.ownModel,
     ]);
     if (this.#loaded?.key === key) return this.#loaded;
     await this.unload();
     const { batch: crops, device } = config.run;
-    await checkGpu(device, evaluationMemory(config), `run.batch=${crops} of ${config.name}`);
+    const memory = isVit(config) ? evaluationMemory(config) : 0;
+    await checkGpu(device, memory, `run.batch=${crops} of ${config.name}`);
+    const { weightFetch, graphBuild, options } = isVit(config)
+      ? await this.#prepareVit(run, config, signal)
+      : await this.#prepareOwn(run, config, signal);
+    const inference = await Inference.open(options);
+    const { buildSeconds, warmUpSeconds } = inference.start;
+    const seconds = { weightFetch, graphBuild, sessionCreate: buildSeconds, warmUp: warmUpSeconds };
+    this.#loaded = { key, inference, seconds };
+    return this.#loaded;
+  }
+
+  async #prepareVit(run: ShardTask['run'], config: VitConfig, signal: AbortSignal): Promise<Prepared> {
     const start = performance.now();
     const checkpoints = [];
     for (const object of [run.weights, run.head])
       if (object)
         checkpoints.push({
           name: object.uri,
-          ...(await this.#fetch(object, { model: config.model, signal })),
+          ...(await this.#sources.fetch(object, { model: config.model, signal })),
         });
     await this.#nextHead(run, checkpoints[1]?.file);
     const fetched = performance.now();
     const { modelFile, dataFolder } = await prepareModel(this.#cacheFolder, checkpoints, config);
     const built = performance.now();
-    const inference = await Inference.open({ modelFile, dataFolder, config });
-    const { buildSeconds, warmUpSeconds } = inference.start;
-    const seconds = {
+    return {
       weightFetch: (fetched - start) / 1000,
       graphBuild: (built - fetched) / 1000,
-      sessionCreate: buildSeconds,
-      warmUp: warmUpSeconds,
+      options: { modelFile, dataFolder, config },
     };
-    this.#loaded = { key, inference, seconds };
-    return this.#loaded;
+  }
+
+  /** The file is run as it is. */
+  async #prepareOwn(
+    { weights, ownModel }: ShardTask['run'],
+    config: Config,
+    signal: AbortSignal,
+  ): Promise<Prepared> {
+    const start = performance.now();
+    const { fetchOwnModel } = this.#sources;
+    if (!fetchOwnModel || !ownModel) throw new Error('this worker runs no ONNX models');
+    const { plan, files } = ownModel;
+    const modelFile = await fetchOwnModel(weights, files, { signal });
+    return {
+      weightFetch: (performance.now() - start) / 1000,
+      graphBuild: 0,
+      options: { modelFile, config, own: { plan, name: weights.uri } },
+    };
   }
 
   /**

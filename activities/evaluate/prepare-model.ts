@@ -1,4 +1,4 @@
-import type { Config } from '../../core/config/config.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
 import { segmenterGraph } from '../../core/model/segmenter-graph.ts';
 import { type CheckpointOnDisk, type PreparedModel, writeModel } from '../onnx/write-model.ts';
@@ -12,13 +12,16 @@ import { type CheckpointOnDisk, type PreparedModel, writeModel } from '../onnx/w
 export async function prepareModel(
   folder: string,
   checkpoints: CheckpointOnDisk[],
-  config: Pick<Config, 'model' | 'pipeline' | 'run'>,
+  config: Pick<VitConfig, 'model' | 'pipeline' | 'run'>,
   stages: string[] = [],
 ): Promise<PreparedModel> {
   const { model, run } = config;
   const { batch, precision } = run;
   return writeModel({
-    ...{ folder, kind: 'segmenter', checkpoints, model },
+    folder,
+    kind: 'segmenter',
+    checkpoints,
+    model,
     specs: modelSpecs(model),
     build: (weights) => segmenterGraph({ config, weights, batch, precision, stages }),
   });

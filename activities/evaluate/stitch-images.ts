@@ -1,5 +1,4 @@
 import { viewKinds } from '../../core/image/views.ts';
-import { cropShape } from '../../core/model/crop-shape.ts';
 import type { Opener } from '../serve-thread.ts';
 import type {
   InferencePhases,
@@ -27,12 +26,12 @@ export interface Stitching {
  * @throws as `Stitcher.open`
  */
 export async function stitchImages(
-  { config, images }: StitcherOptions,
+  { config, shape, images }: StitcherOptions,
   opener: Pick<Opener<StitcherExchange>, 'tell' | 'fail'>,
 ): Promise<Stitching> {
   const { device, threads } = config.run;
   const started = performance.now();
-  const stitcher = await Stitcher.open(cropShape(config.model), viewKinds(config.pipeline).length, {
+  const stitcher = await Stitcher.open(shape, viewKinds(config.pipeline).length, {
     device,
     threads,
   });

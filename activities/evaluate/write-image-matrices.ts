@@ -1,5 +1,6 @@
 import type { ShardTask } from '../../core/config/eval.ts';
 import { TypedFailure } from '../../core/config/failures.ts';
+import { classesOf } from '../../core/config/model-kinds.ts';
 import { writeShardMatrices } from '../../core/image-matrices-objects.ts';
 import type { ImageCounts } from '../../core/metric/confusion-matrix.ts';
 import { stackImages } from '../../core/metric/image-matrices.ts';
@@ -18,7 +19,7 @@ export async function writeImageMatrices(
   counted: Map<string, ImageCounts>,
 ): Promise<{ imageMatrices?: string; warnings: string[] }> {
   const rows = ids.map((id) => ({ id, counted: counted.get(id)! }));
-  const matrices = stackImages(config.model.head.classes, rows);
+  const matrices = stackImages(classesOf(config.model), rows);
   try {
     return { imageMatrices: await writeShardMatrices(store, { prefix, shard }, matrices), warnings: [] };
   } catch (error) {

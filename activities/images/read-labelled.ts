@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../../core/config/config.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
+import { classesOf } from '../../core/config/model-kinds.ts';
 import { checkAnnotationSize, readImageHeader } from '../../core/image/files/image-header.ts';
 import { emptyLabels, type LabelMap, type Labels } from '../../core/image/label-map.ts';
 import type { RgbImage } from '../../core/image/resize.ts';
@@ -48,7 +49,7 @@ export async function readLabelled(
   const decoded = await decodeImage(imageBytes!, imageUri);
   const readLabels = async (): Promise<LabelMap<Labels>> => {
     const { width, height } = decoded;
-    const nothing = emptyLabels(config.model.head.classes, width * height).fill(ignoredLabelOf(config));
+    const nothing = emptyLabels(classesOf(config.model), width * height).fill(ignoredLabelOf(config));
     if (!image.annotation) return { width, height, data: nothing };
     const uri = joinUri(root, image.annotation.key);
     const values = await decodeAnnotation(annotationBytes!, uri, config.dataset.annotationFormat);

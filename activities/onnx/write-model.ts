@@ -3,7 +3,7 @@ import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { CheckpointIndex } from '../../core/checkpoint/checkpoint-index.ts';
 import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
 import { type CheckpointFile, openWeights, type WeightLoader } from '../../core/model/weights.ts';
@@ -32,7 +32,7 @@ export interface ModelToWrite {
   /** Of the file's name, such as `segmenter`. */
   kind: string;
   checkpoints: CheckpointOnDisk[];
-  model: Config['model'];
+  model: VitModel;
   /** What is read from the checkpoints. */
   specs: TensorSpec[];
   build(weights: WeightLoader): Uint8Array;

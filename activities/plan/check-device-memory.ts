@@ -1,5 +1,6 @@
 import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import {
   evaluationMemory,
@@ -9,7 +10,7 @@ import {
 } from '../../core/model/device-memory.ts';
 
 /** @throws BadInput for an evaluation whose batch doesn't fit GPUs of `run.deviceMemoryGb`, naming one that does */
-export function checkDeviceMemory(config: Pick<Config, 'name' | 'model' | 'run'>): void {
+export function checkDeviceMemory(config: Pick<VitConfig, 'name' | 'model' | 'run'>): void {
   const { run } = config;
   check(config, {
     key: 'run.batch',

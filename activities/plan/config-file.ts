@@ -20,7 +20,8 @@ const DatasetFileSchema = z.strictObject({
   type: type.optional(),
   ...DatasetClassesSchema.shape,
   ...DatasetLayoutSchema.shape,
-  ...{ reduceZeroLabel, ignoreIndex },
+  reduceZeroLabel,
+  ignoreIndex,
 });
 
 /** What a config's file may be based on, beside other files: one of configs/, as it is written. */
@@ -55,8 +56,17 @@ async function readMerged(file: string, readNamed: ReadNamed, above: string[]): 
     ? await readMerged(path.resolve(path.dirname(file), base), readNamed, [...above, path.resolve(file)])
     : (await readNamed(base)).value;
   const name = path.basename(file).replace(/\.\w+$/, '');
+  if (!isFields(below)) return mergeOver(below, { name, ...resolved });
   // The row that the base reproduces is not reproduced by what differs from it.
-  return mergeOver(isFields(below) ? { ...below, reproduces: undefined } : below, { name, ...resolved });
+  const published = stillFitting(below.published, own.model);
+  return mergeOver({ ...below, reproduces: undefined, published }, { name, ...resolved });
+}
+
+/** What of a base's published checkpoints fits, after a file has changed its backbone or its head. */
+function stillFitting(published: unknown, model: unknown): unknown {
+  if (!isFields(published) || !isFields(model)) return published;
+  if (model.backbone !== undefined) return undefined;
+  return model.head === undefined ? published : { weights: published.weights };
 }
 
 /** The dataset section with its files read: one of the whole section, or one of the classes. */

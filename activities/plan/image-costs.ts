@@ -1,6 +1,7 @@
 import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
+import { cropPxOf } from '../../core/config/model-kinds.ts';
 import { networkSize } from '../../core/image/test-size.ts';
 import { viewKinds } from '../../core/image/views.ts';
 import { cropShape } from '../../core/model/crop-shape.ts';
@@ -31,7 +32,7 @@ export function imageCosts(
       if (!grid)
         throw new BadInput(
           `${uri}: ${image.id} (${image.width}×${image.height} px) becomes ${size.width}×${size.height} px, which ` +
-            `${model.test.mode} mode with crops of ${model.backbone.imageSizePx} px cannot cover; see pipeline.resize`,
+            `${model.test.mode} mode with crops of ${cropPxOf(model)} px cannot cover; see pipeline.resize`,
         );
       crops += windowCount(grid);
     }

@@ -9,6 +9,7 @@ import {
   type DatasetConfig,
 } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import { type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import { parseAs, parseConfig } from '../../core/config/parse.ts';
 import { isConfigFile, loadConfigFile } from './config-file.ts';
 import { readYaml } from './read-yaml.ts';
@@ -33,6 +34,11 @@ export async function loadConfig(name: string): Promise<Config> {
   if (isConfigFile(name)) return loadConfigFile(name, readNamed);
   const { value, where } = await readNamed(name);
   return parseConfig(value, where);
+}
+
+/** As `loadConfig`. @throws BadInput as well for a model that is an ONNX file */
+export async function loadVitConfig(name: string): Promise<VitConfig> {
+  return vitConfig(await loadConfig(name));
 }
 
 /** One of configs/ as it is written. */

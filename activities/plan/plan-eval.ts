@@ -1,7 +1,9 @@
 import { submissionIdsOf } from '../../core/config/config.ts';
 import { type EvalInput, EvalInputSchema, type EvalRun, type Plan } from '../../core/config/eval.ts';
 import type { FleetSpec } from '../../core/config/fleet.ts';
+import { isOnnx, type OnnxConfig, type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import { parseInput } from '../../core/config/parse.ts';
+import { ensureCheckpoints } from '../../core/config/published.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
@@ -11,6 +13,7 @@ import { checkDeviceMemory } from './check-device-memory.ts';
 import { finishedResult } from './finished-result.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
+import { planOwnModelAt } from './own-model.ts';
 import { resolveConfig } from './resolve-config.ts';
 import { runPrefix } from './run-prefix.ts';
 import { ensureAnnotated, plannedWeights, stagedSplit } from './staged.ts';
@@ -42,12 +45,10 @@ export async function planEval(
   const input = parseInput(EvalInputSchema, request, 'EvalMIoU input');
   const prefix = runPrefix(input, workflow);
   const { config: resolved, classes } = await resolveConfig(input, 'EvalMIoU input');
-  const config = { ...resolved, model: evaluatedModel(resolved.model) };
-  checkDeviceMemory(config);
-  const weights = await plannedWeights(context, input.weights);
-  const head = input.head ? await plannedWeights(context, input.head) : null;
-  const indices = [weights, head].flatMap((found) => found?.index ?? []);
-  const { ignoredKeys } = matchWeights(indices, config.model);
+  ensureCheckpoints(resolved, input);
+  const { config, ...model } = isOnnx(resolved)
+    ? await plannedOnnx(context, resolved)
+    : await plannedVit(context, vitConfig(resolved), input);
 
   const { manifest, object } = await stagedSplit(store, input.dataset, input.split);
   if (!config.run.show && config.run.predictions === 'none')
@@ -67,10 +68,8 @@ export async function planEval(
     imageDigest: context.imageDigest,
     config,
     classes,
-    weights: weights.object,
-    head: head?.object ?? null,
+    ...model,
     dataset: { ...object, name: manifest.name, split: manifest.split, images: manifest.images.length },
-    ignoredKeys,
     imageIds: manifest.images.map((image) => image.id),
     shards,
     overlays: spread(manifest.images, config.run.overlays).map((image) => image.id),
@@ -78,7 +77,11 @@ export async function planEval(
     fleet: host
       ? { ...host, workers: Math.min(host.workers, shards.length) }
       : fleetSpec('eval', workflow, {
-          ...{ launcher: context.launcher, config, deadlineSeconds, prefix, labels: input.labels },
+          launcher: context.launcher,
+          config,
+          deadlineSeconds,
+          prefix,
+          labels: input.labels,
           workers: Math.min(config.run.workers, shards.length),
         }),
     deadlineSeconds,
@@ -88,6 +91,30 @@ export async function planEval(
   if (result) return { kind: 'finished', result };
   await store.checkWrites(input.output);
   return { kind: 'run', run };
+}
+
+type PlannedModel = Pick<EvalRun, 'config' | 'weights' | 'head' | 'ownModel' | 'ignoredKeys'>;
+
+/** A model of ours, whose weights are in checkpoints. */
+async function plannedVit(
+  context: PlanContext,
+  resolved: VitConfig,
+  input: Pick<EvalInput, 'weights' | 'head'>,
+): Promise<PlannedModel> {
+  const config = { ...resolved, model: evaluatedModel(resolved.model) };
+  checkDeviceMemory(config);
+  const weights = await plannedWeights(context, input.weights!);
+  const head = input.head ? await plannedWeights(context, input.head) : null;
+  const indices = [weights, head].flatMap((found) => found?.index ?? []);
+  const { ignoredKeys } = matchWeights(indices, config.model);
+  return { config, weights: weights.object, head: head?.object ?? null, ignoredKeys };
+}
+
+/** A model in one ONNX file. How much memory it takes is not known. */
+async function plannedOnnx({ store }: PlanContext, config: OnnxConfig): Promise<PlannedModel> {
+  const { model, pipeline } = config;
+  const { object, ownModel } = await planOwnModelAt(store, model.file, model, pipeline);
+  return { config, weights: object, head: null, ownModel, ignoredKeys: [] };
 }
 
 /** `count` items, evenly from first to last. */

@@ -2,8 +2,9 @@ import type { Config } from '../../core/config/config.ts';
 import { differences, differencesText } from '../../core/config/differences.ts';
 import { MAX_EVAL_MINUTES } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import { isVit, vitConfig } from '../../core/config/model-kinds.ts';
 import { parseInput } from '../../core/config/parse.ts';
-import { type Checkpoints, publishedCheckpoints } from '../../core/config/published.ts';
+import { type Checkpoints, ensureCheckpoints, publishedCheckpoints } from '../../core/config/published.ts';
 import {
   SUITES,
   type Suite,
@@ -53,15 +54,18 @@ function plannedRow(
   context: { config: Config; name: string; input: TableRequest; workflowId: string },
 ): TableRun['rows'][number] {
   const { config, name, input, workflowId } = context;
-  const { weights, head } = checkpointsOf(row, config, input);
+  if (!isVit(config)) ensureCheckpoints(config, row);
+  const { weights, head } = isVit(config) ? checkpointsOf(row, config, input) : {};
   const isTrained = row.train ?? (head === undefined && config.train !== undefined);
+  if (isTrained) vitConfig(config);
   if (isTrained && !config.train)
     throw new BadInput(
       `${config.name}: has no section 'train', so there is no head to train; give one, or set train to false`,
     );
   const common = {
-    ...{ config: row.config, overrides: row.overrides },
-    weights,
+    config: row.config,
+    overrides: row.overrides,
+    ...(weights ? { weights } : {}),
     dataset: row.dataset ?? input.dataset,
     // By the table's id alone: a table that is made again finds its rows' results there.
     output: joinUri(input.output, workflowId, 'rows'),
@@ -70,13 +74,14 @@ function plannedRow(
   // A row may take as long as its table, which cuts it then, or as its own kind may at most.
   const { evaluationSplit, allowOverlap, deadlineMinutes } = input;
   return {
-    ...{
-      name,
-      workflowId: `${workflowId}-${name.replaceAll(/[/\\]/g, '-')}`,
-      reproduces: config.reproduces ?? null,
-    },
+    name,
+    workflowId: `${workflowId}-${name.replaceAll(/[/\\]/g, '-')}`,
+    reproduces: config.reproduces ?? null,
     ...(isTrained
-      ? { kind: 'train', input: { ...common, evaluationSplit, allowOverlap, deadlineMinutes } }
+      ? {
+          kind: 'train',
+          input: { ...common, weights: weights!, evaluationSplit, allowOverlap, deadlineMinutes },
+        }
       : {
           kind: 'evaluate',
           input: {

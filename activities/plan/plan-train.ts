@@ -2,6 +2,7 @@ import { differences, differencesText } from '../../core/config/differences.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
+import { vitConfig } from '../../core/config/model-kinds.ts';
 import { parseInput } from '../../core/config/parse.ts';
 import {
   type TrainableConfig,
@@ -51,7 +52,8 @@ export async function planTrain(
   const { workflowId, runId } = workflow;
   const input = parseInput(TrainInputSchema, request, 'TrainHead input');
   const prefix = runPrefix(input, workflow);
-  const { config: resolved, classes } = await resolveConfig(input, 'TrainHead input');
+  const { config: given, classes } = await resolveConfig(input, 'TrainHead input');
+  const resolved = vitConfig(given);
   const { train } = resolved;
   if (!train)
     throw new BadInput(
@@ -76,14 +78,24 @@ export async function planTrain(
 
   const deadlineSeconds = Math.round(input.deadlineMinutes * 60);
   const planned: Omit<TrainRun, 'start'> = {
-    ...{ workflowId, runId, prefix, config, classes, weights: weights.object, deadlineSeconds },
+    workflowId,
+    runId,
+    prefix,
+    config,
+    classes,
+    weights: weights.object,
+    deadlineSeconds,
     ...(input.labels ? { labels: input.labels } : {}),
     codeVersion: context.codeVersion,
     imageDigest: context.imageDigest,
     dataset: trainingSet(training, config),
     evaluation: { dataset: input.dataset, split: input.evaluationSplit },
     fleet: fleetSpec('train', workflow, {
-      ...{ launcher: context.launcher, config, deadlineSeconds, prefix, labels: input.labels },
+      launcher: context.launcher,
+      config,
+      deadlineSeconds,
+      prefix,
+      labels: input.labels,
       workers: config.run.workers,
     }),
   };
@@ -96,7 +108,9 @@ export async function planTrain(
   const run: TrainRun = { ...planned, start: checkpoint?.start ?? (await findStart(store, input, config)) };
   const log = upTo(await readLog(store, prefix), checkpoint?.step ?? 0);
   return {
-    ...{ kind: 'run', run, evaluations: evaluationsOf(log) },
+    kind: 'run',
+    run,
+    evaluations: evaluationsOf(log),
     checkpoint: checkpoint ? savedCheckpoint(checkpoint) : null,
   };
 }

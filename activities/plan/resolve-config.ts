@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import type { Config, DatasetClasses } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import { classesKey, classesOf } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import { labelProblems, parseConfig } from '../../core/config/parse.ts';
 import { isConfigFile } from './config-file.ts';
@@ -23,13 +24,14 @@ export async function resolveConfig(
   return withClasses(applyOverrides(base, input.overrides, base.name));
 }
 
-/** A config with its dataset's classes. @throws BadInput if the dataset has more or fewer than the head */
+/** A config with its dataset's classes. @throws BadInput if the dataset has more or fewer than the model */
 export async function withClasses(config: Config): Promise<{ config: Config; classes: DatasetClasses }> {
   const { classes: given } = config.dataset;
   const classes = await loadClasses(given);
-  if (classes.classes.length !== config.model.head.classes)
+  const { model } = config;
+  if (classes.classes.length !== classesOf(model))
     throw new BadInput(
-      `${config.name}: model.head.classes is ${config.model.head.classes}, but ` +
+      `${config.name}: ${classesKey(model)} is ${classesOf(model)}, but ` +
         `${typeof given === 'string' ? `configs/datasets/${given}.yaml` : 'dataset.classes'} has ${classes.classes.length}`,
     );
   return { config: withLabelIds(config, classes), classes };

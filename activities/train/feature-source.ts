@@ -1,5 +1,5 @@
-import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import type { ServeTask } from '../../core/config/train-run.ts';
 import { featuresMemory } from '../../core/model/device-memory.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
@@ -20,7 +20,7 @@ export interface FeatureContext {
   /** Fetches the part of a checkpoint that a model needs into the node's cache. */
   fetch(
     object: StagedObject,
-    options: { model: Config['model']; signal: AbortSignal },
+    options: { model: VitModel; signal: AbortSignal },
   ): Promise<Omit<CheckpointOnDisk, 'name'>>;
 }
 

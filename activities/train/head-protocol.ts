@@ -1,10 +1,11 @@
 import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
 import type { AdamWFactors } from '../../core/onnx/adamw.ts';
 
 /** Start options of the training thread. */
 export interface HeadThreadOptions {
-  config: { model: Config['model']; run: Pick<Config['run'], 'device'>; train: TrainConfig };
+  config: { model: VitModel; run: Pick<Config['run'], 'device'>; train: TrainConfig };
   threads: number;
 }
 

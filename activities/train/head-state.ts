@@ -6,10 +6,10 @@ import {
 } from '../../core/checkpoint/checkpoint-index.ts';
 import { openCheckpoint } from '../../core/checkpoint/open-checkpoint.ts';
 import { readTensor, toFloat32 } from '../../core/checkpoint/tensor-data.ts';
-import type { Config } from '../../core/config/config.ts';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import { WeightsManifestSchema } from '../../core/config/manifests.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import type { HeadState, HeadTensor } from '../../core/config/train.ts';
 import { isParameter } from '../../core/model/head.ts';
 import { readManifest } from '../../core/read-manifest.ts';
@@ -25,7 +25,7 @@ import { MOMENTS, matchHead, matchMoments } from '../../core/train/match-head.ts
 export async function readCheckpointState(
   store: Store,
   checkpoint: Checkpoint,
-  config: Config,
+  config: VitConfig,
 ): Promise<HeadState> {
   const tensors = await readTensors(store, checkpointFile(checkpoint, 'head'), (file) =>
     matchHead(file, config.model, config.name),
@@ -49,7 +49,7 @@ export async function withHead(
   store: Store,
   state: HeadState,
   head: StagedObject,
-  config: Config,
+  config: VitConfig,
 ): Promise<HeadState> {
   return {
     ...state,

@@ -1,5 +1,5 @@
-import type { Config } from '../../core/config/config.ts';
 import type { ManifestImage } from '../../core/config/manifests.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import type { TrainConfig } from '../../core/config/train.ts';
 import { IGNORED_LABEL, inBytes } from '../../core/image/label-map.ts';
 import { normalize, padImage, padLabels } from '../../core/image/normalize.ts';
@@ -17,7 +17,7 @@ export interface SampleContext {
   root: string;
   /** The images to draw from, as returned by `trainingImages`. */
   images: ManifestImage[];
-  config: Pick<Config, 'model' | 'dataset' | 'pipeline'> & { train: TrainConfig };
+  config: Pick<VitConfig, 'model' | 'dataset' | 'pipeline'> & { train: TrainConfig };
 }
 
 export interface Sample {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { withRoom } from '../../activities/disk-room.ts';
-import { loadClasses, loadConfig } from '../../activities/plan/load-config.ts';
+import { loadClasses, loadVitConfig } from '../../activities/plan/load-config.ts';
 import { type TensorToWrite, writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
 import { writeMiniAde } from './mini-ade.ts';
@@ -57,7 +57,7 @@ async function make(folder: string, say: (step: string) => void): Promise<DemoFi
 
 /** Random weights of the tiny backbone, and a head fitted to the training images of `files.ade`. */
 export async function makeWeights(folder: string, files: DemoFiles): Promise<void> {
-  const config = await loadConfig('tiny');
+  const config = await loadVitConfig('tiny');
   const { classes } = await loadClasses('ade20k');
   const meta = {
     CLASSES: classes.map(({ name }) => name),

@@ -5,7 +5,7 @@ import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
 import { SlideSegmenter } from '../../activities/evaluate/slide-segmenter.ts';
 import { decodeAnnotation, decodeImage } from '../../activities/images/decode.ts';
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { reduceZeroLabel, resizeForTest } from '../../core/image/preprocess.ts';
 import { cropShape } from '../../core/model/crop-shape.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
@@ -24,7 +24,7 @@ export async function patchSamples(
   folder: string,
   checkpoints: { name: string; file: string }[],
   ade: string,
-  config: Config,
+  config: VitConfig,
 ): Promise<PatchSamples> {
   const { modelFile } = await prepareModel(folder, checkpoints, config, ['feat0']);
   const session = await openSession(modelFile, { device: 'cpu', threads: 2 });

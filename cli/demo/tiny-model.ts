@@ -1,6 +1,6 @@
 import { CholeskyDecomposition, Matrix } from 'ml-matrix';
 import type { TensorToWrite } from '../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import { publishedSpecs } from '../../core/model/backbone.ts';
 import type { TensorSpec } from '../../core/model/tensor-spec.ts';
 import { createRandom } from './scene-random.ts';
@@ -17,7 +17,7 @@ export interface PatchSamples {
  * Random weights of a backbone that keep what a linear head needs: colours and textures of patches go in as
  * they are, and the blocks add non-linear mixtures of them and of their surroundings.
  */
-export function randomBackbone(model: Config['model'], seed: number): TensorToWrite[] {
+export function randomBackbone(model: VitModel, seed: number): TensorToWrite[] {
   const random = createRandom(seed);
   return publishedSpecs(model.backbone).map((spec) =>
     float32(spec.name.slice('backbone.'.length), spec.shape, initial(spec, random.normal)),
@@ -59,7 +59,7 @@ function waveFilters([count, , height, width]: number[], normal: () => number): 
  * The linear head in closed form: linear discriminant analysis of patch features, after the batch norm whose
  * running statistics are those of the features.
  */
-export function fitHead({ head }: Config['model'], { features, classes }: PatchSamples): TensorToWrite[] {
+export function fitHead({ head }: VitModel, { features, classes }: PatchSamples): TensorToWrite[] {
   const channels = head.channels;
   const mean = features.mean('column');
   const variance = features.variance('column', { mean, unbiased: false });

@@ -1,4 +1,5 @@
 import { BadInput } from '../../core/config/failures.ts';
+import { vitConfig } from '../../core/config/model-kinds.ts';
 import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
 import type { TrainOptions } from '../commands/train.ts';
 import { checkpointsOf } from './checkpoints.ts';
@@ -8,7 +9,8 @@ import { checked, type Request } from './request.ts';
 /** What `tessera train` starts. @throws BadInput for whatever is wrong with it */
 export async function trainRequest(named: string, options: TrainOptions): Promise<Request<TrainInput>> {
   const { dataset, evaluationSplit, resumeFrom, loadFrom, label } = options;
-  const { config, overrides, resolved } = await chosenConfig(named, options.cfgOptions ?? []);
+  const { config, overrides, resolved: chosen } = await chosenConfig(named, options.cfgOptions ?? []);
+  const resolved = vitConfig(chosen);
   if (!resolved.train)
     throw new BadInput(
       `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
@@ -21,7 +23,7 @@ export async function trainRequest(named: string, options: TrainOptions): Promis
       input: (bucket) => ({
         config,
         overrides,
-        weights,
+        weights: weights!,
         dataset,
         evaluationSplit,
         output: options.output ?? `s3://${bucket}/runs`,

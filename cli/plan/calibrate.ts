@@ -3,10 +3,10 @@ import { stringify } from 'yaml';
 import { imageCosts } from '../../activities/plan/image-costs.ts';
 import { readYaml } from '../../activities/plan/read-yaml.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import { vitConfig } from '../../core/config/model-kinds.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import type { Results } from '../../core/config/results.ts';
-import { backboneFlops } from '../../core/model/backbone.ts';
-import { headFlops } from '../../core/model/flops.ts';
+import { modelFlops } from '../../core/model/flops.ts';
 import { type CalibrationEntry, CalibrationSchema } from '../../core/plan/calibration.ts';
 import { DEFAULT_CALIBRATION } from '../../core/plan/default-calibration.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
@@ -72,7 +72,7 @@ async function entryOf(store: Store, uri: string): Promise<CalibrationEntry> {
     precision: environment.precision,
     config: config.name,
     cropsPerSecond: crops / compute,
-    gflopPerCrop: (backboneFlops(config.model) + headFlops(config.model)) / 1e9,
+    gflopPerCrop: modelFlops(vitConfig(config).model) / 1e9,
     readySeconds: readySeconds(results),
     fetchMbPerSecond: fetchRate(results) ?? fallback!.fetchMbPerSecond,
     decodeMegapixelsPerSecond: fallback!.decodeMegapixelsPerSecond,

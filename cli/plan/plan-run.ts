@@ -7,13 +7,14 @@ import { planTrain } from '../../activities/plan/plan-train.ts';
 import { stagedSplit } from '../../activities/plan/staged.ts';
 import { budgetSeconds, budgetText } from '../../core/budget.ts';
 import type { Config } from '../../core/config/config.ts';
+import type { EvalRun } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { type DatasetManifest, WeightsManifestSchema } from '../../core/config/manifests.ts';
-import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { isVit, type VitConfig, type VitModel } from '../../core/config/model-kinds.ts';
+import type { TrainableConfig, TrainRun } from '../../core/config/train-run.ts';
 import { isHubUri } from '../../core/hub/hub-uri.ts';
-import { backboneFlops } from '../../core/model/backbone.ts';
 import { evaluationMemory, featuresMemory, trainingMemory } from '../../core/model/device-memory.ts';
-import { headFlops } from '../../core/model/flops.ts';
+import { modelFlops } from '../../core/model/flops.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { type CalibrationEntry, rateOf } from '../../core/plan/calibration.ts';
 import { forecast, type Work } from '../../core/plan/forecast.ts';
@@ -62,23 +63,25 @@ async function planReport(
     codeVersion: 'plan',
     imageDigest: null,
   };
-  const common = { config, overrides, weights, dataset, output: dataset, recompute: true };
+  const common = { config, overrides, dataset, output: dataset, recompute: true };
   if (options.train && head)
     throw new BadInput('--head: a training makes the head; leave it out, or leave out --train');
   const plan = options.train
-    ? await planTrain(context, { ...common, evaluationSplit: split, allowOverlap }, WORKFLOW)
-    : await planEval(context, { ...common, split, ...(head ? { head } : {}) }, WORKFLOW);
+    ? await planTrain(
+        context,
+        { ...common, weights: weights!, evaluationSplit: split, allowOverlap },
+        WORKFLOW,
+      )
+    : await planEval(context, { ...common, ...found, split }, WORKFLOW);
   if (plan.kind === 'finished') throw new BadInput(`${dataset}: holds results of a run of its own`);
   const { config: resolved, fleet } = plan.run;
   const { manifest, object } = await stagedSplit(store, dataset, split);
-  const model = evaluatedModel(resolved.model);
-  const costs = imageCosts(manifest, { ...resolved, model }, object.uri);
+  const costs = imageCosts(manifest, resolved, object.uri);
   const ranges = cutShards(costs, resolved.run.shards);
-  const checkpoints = [weights, ...(head ? [head] : [])];
   const work: Work = {
     workers: fleet.workers,
     shards: ranges.map(({ first, count }) => sum(costs.slice(first, first + count))),
-    weightBytes: sum(await Promise.all(checkpoints.map((uri) => neededBytes({ store, hub }, uri, model)))),
+    weightBytes: await modelBytes({ store, hub }, plan.run, [weights, head]),
     imageBytes: sum(
       manifest.images.map(({ image, annotation }) => image.sizeBytes + (annotation?.sizeBytes ?? 0)),
     ),
@@ -100,7 +103,7 @@ async function planReport(
     shards: ranges.length,
     ...(trained ? { training: trainingOf(trained.config, trained.dataset.images) } : {}),
     bytes: { weights: work.weightBytes, images: work.imageBytes },
-    deviceMemory: device === 'cuda' ? memoryOf(resolved, trained?.config ?? null) : null,
+    deviceMemory: device === 'cuda' && isVit(resolved) ? memoryOf(resolved, trained?.config ?? null) : null,
     estimate,
     notes: notesOf(resolved, { fleet: fleet.workers, estimate, manifest }),
   };
@@ -114,7 +117,8 @@ function estimateOf(
   deviceName: string | undefined,
 ): Estimate | null {
   const { device, precision, pricePerWorkerHour, currency } = config.run;
-  const gflopPerCrop = (backboneFlops(config.model) + headFlops(config.model)) / 1e9;
+  if (!isVit(config)) return null;
+  const gflopPerCrop = modelFlops(config.model) / 1e9;
   const rate = rateOf(entries, { config: config.name, device, precision, deviceName, gflopPerCrop });
   if (!rate) return null;
   const { entry, cropsPerSecond, isOwn } = rate;
@@ -133,11 +137,24 @@ function estimateOf(
   };
 }
 
+/** What a worker fetches of a model. */
+async function modelBytes(
+  stores: { store: Store; hub: Hub },
+  run: TrainRun | EvalRun,
+  checkpoints: (string | undefined)[],
+): Promise<number> {
+  if (!isVit(run.config))
+    return sum('ownModel' in run ? run.ownModel!.files.map(({ sizeBytes }) => sizeBytes) : []);
+  const model = evaluatedModel(run.config.model);
+  const uris = checkpoints.filter((uri) => uri !== undefined);
+  return sum(await Promise.all(uris.map((uri) => neededBytes(stores, uri, model))));
+}
+
 /** Of a checkpoint, as a worker fetches it. */
 async function neededBytes(
   { store, hub }: { store: Store; hub: Hub },
   uri: string,
-  model: Config['model'],
+  model: VitModel,
 ): Promise<number> {
   if (isHubUri(uri)) {
     const { object, index } = await hub.open(uri);
@@ -154,7 +171,7 @@ async function neededBytes(
   return part ? sum(part.ranges.map(({ length }) => length)) : manifest.file.sizeBytes;
 }
 
-function memoryOf(config: Config, trained: TrainableConfig | null): PlanReport['deviceMemory'] {
+function memoryOf(config: VitConfig, trained: TrainableConfig | null): PlanReport['deviceMemory'] {
   const bytes = trained
     ? Math.max(trainingMemory(trained), featuresMemory(trained), evaluationMemory(config))
     : evaluationMemory(config);
@@ -167,15 +184,19 @@ function trainingOf({ train }: TrainableConfig, images: number): PlanReport['tra
 }
 
 function notesOf(
-  { run }: Config,
+  config: Config,
   { fleet, estimate, manifest }: { fleet: number; estimate: Estimate | null; manifest: DatasetManifest },
 ): string[] {
+  const { run } = config;
   const budget = budgetSeconds(run);
   const wanted = `${run.device} in ${run.precision}`;
   return [
     fleet < run.workers &&
       `run.workers is ${run.workers}, but there are ${fleet} shards: so many workers come`,
+    !isVit(config) &&
+      'the operations and the memory of an ONNX model are not known, so there is no time: run it on few images first',
     !estimate &&
+      isVit(config) &&
       `no calibration is of ${wanted} and of a model of this size, so there is no time: run this once on few images, then ` +
         '--calibrate s3://…/results.json (with --calibration FILE to keep it)',
     estimate?.calibration.basis === 'scaled' &&
@@ -189,6 +210,7 @@ function notesOf(
       `${budgetText(run)} will not last: an evaluation ends with a partial result, a training with a checkpoint`,
     run.device === 'cuda' &&
       run.deviceMemoryGb === undefined &&
+      isVit(config) &&
       'run.deviceMemoryGb is not set: whether the batch fits is checked by each worker only',
     !manifest.images.every(({ annotation }) => annotation) &&
       'some images have no annotation: there will be no mIoU',

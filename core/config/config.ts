@@ -2,9 +2,12 @@ import { z } from 'zod';
 import { FAMILIES } from '../model/families/all.ts';
 import { HEADS } from '../model/heads/all.ts';
 import { auxiliarySchema } from '../model/heads/auxiliary.ts';
+import type { VitModel } from './model-kinds.ts';
 import { NotifySchema } from './notify.ts';
+import { OnnxModelSchema } from './onnx-model.ts';
 import { ReportSchema } from './report.ts';
 import { TrainSchema } from './train.ts';
+import { s3Uri } from './uris.ts';
 
 /**
  * A run's recipe: what model, on what kind of data, with what test pipeline, how.
@@ -178,12 +181,21 @@ export const ConfigSchema = z.strictObject({
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
   /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, too. */
   published: z.strictObject({ weights: z.string(), head: z.string().optional() }).optional(),
-  model: z.strictObject({
-    backbone,
-    head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
-    auxiliaryHead: auxiliarySchema.optional(),
-    test,
-  }),
+  model: z.discriminatedUnion('type', [
+    z.strictObject({
+      /** A backbone and a head of ours; may be left out. */
+      type: z.literal('vit').optional(),
+      backbone,
+      head: z.discriminatedUnion('type', [HEADS.linear.schema, HEADS.upernet.schema]),
+      auxiliaryHead: auxiliarySchema.optional(),
+      test,
+    }),
+    OnnxModelSchema.extend({
+      /** The model in S3; files that it keeps weights in lie beside it. */
+      file: s3Uri,
+      test,
+    }),
+  ]),
   dataset,
   pipeline: z.strictObject({
     resize,
@@ -202,7 +214,7 @@ export const ConfigSchema = z.strictObject({
 });
 
 export type Config = z.infer<typeof ConfigSchema>;
-export type BackboneConfig = Config['model']['backbone'];
+export type BackboneConfig = VitModel['backbone'];
 export type DatasetConfig = Config['dataset'];
 export type ResizeConfig = Config['pipeline']['resize'];
 export type Device = (typeof DEVICES)[number];

@@ -1,24 +1,13 @@
 import { z } from 'zod';
-import { HUB_URI } from '../hub/hub-uri.ts';
 import type { Coverage, PartialCoverage } from '../metric/coverage.ts';
+import type { PlannedOwnModel } from '../model/own-onnx.ts';
 import type { ShardRange } from '../shard/cut-shards.ts';
 import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
 import { type Labels, LabelsSchema } from './labels.ts';
 import type { Listed } from './listing.ts';
 import type { Results, ShardReport } from './results.ts';
-
-const S3_URI = /^s3:\/\/[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](\/.*)?$/;
-
-export const s3Uri = z.string().regex(S3_URI, 'expected s3://bucket/key');
-
-/** Of a checkpoint: staged, or on the Hugging Face Hub. */
-export const weightsUri = z
-  .string()
-  .regex(
-    new RegExp(`${S3_URI.source}|${HUB_URI.source}`),
-    'expected s3://bucket/key or hf://org/name@revision/file',
-  );
+import { s3Uri, weightsUri } from './uris.ts';
 
 /** An evaluation may take a week. */
 export const MAX_EVAL_MINUTES = 10_080;
@@ -30,8 +19,11 @@ export const EvalInputSchema = z.strictObject({
   config: z.union([z.string().min(1), ConfigSchema]),
   /** `key.path=value`, applied to the config. */
   overrides: z.array(z.string()).default([]),
-  /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, or one that holds everything. */
-  weights: weightsUri,
+  /**
+   * A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, or one that holds everything. Left out for a model
+   * of type onnx, whose config names its file.
+   */
+  weights: weightsUri.optional(),
   /** A checkpoint that lies over `weights`: the head's. */
   head: weightsUri.optional(),
   /** A staged dataset. */
@@ -67,8 +59,11 @@ export interface EvalRun {
   imageDigest: string | null;
   config: Config;
   classes: DatasetClasses;
+  /** Of a model of type onnx its file. */
   weights: StagedObject;
   head: StagedObject | null;
+  /** Of a model of type onnx. */
+  ownModel?: PlannedOwnModel;
   dataset: StagedObject & { name: string; split: string; images: number };
   ignoredKeys: string[];
   /** In manifest order. */
@@ -101,7 +96,7 @@ export interface EvalResult {
 }
 
 export interface ShardTask {
-  run: Pick<EvalRun, 'prefix' | 'config' | 'weights' | 'head' | 'dataset'>;
+  run: Pick<EvalRun, 'prefix' | 'config' | 'weights' | 'head' | 'ownModel' | 'dataset'>;
   range: ShardRange;
   /** Images of this shard that get an overlay for the report. */
   overlays: string[];

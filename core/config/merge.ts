@@ -16,6 +16,9 @@ export function mergeOver(base: unknown, own: unknown): unknown {
 }
 
 function isOtherKind(base: Fields, own: Fields): boolean {
+  // A backbone and a head of ours make a model that needs no type.
+  if ([base, own].some(({ type }) => type === 'onnx') && [base, own].some((model) => 'backbone' in model))
+    return true;
   return KINDS.some((key) => key in own && key in base && own[key] !== base[key]);
 }
 

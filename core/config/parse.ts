@@ -6,6 +6,7 @@ import { headType } from '../model/head.ts';
 import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precision } from './config.ts';
 import { didYouMean } from './did-you-mean.ts';
 import { BadInput } from './failures.ts';
+import { classesKey, classesOf, cropPxOf, isVit, type VitConfig } from './model-kinds.ts';
 
 /**
  * Checks a config: its form by the schema, then what fields say about one another.
@@ -15,10 +16,39 @@ import { BadInput } from './failures.ts';
  */
 export function parseConfig(value: unknown, where: string): Config {
   const config = parseAs(ConfigSchema, withPrecision(value), where);
-  const { backbone, head, test } = config.model;
+  const { model, run } = config;
+  const { test } = model;
   const { classes } = config.dataset;
-  const { taps: headTaps, isAsWideAsTaps } = headType(head);
+  const key = classesKey(model);
   const problems = [
+    ...(isVit(config) ? vitProblems(config) : []),
+    classesOf(model) > MAX_CLASSES && `${key} is ${classesOf(model)}; at most ${MAX_CLASSES} are counted`,
+    ...labelProblems(config),
+    typeof classes !== 'string' &&
+      listed(classes).length !== classesOf(model) &&
+      `dataset.classes lists ${listed(classes).length}, but ${key} is ${classesOf(model)}`,
+    test.mode === 'slide' &&
+      test.cropPx !== cropPxOf(model) &&
+      `model.test.cropPx is ${test.cropPx}, but ${isVit(config) ? 'the backbone takes imageSizePx' : 'model.input.sizePx is'} ${cropPxOf(model)}`,
+    test.mode === 'slide' &&
+      test.stridePx > test.cropPx &&
+      `model.test.stridePx is ${test.stridePx}, more than cropPx ${test.cropPx}: pixels between windows would be left out`,
+    run.device === 'cpu' &&
+      run.precision !== 'float32' &&
+      `run.precision is ${run.precision}, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)`,
+    run.budget?.money !== undefined &&
+      run.pricePerWorkerHour === 0 &&
+      `run.budget.money is ${run.budget.money}, but run.pricePerWorkerHour is 0: give a price, or run.budget.workerHours`,
+    ...(isVit(config) ? trainProblems(config) : []),
+  ].filter((problem) => problem !== false);
+  if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
+  return config;
+}
+
+/** What the fields of a backbone and a head say about one another. */
+function vitProblems({ model: { backbone, head } }: VitConfig): (string | false)[] {
+  const { taps: headTaps, isAsWideAsTaps } = headType(head);
+  return [
     ...backbone.taps
       .filter((tap) => tap >= backbone.depth)
       .map(
@@ -39,33 +69,13 @@ export function parseConfig(value: unknown, where: string): Config {
     isAsWideAsTaps &&
       head.channels !== backbone.embedDim * backbone.taps.length &&
       `model.head.channels is ${head.channels}, but the backbone's taps give ${backbone.embedDim * backbone.taps.length}`,
-    head.classes > MAX_CLASSES && `model.head.classes is ${head.classes}; at most ${MAX_CLASSES} are counted`,
-    ...labelProblems(config),
-    typeof classes !== 'string' &&
-      listed(classes).length !== head.classes &&
-      `dataset.classes lists ${listed(classes).length}, but model.head.classes is ${head.classes}`,
-    test.mode === 'slide' &&
-      test.cropPx !== backbone.imageSizePx &&
-      `model.test.cropPx is ${test.cropPx}, but the backbone takes imageSizePx ${backbone.imageSizePx}`,
-    test.mode === 'slide' &&
-      test.stridePx > test.cropPx &&
-      `model.test.stridePx is ${test.stridePx}, more than cropPx ${test.cropPx}: pixels between windows would be left out`,
-    config.run.device === 'cpu' &&
-      config.run.precision !== 'float32' &&
-      `run.precision is ${config.run.precision}, but ONNX Runtime's CPU kernels compute in float32 (run.precision=float32)`,
-    config.run.budget?.money !== undefined &&
-      config.run.pricePerWorkerHour === 0 &&
-      `run.budget.money is ${config.run.budget.money}, but run.pricePerWorkerHour is 0: give a price, or run.budget.workerHours`,
-    ...trainProblems(config),
-  ].filter((problem) => problem !== false);
-  if (problems.length > 0) throw new BadInput(problems.map((problem) => `${where}: ${problem}`).join('\n'));
-  return config;
+  ];
 }
 
 /** What the fields about an annotation's values say about one another. */
 export function labelProblems({ dataset, model }: Pick<Config, 'dataset' | 'model'>): string[] {
   const { labelIds, ignoredIds, ignoreIndex, reduceZeroLabel } = dataset;
-  const { classes } = model.head;
+  const classes = classesOf(model);
   if (labelIds === undefined) {
     const isClass = !reduceZeroLabel && ignoreIndex < classes && isWide(classes);
     return [
@@ -79,7 +89,7 @@ export function labelProblems({ dataset, model }: Pick<Config, 'dataset' | 'mode
   return [
     labelIds !== 'official' &&
       labelIds.length !== classes &&
-      `dataset.labelIds has ${labelIds.length} entries, but model.head.classes is ${classes}`,
+      `dataset.labelIds has ${labelIds.length} entries, but ${classesKey(model)} is ${classes}`,
     reduceZeroLabel &&
       'dataset.reduceZeroLabel is true, but dataset.labelIds says what each value means: set it to false',
     twice !== undefined && `dataset.labelIds has ${twice} twice, or dataset.ignoredIds has it as well`,
@@ -90,7 +100,7 @@ function listed(classes: Exclude<DatasetConfig['classes'], string>) {
   return Array.isArray(classes) ? classes : classes.classes;
 }
 
-function trainProblems({ model, train }: Config): (string | false)[] {
+function trainProblems({ model, train }: VitConfig): (string | false)[] {
   if (!train) return [];
   const { head, auxiliaryHead: auxiliary } = model;
   const { longPx, shortPx, ratioRange } = train.augmentation;

@@ -34,6 +34,24 @@ export function publishedCheckpoints(
   return head === undefined ? { weights } : { weights, head };
 }
 
+/**
+ * Checks that a run's checkpoints go with its model.
+ *
+ * @throws BadInput if an ONNX model is given any, or a model of ours none
+ */
+export function ensureCheckpoints(
+  { name, model }: Pick<Config, 'name' | 'model'>,
+  { weights, head }: { weights?: string | undefined; head?: string | undefined },
+): void {
+  const given = weights ? 'weights' : head ? 'head' : null;
+  if (model.type === 'onnx' && given)
+    throw new BadInput(
+      `${name}: model.file is the whole model (${model.file}); ${given} (${weights ?? head}) does not go with it: leave it out`,
+    );
+  if (model.type !== 'onnx' && !weights)
+    throw new BadInput(`${name}: weights: expected s3://bucket/key or hf://org/name@revision/file`);
+}
+
 /** Name of a published checkpoint's staged copy: the file's, or that of a repository, whose weights become one file. */
 export function publishedName(uri: string): string {
   const last = uri.split('/').at(-1)!;

@@ -77,8 +77,20 @@ export const ResultsSchema = z.strictObject({
   version: z.literal(1),
   run: RunReportSchema,
   inputs: z.strictObject({
+    /** Of a model of type onnx its file. */
     weights: ObjectReportSchema,
     head: ObjectReportSchema.nullable(),
+    /** Files that a model of type onnx keeps weights in, as they were when the run was planned. */
+    externalFiles: z
+      .array(
+        z.strictObject({
+          uri: z.string(),
+          sizeBytes: z.int().nonnegative(),
+          etag: z.string(),
+          versionId: z.string().exactOptional(),
+        }),
+      )
+      .exactOptional(),
     dataset: ObjectReportSchema.extend({ name: z.string(), split: z.string(), images: z.int().positive() }),
     /** Keys of the checkpoints that the model does not use, as the original ignores them. */
     ignoredKeys: z.array(z.string()),

@@ -1,5 +1,6 @@
 import { headType } from '../model/head.ts';
-import type { Config, ResizeConfig } from './config.ts';
+import type { BackboneConfig, ResizeConfig } from './config.ts';
+import type { VitConfig } from './model-kinds.ts';
 
 /** Sides and widths of a config that is scaled down. */
 export interface Scale {
@@ -16,7 +17,10 @@ export interface Scale {
  *
  * @throws nothing; the result is to be parsed, since not every scale fits
  */
-export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, headChannels }: Scale): Config {
+export function scaleConfig(
+  config: VitConfig,
+  { imageSizePx, embedDim, heads, headChannels }: Scale,
+): VitConfig {
   const { backbone, head, auxiliaryHead, test } = config.model;
   const { train } = config;
   const px = (value: number) => Math.round((value * imageSizePx) / backbone.imageSizePx);
@@ -24,7 +28,7 @@ export function scaleConfig(config: Config, { imageSizePx, embedDim, heads, head
     ...config,
     model: {
       ...config.model,
-      backbone: { ...backbone, imageSizePx, embedDim, heads },
+      backbone: scaleBackbone(backbone, { imageSizePx, embedDim, heads }),
       head: {
         ...head,
         channels: headType(head).isAsWideAsTaps ? embedDim * backbone.taps.length : headChannels,
@@ -60,4 +64,14 @@ function scaleResize(resize: ResizeConfig, px: (value: number) => number): Resiz
     case 'exact':
       return { ...resize, widthPx: px(resize.widthPx), heightPx: px(resize.heightPx) };
   }
+}
+
+function scaleBackbone(
+  backbone: BackboneConfig,
+  { imageSizePx, embedDim, heads }: Pick<Scale, 'imageSizePx' | 'embedDim' | 'heads'>,
+): BackboneConfig {
+  const scaled = { ...backbone, imageSizePx, embedDim, heads };
+  if (!('hiddenChannels' in scaled)) return scaled;
+  const hiddenChannels = Math.round((scaled.hiddenChannels * embedDim) / backbone.embedDim);
+  return { ...scaled, hiddenChannels };
 }

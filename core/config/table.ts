@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { EvaluationSchema } from '../train/train-log.ts';
 import { ConfigSchema } from './config.ts';
-import { type EvalInput, s3Uri, weightsUri } from './eval.ts';
+import type { EvalInput } from './eval.ts';
 import { LabelsSchema } from './labels.ts';
 import type { Listed } from './listing.ts';
 import { FailureReportSchema, RunReportSchema } from './results.ts';
 import type { TrainInput } from './train-run.ts';
+import { s3Uri, weightsUri } from './uris.ts';
 
 /** Rows that belong together, by the folders of their configs. */
 export const SUITES = {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { Evaluation, TrainRecord } from '../train/train-log.ts';
-import { type Config, ConfigSchema, type DatasetClasses } from './config.ts';
-import { type StagedObject, s3Uri, weightsUri } from './eval.ts';
+import { ConfigSchema, type DatasetClasses } from './config.ts';
+import type { StagedObject } from './eval.ts';
 import type { Cause, FleetSpec } from './fleet.ts';
 import { type Labels, LabelsSchema } from './labels.ts';
 import type { Listed, ListedCost } from './listing.ts';
+import type { VitConfig } from './model-kinds.ts';
 import { ObjectReportSchema, type ShardReport } from './results.ts';
 import type { TrainConfig } from './train.ts';
+import { s3Uri, weightsUri } from './uris.ts';
 
 /** What `TrainHead` is started with. */
 export const TrainInputSchema = z
@@ -46,7 +48,7 @@ export const TrainInputSchema = z
 export type TrainInput = z.input<typeof TrainInputSchema>;
 
 /** A config that says how to train. */
-export type TrainableConfig = Config & { train: TrainConfig };
+export type TrainableConfig = VitConfig & { train: TrainConfig };
 
 /** A training as planned: all that its activities need, small enough for Temporal's history. */
 export interface TrainRun {

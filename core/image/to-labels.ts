@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { BadData, BadInput } from '../config/failures.ts';
+import { classesOf } from '../config/model-kinds.ts';
 import { emptyLabels, ignoredLabel, type LabelMap, type Labels } from './label-map.ts';
 import { reduceZeroLabel } from './preprocess.ts';
 
@@ -12,7 +13,7 @@ const VALUES_SHOWN = 8;
 
 /** The value of pixels that are not counted, in the label maps of `toLabels`. */
 export function ignoredLabelOf({ dataset, model }: LabelConfig): number {
-  const ignored = ignoredLabel(model.head.classes);
+  const ignored = ignoredLabel(classesOf(model));
   // Values of files are labels already, and the ignored one among them stays as it is.
   const isKept = !dataset.labelIds && !dataset.reduceZeroLabel && dataset.ignoreIndex < ignored;
   return isKept ? dataset.ignoreIndex : ignored;
@@ -29,7 +30,7 @@ export function ignoredLabelOf({ dataset, model }: LabelConfig): number {
 export function toLabels(values: LabelMap<Labels>, config: LabelConfig, name: string): LabelMap<Labels> {
   const { width, height, data } = values;
   const table = tableOf(config, data instanceof Uint8Array ? 256 : 65_536);
-  const labels = emptyLabels(config.model.head.classes, data.length);
+  const labels = emptyLabels(classesOf(config.model), data.length);
   for (let i = 0; i < data.length; i++) {
     const label = table[data[i]!]!;
     if (label === REFUSED) throw refusal(values, i, config, name);
@@ -57,7 +58,7 @@ function tableOf(config: LabelConfig, values: number): Int32Array {
       reduceZeroLabel(labels);
       set(0, ignored);
     }
-    for (const [value, label] of labels.entries()) if (label < model.head.classes) set(value, label);
+    for (const [value, label] of labels.entries()) if (label < classesOf(model)) set(value, label);
   }
   if (Array.isArray(ignoredIds)) for (const id of ignoredIds) set(id, ignored);
   set(ignoreIndex, ignored);
@@ -83,7 +84,7 @@ function refusal(
   const more = ids.length > VALUES_SHOWN ? ` … (${ids.length} values)` : '';
   const expected = labelIds
     ? `one of dataset.labelIds (${ids.slice(0, VALUES_SHOWN).join(', ')}${more}) or dataset.ignoredIds`
-    : `0 to ${model.head.classes - (reduceZeroLabel ? 0 : 1)}`;
+    : `0 to ${classesOf(model) - (reduceZeroLabel ? 0 : 1)}`;
   return new BadData(
     `${name}: label ${data[i]} at x=${i % width}, y=${Math.floor(i / width)}; ` +
       `expected ${expected}, or ${ignoreIndex} to ignore`,

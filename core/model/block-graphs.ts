@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import { GraphBuilder } from '../onnx/graph.ts';
 import { tokensPerImage, vitOf } from './backbone.ts';
 import { headType, levelSides, logitsSide, tapShape } from './head.ts';
@@ -17,7 +17,7 @@ export interface GraphStep {
   model: Uint8Array;
 }
 
-type Model = Config['model'];
+type Model = VitModel;
 /** Always float32 inside: half precision is for GPUs, and those hold the whole network. */
 type StepOptions = Omit<SegmenterOptions, 'stages' | 'precision'>;
 

@@ -1,5 +1,6 @@
 import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { backboneSpecs, tokensPerImage, vitOf } from './backbone.ts';
 import { evaluatedModel, headSpecs, headType, parameterSpecs, tapShape } from './head.ts';
@@ -21,7 +22,7 @@ const SPREAD = 1.8;
 /** Times a block's width, of a rotary embedding's float32 values. */
 const ROTATED = 3.5;
 
-type Model = Config['model'];
+type Model = VitModel;
 type Run = Pick<Config['run'], 'batch' | 'precision'>;
 
 /** An evaluation's worker, in batches of `run.batch`. */

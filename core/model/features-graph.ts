@@ -1,4 +1,5 @@
-import type { Config, Precision } from '../config/config.ts';
+import type { Precision } from '../config/config.ts';
+import type { VitConfig } from '../config/model-kinds.ts';
 import { GraphBuilder } from '../onnx/graph.ts';
 import { gridSide, vitOf } from './backbone.ts';
 import { vitFeatures } from './vit-graph.ts';
@@ -10,7 +11,7 @@ export const IMAGES = 'images';
 export const featureOf = (tap: number) => `feature${tap}`;
 
 export interface FeaturesOptions {
-  config: Pick<Config, 'model' | 'run'>;
+  config: Pick<VitConfig, 'model' | 'run'>;
   weights: WeightLoader;
   /** Crops of a batch: the one static shape. */
   batch: number;

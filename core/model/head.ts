@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import { gridSide } from './backbone.ts';
 import { HEADS } from './heads/all.ts';
@@ -10,7 +10,7 @@ import type { TensorLoader } from './weights.ts';
 
 /* What is asked of a model's heads by its config, whatever their kind. */
 
-type Model = Config['model'];
+type Model = VitModel;
 
 export function headType({ type }: Model['head']): HeadType {
   return HEADS[type];

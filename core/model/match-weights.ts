@@ -1,7 +1,7 @@
 import type { CheckpointIndex, IndexedTensor } from '../checkpoint/checkpoint-index.ts';
 import { knownForm } from '../checkpoint/known-forms.ts';
-import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import { blockOf, namingOf, vitOf } from './backbone.ts';
 import { modelSpecs } from './model-specs.ts';
 import { tensorNames } from './tensor-names.ts';
@@ -37,7 +37,7 @@ export interface MatchedWeights {
  */
 export function matchWeights(
   files: CheckpointIndex[],
-  model: Config['model'],
+  model: VitModel,
   specs: TensorSpec[] = modelSpecs(model),
 ): MatchedWeights {
   const found = new Map<string, { file: CheckpointIndex; tensor: IndexedTensor }>();
@@ -105,12 +105,12 @@ function whyMissing(
   return `is this the right checkpoint${files.length === 1 ? ', or is the head in a file of its own' : ''}?`;
 }
 
-function isLaterBlock(name: string, { backbone }: Config['model']): boolean {
+function isLaterBlock(name: string, { backbone }: VitModel): boolean {
   const block = blockOf(name);
   return block !== undefined && block > Math.max(...backbone.taps) && block < backbone.depth;
 }
 
-function fits({ spec, tensor }: WeightSource, model: Config['model']): boolean {
+function fits({ spec, tensor }: WeightSource, model: VitModel): boolean {
   if (equalShapes(spec.shape, tensor.shape)) return true;
   const pretrained = pretrainedShape(model);
   return spec.name === POSITION_EMBEDDING && pretrained !== null && equalShapes(pretrained, tensor.shape);
@@ -121,12 +121,12 @@ function equalShapes(a: number[], b: number[]): boolean {
 }
 
 /** Of a learned position embedding: at the grid of pre-training. */
-function pretrainedShape({ backbone }: Config['model']): number[] | null {
+function pretrainedShape({ backbone }: VitModel): number[] | null {
   const { position, embedDim } = vitOf(backbone);
   return position.type === 'learned' ? [1, position.gridSide ** 2 + 1, embedDim] : null;
 }
 
-function positionHint(spec: TensorSpec, model: Config['model']): string {
+function positionHint(spec: TensorSpec, model: VitModel): string {
   if (spec.name !== POSITION_EMBEDDING) return '';
   return ` (the crop's grid) or [${pretrainedShape(model)!.join(', ')}] (pre-training's grid, to be resized)`;
 }

@@ -3,6 +3,7 @@ import { BadInput } from '../config/failures.ts';
 import type { OnnxModelConfig } from '../config/onnx-model.ts';
 import type { OnnxModel } from '../onnx/read-model.ts';
 import type { ModelValue } from '../onnx/read-value.ts';
+import type { ObjectInfo } from '../store.ts';
 
 /** ONNX's numbers of the element types that are taken. */
 const FLOAT_TYPES: Record<number, 'float32' | 'float16'> = { 1: 'float32', 10: 'float16' };
@@ -34,6 +35,28 @@ export interface OwnModelPlan {
   batch: number | null;
   output: { name: string; dtype: 'float32' | 'float16'; layout: 'NCHW' | 'NHWC'; sidePx: number };
   classes: number;
+}
+
+/** One of a model's files, as it was when the run was planned. */
+export interface OwnModelFile extends ObjectInfo {
+  uri: string;
+  /** As the model names it, from its own folder. */
+  location: string;
+}
+
+/** A model of one's own as it was planned with, and what a worker has to fetch for it. */
+export interface PlannedOwnModel {
+  plan: OwnModelPlan;
+  /** The model itself first, then those that its weights are in. */
+  files: OwnModelFile[];
+}
+
+/** What results say of the files that a model keeps weights in; undefined if it keeps none. */
+export function externalFilesOf(
+  model: PlannedOwnModel | undefined,
+): Omit<OwnModelFile, 'location'>[] | undefined {
+  const files = model?.files.slice(1) ?? [];
+  return files.length > 0 ? files.map(({ location: _, ...file }) => file) : undefined;
 }
 
 /**

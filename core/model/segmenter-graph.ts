@@ -1,5 +1,6 @@
-import type { Config, Precision } from '../config/config.ts';
+import type { Precision } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
+import type { VitConfig } from '../config/model-kinds.ts';
 import type { Normalization } from '../image/normalize.ts';
 import { type Dim, GraphBuilder, type Value } from '../onnx/graph.ts';
 import { vitOf } from './backbone.ts';
@@ -12,7 +13,7 @@ export const CROPS = 'crops';
 export const LOGITS = 'head_logits';
 
 export interface SegmenterOptions {
-  config: Pick<Config, 'model' | 'pipeline'>;
+  config: Pick<VitConfig, 'model' | 'pipeline'>;
   weights: WeightLoader;
   /** Crops of a batch: the one static shape. */
   batch: number;

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import { backboneName, namingOf } from './backbone.ts';
 import { headName } from './head.ts';
 
@@ -10,7 +10,7 @@ import { headName } from './head.ts';
  */
 export function tensorNames(
   keys: Iterable<string>,
-  model: Pick<Config['model'], 'backbone' | 'head'>,
+  model: Pick<VitModel, 'backbone' | 'head'>,
 ): (key: string) => string {
   const naming = namingOf(model.backbone, keys);
   return (key) => headName(model, key) ?? backboneName(naming, key);

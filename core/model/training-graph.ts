@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { differentiate } from '../onnx/differentiate.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
@@ -27,7 +28,7 @@ export const correctOutput = ({ name }: TrainedHead) => `${name}_correct`;
 export const gradientOutput = (parameter: string) => `gradient of ${parameter}`;
 export const runningOutput = (statistic: string) => `next ${statistic}`;
 
-type Model = Config['model'];
+type Model = VitModel;
 
 export function trainedHeads(model: Model, train: TrainConfig): TrainedHead[] {
   const { head, auxiliaryHead: auxiliary } = model;

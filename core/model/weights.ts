@@ -1,7 +1,7 @@
 import type { CheckpointIndex } from '../checkpoint/checkpoint-index.ts';
 import { readTensor, toFloat32 } from '../checkpoint/tensor-data.ts';
-import type { Config } from '../config/config.ts';
 import type { DType } from '../config/manifests.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
 import type { ReadAt } from '../store.ts';
 import { gridSide, vitOf } from './backbone.ts';
@@ -56,7 +56,7 @@ export function weightLoader(
 export async function openWeights(
   matched: MatchedWeights,
   checkpoints: CheckpointFile[],
-  { backbone }: Pick<Config['model'], 'backbone'>,
+  { backbone }: Pick<VitModel, 'backbone'>,
   grid: Grid = { rows: gridSide(backbone), columns: gridSide(backbone) },
 ): Promise<WeightLoader> {
   const vit = vitOf(backbone);

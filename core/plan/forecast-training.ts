@@ -1,5 +1,4 @@
-import type { Config } from '../config/config.ts';
-import type { TrainConfig } from '../config/train.ts';
+import type { TrainableConfig } from '../config/train-run.ts';
 import { backboneFlops } from '../model/backbone.ts';
 import { simulateTraining } from '../train/simulate.ts';
 import { ASSUMED, trainingCosts } from '../train/training-costs.ts';
@@ -12,7 +11,7 @@ const ON_CPU = { copyGbPerS: 1e6, launchMicroseconds: 0 };
 
 /** How long a training takes: `simulateTraining` with a calibration's figures, and nothing lost. */
 export function forecastTraining(
-  config: Config & { train: TrainConfig },
+  config: TrainableConfig,
   { workers, shards, weightBytes, imageBytes, megapixels }: Work,
   { entry, cropsPerSecond }: Rate,
 ): Forecast {
@@ -20,7 +19,10 @@ export function forecastTraining(
   const crops = shards.reduce((sum, shard) => sum + shard, 0);
   const costs = trainingCosts(config, {
     ...ASSUMED,
-    ...{ peakTflops: teraflops, shareOfPeak: 1, lossesPerHour: 0, startSeconds: entry.readySeconds },
+    peakTflops: teraflops,
+    shareOfPeak: 1,
+    lossesPerHour: 0,
+    startSeconds: entry.readySeconds,
     ...(entry.device === 'cpu' ? { ...ON_CPU, headTflops: teraflops } : {}),
   });
   const simulated = simulateTraining({ ...costs, evaluationGpuSeconds: crops / cropsPerSecond }, workers);

@@ -1,5 +1,5 @@
 import { elementCount } from '../checkpoint/dtypes.ts';
-import type { Config } from '../config/config.ts';
+import type { VitConfig, VitModel } from '../config/model-kinds.ts';
 import type { HeadState, HeadTensor } from '../config/train.ts';
 import { headSpecs, isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
@@ -13,7 +13,7 @@ import { drawsAt } from './draws.ts';
  * @see the source beside each rule below; the pyramid's first weights are float32 here, and rounded to bfloat16 in the
  * original
  */
-export function initialHead({ model }: Pick<Config, 'model'>, seed: number): HeadState {
+export function initialHead({ model }: Pick<VitConfig, 'model'>, seed: number): HeadState {
   const tensors = initialTensors(model, seed);
   for (;;) {
     const { done, value } = tensors.next();
@@ -22,10 +22,7 @@ export function initialHead({ model }: Pick<Config, 'model'>, seed: number): Hea
 }
 
 /** The tensors, in pieces, so that other tasks can run in between: UperNet's 480 million numbers take 15 seconds. */
-export function* initialTensors(
-  model: Config['model'],
-  seed: number,
-): Generator<undefined, HeadState['tensors']> {
+export function* initialTensors(model: VitModel, seed: number): Generator<undefined, HeadState['tensors']> {
   const tensors: HeadState['tensors'] = new Map();
   for (const spec of headSpecs(model)) tensors.set(spec.name, yield* initialTensor(spec, seed));
   return tensors;

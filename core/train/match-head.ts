@@ -1,6 +1,6 @@
 import type { CheckpointIndex, IndexedTensor } from '../checkpoint/checkpoint-index.ts';
-import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
+import type { VitModel } from '../config/model-kinds.ts';
 import { headSpecs, parameterSpecs } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 
@@ -13,18 +13,14 @@ export const MOMENTS = { first: 'exp_avg', second: 'exp_avg_sq' } as const;
  * @param where names the config in messages
  * @throws BadInput naming the tensor, both shapes, and both files
  */
-export function matchHead(
-  file: CheckpointIndex,
-  model: Config['model'],
-  where: string,
-): Map<string, IndexedTensor> {
+export function matchHead(file: CheckpointIndex, model: VitModel, where: string): Map<string, IndexedTensor> {
   return match(file, headSpecs(model), where);
 }
 
 /** As `matchHead`, for the moments of all parameters: `<parameter>.exp_avg`, `<parameter>.exp_avg_sq`. */
 export function matchMoments(
   file: CheckpointIndex,
-  model: Config['model'],
+  model: VitModel,
   where: string,
 ): Map<string, IndexedTensor> {
   const specs = parameterSpecs(model).flatMap(({ name, shape }) =>

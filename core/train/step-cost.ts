@@ -1,6 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { elementCount } from '../checkpoint/dtypes.ts';
-import type { Config } from '../config/config.ts';
+import type { VitConfig, VitModel } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { gridSide } from '../model/backbone.ts';
 import { buildHead, headSpecs, parameterSpecs } from '../model/head.ts';
@@ -18,7 +18,7 @@ export interface StepCost {
   nodes: number;
 }
 
-export function stepCost(config: Pick<Config, 'model' | 'run'> & { train: TrainConfig }): StepCost {
+export function stepCost(config: Pick<VitConfig, 'model' | 'run'> & { train: TrainConfig }): StepCost {
   const { model } = config;
   return {
     parameters: parameterSpecs(model).reduce((sum, { shape }) => sum + elementCount(shape), 0),
@@ -28,7 +28,7 @@ export function stepCost(config: Pick<Config, 'model' | 'run'> & { train: TrainC
 }
 
 /** Counts convolutions and matrix products only: other operators are below 1 % of them. */
-function headFlops(model: Config['model']): number {
+function headFlops(model: VitModel): number {
   const { embedDim, taps: blocks } = model.backbone;
   const grid = gridSide(model.backbone);
   const graph = new GraphBuilder('head');

@@ -1,4 +1,4 @@
-import type { Config } from '../config/config.ts';
+import type { VitConfig } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { networkSize } from '../image/test-size.ts';
 import { backboneFlops, gridSide } from '../model/backbone.ts';
@@ -64,7 +64,10 @@ const NOTICE_SECONDS = 11;
 const TYPICAL_IMAGE = { width: 683, height: 512 };
 
 /** What the parts of a config's training take, by what is assumed. */
-export function trainingCosts(config: Config & { train: TrainConfig }, assumed: Assumptions): TrainingCosts {
+export function trainingCosts(
+  config: VitConfig & { train: TrainConfig },
+  assumed: Assumptions,
+): TrainingCosts {
   const { model, run, train } = config;
   const { backbone } = model;
   const step = stepCost(config);

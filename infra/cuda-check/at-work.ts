@@ -5,7 +5,7 @@ import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
 import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
 import { HeadTrainer } from '../../activities/train/head-trainer.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { makeViews } from '../../core/image/views.ts';
 import { gridSide } from '../../core/model/backbone.ts';
@@ -15,7 +15,7 @@ import { backboneState, headState, writeState } from '../../test/smoke/random-ch
 /* The product's own threads at work on random weights, so that each graph is opened, and run twice, as a worker does. */
 
 /** Of a random backbone and head, in a folder. */
-export async function writeCheckpoints(folder: string, model: Config['model']): Promise<CheckpointOnDisk[]> {
+export async function writeCheckpoints(folder: string, model: VitModel): Promise<CheckpointOnDisk[]> {
   mkdirSync(folder, { recursive: true });
   const states = { backbone: backboneState(model), head: headState(model) };
   const files = Object.entries(states).map(async ([name, state]) => {
@@ -27,7 +27,7 @@ export async function writeCheckpoints(folder: string, model: Config['model']): 
 }
 
 /** Evaluates two images of unlike sizes, each of several windows. @returns how many labels each has */
-export async function evaluateImages(modelFile: string, config: Config): Promise<number[]> {
+export async function evaluateImages(modelFile: string, config: VitConfig): Promise<number[]> {
   await using inference = await Inference.open({ modelFile, config });
   const labels = [
     { width: 90, height: 70 },

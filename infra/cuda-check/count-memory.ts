@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { gridSide } from '../../core/model/backbone.ts';
 import { featuresGraph, IMAGES } from '../../core/model/features-graph.ts';
@@ -27,7 +27,7 @@ export interface CountedMemory {
 }
 
 /** The segmenter at its true sizes, `run.batch` crops. */
-export function countSegmenter(config: Config, memoryPattern?: boolean): Promise<CountedMemory> {
+export function countSegmenter(config: VitConfig, memoryPattern?: boolean): Promise<CountedMemory> {
   const model = evaluatedModel(config.model);
   const { batch, precision } = config.run;
   const side = model.backbone.imageSizePx;
@@ -78,7 +78,7 @@ interface Counted {
 
 /** Weights are a file of holes: it is mapped, and nothing of it is ever read. */
 async function withWeights(
-  model: Config['model'],
+  model: VitModel,
   build: (weights: WeightLoader) => Counted & { graph: Uint8Array },
 ): Promise<CountedMemory> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'tessera-weights-'));

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
-import { loadConfig } from '../../activities/plan/load-config.ts';
-import type { Config } from '../../core/config/config.ts';
+import { loadVitConfig } from '../../activities/plan/load-config.ts';
+import { type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { evaluationMemory, featuresMemory, stepMemory } from '../../core/model/device-memory.ts';
@@ -31,7 +31,7 @@ const PARTS: Record<string, Part> = {
   evaluate: {
     key: 'run.batch',
     batches: [1, 2, 4, 8, 16, 32],
-    count: (config: Config) => countSegmenter(config),
+    count: (config: VitConfig) => countSegmenter(config),
     expected: evaluationMemory,
   },
   'send features': {
@@ -57,7 +57,7 @@ for (const [what, { key, batches, count, expected }] of Object.entries(PARTS))
   for (const [head, name] of Object.entries(ROWS))
     for (const batch of batches) {
       const overrides = ['run.device=cuda', `${key}=${batch}`];
-      const config = applyOverrides(await loadConfig(name), overrides, name) as TrainableConfig;
+      const config = vitConfig(applyOverrides(await loadVitConfig(name), overrides, name)) as TrainableConfig;
       process.stderr.write(`${what}, ${head}, batch ${batch}\n`);
       const { open, peak } = await count(config);
       table.push([what, head, batch, gb(open), gb(peak), gb(expected(config))]);

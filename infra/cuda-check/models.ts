@@ -1,5 +1,6 @@
-import { listConfigs, loadConfig } from '../../activities/plan/load-config.ts';
-import type { Config, Precision } from '../../core/config/config.ts';
+import { listConfigs, loadVitConfig } from '../../activities/plan/load-config.ts';
+import type { Precision } from '../../core/config/config.ts';
+import { type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import { headType } from '../../core/model/head.ts';
 
@@ -7,10 +8,12 @@ import { headType } from '../../core/model/head.ts';
 const NARROW = { embedDim: 256, depth: 4, hidden: 512 };
 
 /** Every config of configs/, small enough for a CPU's memory, on CUDA; those that come out alike once. */
-export async function cudaConfigs(precision: Precision): Promise<[string, Config][]> {
-  const found = new Map<string, [string, Config]>();
+export async function cudaConfigs(precision: Precision): Promise<[string, VitConfig][]> {
+  const found = new Map<string, [string, VitConfig]>();
   for (const name of await listConfigs()) {
-    const config = applyOverrides(await loadConfig(name), await overridesFor(name, precision), name);
+    const config = vitConfig(
+      applyOverrides(await loadVitConfig(name), await overridesFor(name, precision), name),
+    );
     const { model, pipeline, train } = config;
     const kind = JSON.stringify([
       model,
@@ -29,7 +32,7 @@ async function overridesFor(name: string, precision: Precision): Promise<string[
 
 /** Overrides that leave of a big model's config what a CPU's memory has room for. */
 export async function narrowedTo(name: string): Promise<string[]> {
-  const { model, train } = await loadConfig(name);
+  const { model, train } = await loadVitConfig(name);
   const { backbone, head, auxiliaryHead } = model;
   const { embedDim, depth, hidden } = NARROW;
   if (backbone.embedDim <= embedDim) return [];

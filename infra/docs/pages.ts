@@ -80,7 +80,9 @@ function leaves(command: Command, above: string): { name: string; command: Comma
   const name = `${above} ${command.name()}`;
   if (command.name() === 'complete') return []; // What the shell calls.
   if (command.commands.length === 0) return [{ name, command }];
-  return command.commands.flatMap((one) => leaves(one, name));
+  // Some do something by themselves as well.
+  const own = command.registeredArguments.length > 0 ? [{ name, command }] : [];
+  return [...own, ...command.commands.flatMap((one) => leaves(one, name))];
 }
 
 function commandSection(name: string, command: Command): string {

@@ -1,5 +1,5 @@
 import Table from 'cli-table3';
-import type { Config } from '../../core/config/config.ts';
+import { type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import { type BenchReport, median, type Pass, type Split } from './bench-report.ts';
 
 /** Where each part of a pass runs: those with the model are a share of the clock, others are not. */
@@ -21,14 +21,14 @@ export function benchText(report: BenchReport): string {
     `${report.date.slice(0, 10)} · Tessera ${codeVersion} · ${device === cpu ? cpu : `${device}, ${cpu}`}, ${cores} cores`,
     `Node ${node} · ONNX Runtime ${onnxRuntime} · ${config.run.precision}`,
     '',
-    inProcessText(inProcess, config, report.weights),
+    inProcessText(inProcess, vitConfig(config), report.weights),
     ...(endToEnd ? ['', endToEndText(endToEnd)] : []),
   ].join('\n');
 }
 
 function inProcessText(
   { images, crops, threads, load, passes }: BenchReport['inProcess'],
-  { name, model, run }: Config,
+  { name, model, run }: VitConfig,
   weights: BenchReport['weights'],
 ): string {
   const of = (value: (pass: Pass) => number) => passes.map(value);

@@ -1,8 +1,8 @@
 import { runEval } from '../../cli/run-workflow.ts';
 import type { Session } from '../../cli/session.ts';
 import type { Terminal } from '../../cli/terminal.ts';
-import type { Config } from '../../core/config/config.ts';
 import type { EvalInput } from '../../core/config/eval.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { readResults } from '../../core/read-results.ts';
 import type { BenchReport } from './bench-report.ts';
 
@@ -10,7 +10,7 @@ import type { BenchReport } from './bench-report.ts';
 export async function benchEndToEnd(
   session: Session,
   workflowId: string,
-  { input, config }: { input: EvalInput; config: Config },
+  { input, config }: { input: EvalInput; config: VitConfig },
   screen: Terminal,
 ): Promise<BenchReport['endToEnd']> {
   const start = performance.now();

@@ -1,9 +1,9 @@
 import { fetchToCache } from '../../activities/deliver/object-cache.ts';
 import { ShardEvaluator, type ShardTimings } from '../../activities/evaluate/evaluate-shard.ts';
 import { planEval } from '../../activities/plan/plan-eval.ts';
-import type { Config } from '../../core/config/config.ts';
 import type { EvalInput, ShardResult, ShardTask } from '../../core/config/eval.ts';
 import { type DatasetManifest, DatasetManifestSchema } from '../../core/config/manifests.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { networkSize } from '../../core/image/test-size.ts';
 import { cropShape } from '../../core/model/crop-shape.ts';
 import { slideWindows, windowCount } from '../../core/model/slide-windows.ts';
@@ -17,7 +17,7 @@ const WARM_UP_IMAGES = 8;
 export interface InProcessOptions {
   store: Store;
   input: EvalInput;
-  config: Config;
+  config: VitConfig;
   /** The config's own number is for several workers beside one another. */
   threads: number;
   /** Of each pass: the first ones of the set, or all if there are fewer. */
@@ -98,7 +98,7 @@ export async function benchInProcess(options: InProcessOptions): Promise<BenchRe
 /** The whole set as one shard, and no overlays. */
 async function planTask({ store, input, config, threads }: InProcessOptions): Promise<ShardTask> {
   const context = { store, launcher: 'local', codeVersion: 'bench', imageDigest: null };
-  const alone: Config = { ...config, run: { ...config.run, threads, shards: 1, overlays: 0 } };
+  const alone: VitConfig = { ...config, run: { ...config.run, threads, shards: 1, overlays: 0 } };
   const workflow = { workflowId: `bench-${Date.now()}`, runId: 'bench', taskQueue: 'bench' };
   const plan = await planEval(context, { ...input, config: alone }, workflow);
   if (plan.kind !== 'run') throw new Error(`${workflow.workflowId} has results already`);
@@ -106,7 +106,7 @@ async function planTask({ store, input, config, threads }: InProcessOptions): Pr
   return { run, range: run.shards[0]!, overlays: [], classes: null, labelIds: null, batch: config.run.batch };
 }
 
-function countCrops(manifest: DatasetManifest, images: number, { model, pipeline }: Config): number {
+function countCrops(manifest: DatasetManifest, images: number, { model, pipeline }: VitConfig): number {
   const counts = manifest.images
     .slice(0, images)
     .map((image) => windowCount(slideWindows(networkSize(image, pipeline.resize), cropShape(model))!));

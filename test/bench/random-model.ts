@@ -6,8 +6,8 @@ import { createRandom } from '../../cli/demo/scene-random.ts';
 import { randomBackbone } from '../../cli/demo/tiny-model.ts';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { type TensorToWrite, writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../core/config/config.ts';
 import { BadInput } from '../../core/config/failures.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
 
 /** A file is made in memory, and twice as much is needed for it. */
@@ -22,7 +22,7 @@ const SEED = 11;
  */
 export async function randomModel(
   folder: string,
-  model: Config['model'],
+  model: VitModel,
 ): Promise<{ backbone: string; head: string }> {
   const bytes = modelSpecs(model).reduce((sum, { shape }) => sum + 4 * elementCount(shape), 0);
   if (bytes > MAX_BYTES)
@@ -42,7 +42,7 @@ export async function randomModel(
   return files;
 }
 
-function randomHead(model: Config['model']): TensorToWrite[] {
+function randomHead(model: VitModel): TensorToWrite[] {
   const random = createRandom(SEED);
   return modelSpecs(model)
     .filter(({ name }) => name.startsWith('decode_head.'))

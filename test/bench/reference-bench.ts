@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import type { Session } from '../../cli/session.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { decodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { matrixMetrics } from '../../core/metric/metrics.ts';
@@ -37,7 +37,7 @@ export interface ReferenceBenchOptions {
   /** In ADE20K's layout. */
   ade: string;
   /** Of the mid-size model. */
-  config: Config;
+  config: VitConfig;
   images: number;
   rounds: number;
   threads: number;

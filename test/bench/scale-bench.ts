@@ -13,11 +13,12 @@ import { hubSettings } from '../../activities/hub/hub-client.ts';
 import { type Cluster, openCluster } from '../../activities/launch/kubernetes/cluster.ts';
 import { runSelector } from '../../activities/launch/kubernetes/job.ts';
 import { kubernetesLauncher } from '../../activities/launch/kubernetes/kubernetes.ts';
-import { loadConfig } from '../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../activities/plan/load-config.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
 import { type TensorToWrite, writeTorchFile } from '../../core/checkpoint/torch-writer.ts';
 import type { ShardResult, ShardTask } from '../../core/config/eval.ts';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
+import { classesOf } from '../../core/config/model-kinds.ts';
 import { emptyMatrix } from '../../core/metric/confusion-matrix.ts';
 import { encodeMatrix } from '../../core/metric/matrix-codec.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
@@ -131,7 +132,7 @@ export async function benchScale(options: ScaleOptions): Promise<ScaleBench> {
 
 /** Weights of the tiny model: the plan reads their table of contents, and nobody runs them. */
 async function stageModel(store: Store, folder: string, bucket: string) {
-  const { model } = await loadConfig('tiny');
+  const { model } = await loadVitConfig('tiny');
   const tensors = modelSpecs(model).map(({ name, shape }): TensorToWrite => {
     const data = new Uint8Array(4 * shape.reduce((product, dim) => product * dim, 1));
     return { name, dtype: 'float32', shape, data };
@@ -176,7 +177,7 @@ async function pretend({ range, run }: ShardTask, mean: number): Promise<ShardRe
     3_000,
   );
   await sleep(seconds * 1000).finally(() => clearInterval(beat));
-  const matrix = emptyMatrix(run.config.model.head.classes);
+  const matrix = emptyMatrix(classesOf(run.config.model));
   for (let i = 0; i < CELLS; i++)
     matrix.counts[(i * 7_919 + range.shard * 31) % matrix.counts.length]! += 1 + i;
   const pixels = matrix.counts.reduce((sum, count) => sum + count, 0);

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { type StageHooks, stageDataset } from '../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../activities/stage/stage-weights.ts';
-import type { Config } from '../../core/config/config.ts';
 import type { EvalInput } from '../../core/config/eval.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { joinUri, type Store } from '../../core/store.ts';
 
 /** What is benchmarked, as files on this machine. */
@@ -18,7 +18,7 @@ export async function stageInputs(
   store: Store,
   root: string,
   files: BenchFiles,
-  config: Config,
+  config: VitConfig,
 ): Promise<EvalInput> {
   const hooks: StageHooks = { signal: new AbortController().signal, onProgress() {} };
   const { imageDir, annotationDir, imageSuffix, annotationSuffix } = config.dataset;

@@ -1,4 +1,4 @@
-import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 
 /** A model whose heads have given widths; its backbone is never run. */
 export function randomHeadModel(sizes: {
@@ -6,7 +6,7 @@ export function randomHeadModel(sizes: {
   embed: number;
   channels: number;
   crop: number;
-}): Config['model'] {
+}): VitModel {
   const { embed, channels, crop } = sizes;
   const classes = 150;
   const isUperNet = sizes.head === 'upernet';

@@ -86,7 +86,7 @@ function clusterTessera(
   connection: Connection,
   store: Store,
   s3: S3Access,
-  inputs: Pick<EvalInput, 'weights' | 'head' | 'dataset'>,
+  inputs: Pick<EvalInput, 'head' | 'dataset'> & { weights: string },
 ): ClusterTessera {
   const client = new Client({ connection });
   return {

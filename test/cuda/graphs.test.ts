@@ -4,7 +4,8 @@ import { fromBinary } from '@bufbuild/protobuf';
 import { afterAll, expect, test } from 'vitest';
 import { prepareModel } from '../../activities/evaluate/prepare-model.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
-import { type Config, PRECISIONS, type Precision } from '../../core/config/config.ts';
+import { PRECISIONS, type Precision } from '../../core/config/config.ts';
+import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { ModelProtoSchema } from '../../core/onnx/onnx_pb.ts';
@@ -90,7 +91,7 @@ test('every file that opens a session has been at work here', () => {
 });
 
 /** Written once for each model. */
-async function randomCheckpoints(model: Config['model']): Promise<Checkpoints> {
+async function randomCheckpoints(model: VitModel): Promise<Checkpoints> {
   const key = JSON.stringify(model);
   const folder = makeFolder();
   const made = written.get(key) ?? writeCheckpoints(folder, model).then((files) => ({ folder, files }));
@@ -98,7 +99,7 @@ async function randomCheckpoints(model: Config['model']): Promise<Checkpoints> {
   return made;
 }
 
-async function evaluate(modelFile: string, config: Config): Promise<void> {
+async function evaluate(modelFile: string, config: VitConfig): Promise<void> {
   expect(await evaluateImages(modelFile, config)).toEqual([90 * 70, 64 * 80]);
 }
 

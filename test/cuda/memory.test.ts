@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../activities/plan/load-config.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { evaluationMemory, stepMemory } from '../../core/model/device-memory.ts';
@@ -13,7 +13,11 @@ const BESIDE = 2e9;
 process.env.FAKE_CUDA_MEMORY = '200e9';
 
 async function cudaConfig(name: string, ...overrides: string[]): Promise<TrainableConfig> {
-  return applyOverrides(await loadConfig(name), ['run.device=cuda', ...overrides], name) as TrainableConfig;
+  return applyOverrides(
+    await loadVitConfig(name),
+    ['run.device=cuda', ...overrides],
+    name,
+  ) as TrainableConfig;
 }
 
 test.for([

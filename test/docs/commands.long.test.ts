@@ -1,9 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PACKAGE } from '../../workers/environment.ts';
+import { DINOV3_S } from '../core/model/model-jsons.ts';
 import { makeFolder, until } from '../infra/observe.ts';
 import { writeAsSafetensors } from './as-safetensors.ts';
 import { scriptOf, shellBlocks } from './sh-blocks.ts';
@@ -13,6 +14,7 @@ import { writeSmallDataset } from './small-dataset.ts';
 
 const DOCUMENTS = [
   'README.md',
+  'docs/how-to/backbones.md',
   'docs/tutorials/first-run.md',
   'docs/tutorials/your-own-data.md',
   'docs/tutorials/your-own-checkpoint.md',
@@ -61,6 +63,10 @@ async function readersFolder(document: string): Promise<string> {
   if (document.endsWith('your-own-data.md')) await writeSmallDataset(join(cwd, 'my_dataset'));
   if (document.endsWith('weights.md'))
     await writeAsSafetensors(join(state, 'demo/tiny_intern_vit_224px.pth'), join(cwd, 'my_model'));
+  if (document.endsWith('backbones.md')) {
+    mkdirSync(join(cwd, 'my_vit'));
+    writeFileSync(join(cwd, 'my_vit/config.json'), JSON.stringify(DINOV3_S));
+  }
   if (document.endsWith('your-own-checkpoint.md')) {
     copyFileSync(join(state, 'demo/tiny_intern_vit_224px.pth'), join(cwd, 'my_backbone.pth'));
     copyFileSync(join(state, 'demo/tiny_linear_head.pth'), join(cwd, 'my_head.pth'));

@@ -11,12 +11,12 @@ import type { Store } from '../../core/store.ts';
 
 export const ROOT = 's3://tessera';
 
-type Inputs = Pick<EvalInput, 'weights' | 'head' | 'dataset'>;
+type Inputs = Pick<EvalInput, 'head' | 'dataset'> & { weights: string };
 
 /** Runs of `EvalMIoU`, wherever their workers are. */
 export interface Runs {
   /** A request that works; tests change what they are about. */
-  input(changes?: Partial<EvalInput>): EvalInput;
+  input(changes?: Partial<EvalInput>): EvalInput & { weights: string };
   start(workflowId: string, input: EvalInput): Promise<WorkflowHandle>;
   run(workflowId: string, input: EvalInput): Promise<EvalResult>;
   results(workflowId: string): Promise<Results>;
@@ -26,7 +26,9 @@ export function runsOf(client: Client, store: Store, inputs: Inputs): Runs {
   const start = (workflowId: string, input: EvalInput) =>
     client.workflow.start('EvalMIoU', { taskQueue: 'tessera', workflowId, args: [input] });
   return {
-    input: (changes = {}) => ({ config: 'tiny', ...inputs, output: `${ROOT}/runs`, ...changes }),
+    input({ weights = inputs.weights, ...changes } = {}) {
+      return { config: 'tiny', ...inputs, output: `${ROOT}/runs`, ...changes, weights };
+    },
     start,
     run: async (workflowId, input) => (await start(workflowId, input)).result() as Promise<EvalResult>,
     results: (workflowId) => readResults(store, `${ROOT}/runs/${workflowId}/results.json`),

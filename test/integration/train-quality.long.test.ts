@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadClasses, loadConfig } from '../../activities/plan/load-config.ts';
+import { loadClasses, loadVitConfig } from '../../activities/plan/load-config.ts';
 import { type DemoInputs, stageDemo } from '../../cli/demo/demo.ts';
 import { runToEnd } from '../../cli/run-workflow.ts';
 import { connectSession, type Session } from '../../cli/session.ts';
@@ -87,7 +87,7 @@ describe('a head that is trained from random weights on the demo’s data', () =
 });
 
 async function sameInTorch(name: string, { head, best }: TrainResult): Promise<void> {
-  const { model } = await loadConfig(name);
+  const { model } = await loadVitConfig(name);
   const file = path.join(folder, `${name}.pth`);
   await writeFile(file, await session.store.read(head));
   const theirs = await headInTorch(python!, file, model, folder);

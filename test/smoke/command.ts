@@ -2,9 +2,10 @@ import os from 'node:os';
 import path from 'node:path';
 import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
-import { loadConfig } from '../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../activities/plan/load-config.ts';
 import { connectSession } from '../../cli/session.ts';
 import { terminal } from '../../cli/terminal.ts';
+import { vitConfig } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import { stateFolder } from '../../workers/environment.ts';
 import { gb, MIN_FREE_BYTES, type Phase, smoke } from './smoke.ts';
@@ -30,7 +31,8 @@ export function smokeCommand(program: Command): void {
     .action(async ({ model, threads }: { model: keyof typeof MODELS; threads: number }) => {
       const { linear, upernet } = MODELS[model];
       const overrides = ['run.device=cpu', 'run.precision=float32'];
-      const config = async (name: string) => applyOverrides(await loadConfig(name), overrides, 'smoke');
+      const config = async (name: string) =>
+        vitConfig(applyOverrides(await loadVitConfig(name), overrides, 'smoke'));
       const screen = terminal();
       await using session = await connectSession(screen);
       const phases: Phase[] = [];

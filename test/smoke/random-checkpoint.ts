@@ -3,7 +3,7 @@ import path from 'node:path';
 import { createRandom } from '../../cli/demo/scene-random.ts';
 import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
 import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import { publishedSpecs } from '../../core/model/backbone.ts';
 import { roundToBfloat16 } from '../../core/model/bfloat16.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
@@ -13,7 +13,7 @@ import type { TensorSpec } from '../../core/model/tensor-spec.ts';
 const POOL_ELEMENTS = 1 << 20;
 const SEED = 6;
 
-type Model = Config['model'];
+type Model = VitModel;
 type Pools = Map<string, Uint8Array>;
 
 /** A pre-trained backbone as its authors give it out: every block, bfloat16, the grid of pre-training. */

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { InferenceSession, type Tensor } from '../../activities/onnx/runtime.ts';
 import { runSession } from '../../activities/onnx/session.ts';
 import { type CheckpointOnDisk, openOnDisk } from '../../activities/onnx/write-model.ts';
-import type { Config } from '../../core/config/config.ts';
+import type { VitModel } from '../../core/config/model-kinds.ts';
 import type { GraphStep } from '../../core/model/block-graphs.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import { type CheckpointFile, openWeights, type WeightLoader } from '../../core/model/weights.ts';
@@ -32,7 +32,7 @@ export interface StepTime {
 export async function openStepWeights(
   folder: string,
   checkpoints: CheckpointOnDisk[],
-  model: Config['model'],
+  model: VitModel,
 ): Promise<WeightLoader> {
   const opened: CheckpointFile[] = [];
   for (const checkpoint of checkpoints) opened.push(await openOnDisk(checkpoint, folder));

@@ -8,8 +8,8 @@ import { tensor } from '../../activities/onnx/session.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { writeMiniAde } from '../../cli/demo/mini-ade.ts';
 import type { Session } from '../../cli/session.ts';
-import type { Config } from '../../core/config/config.ts';
 import { BadData, BadInput } from '../../core/config/failures.ts';
+import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { backboneSteps, headSteps } from '../../core/model/block-graphs.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
@@ -27,9 +27,9 @@ export interface SmokeOptions {
   stateFolder: string;
   /** Everything made here lies in it, and is removed at the end. */
   folder: string;
-  linear: Config;
+  linear: VitConfig;
   /** On taps of the same pass; null for a model that has none. */
-  upernet: Config | null;
+  upernet: VitConfig | null;
   threads: number;
   minFreeBytes: number;
   onPhase(phase: Phase): void;
@@ -157,7 +157,7 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
 }
 
 /** UperNet whose last tap is the linear head's, so that one pass through the backbone serves both. */
-function onTapsOf(upernet: Config, { model }: Config): Config {
+function onTapsOf(upernet: VitConfig, { model }: VitConfig): VitConfig {
   const taps = [...upernet.model.backbone.taps.slice(0, -1), model.backbone.taps[0]!];
   return {
     ...upernet,
@@ -177,7 +177,7 @@ async function ensureRoom(folder: string, bytes: number, minFreeBytes: number): 
 }
 
 /** An image of the demo's set, cut to a crop. */
-async function oneCrop(folder: string, { model }: Config): Promise<Tensor> {
+async function oneCrop(folder: string, { model }: VitConfig): Promise<Tensor> {
   const ade = path.join(folder, 'ade');
   await writeMiniAde(ade, { training: 0, validation: 1, seed: 6 });
   const side = model.backbone.imageSizePx;

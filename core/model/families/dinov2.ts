@@ -1,7 +1,14 @@
 import { z } from 'zod';
 import type { Vit } from '../vit.ts';
 import type { Family } from './family.ts';
-import { commonFields, commonFromJson, hiddenChannels, pretrainSizePx, viTFields } from './fields.ts';
+import {
+  commonFields,
+  commonFromJson,
+  hiddenChannels,
+  JSON_NAMES,
+  pretrainSizePx,
+  viTFields,
+} from './fields.ts';
 
 const schema = z.strictObject({
   type: z.literal('DINOv2'),
@@ -59,6 +66,9 @@ export const dinoV2: Family<typeof schema> = {
       registers: json.model_type === 'dinov2_with_registers' ? (json.num_register_tokens ?? 4) : 0,
     };
   },
+  jsonNames: { ...JSON_NAMES, pretrainSizePx: 'image_size', hiddenChannels: 'mlp_ratio' },
+  onlyJson: () => ({ num_channels: [3], qkv_bias: [true], hidden_act: ['gelu'] }),
+  folder: 'dinov2',
   namings: () => [
     {
       name: 'huggingface',

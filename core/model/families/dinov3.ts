@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Vit } from '../vit.ts';
 import type { Family } from './family.ts';
-import { commonFields, commonFromJson, hiddenChannels, viTFields } from './fields.ts';
+import { commonFields, commonFromJson, hiddenChannels, JSON_NAMES, viTFields } from './fields.ts';
 
 const schema = z.strictObject({
   type: z.literal('DINOv3'),
@@ -46,6 +46,21 @@ export const dinoV3: Family<typeof schema> = {
     registers: json.num_register_tokens,
     ropeTheta: json.rope_theta,
   }),
+  jsonNames: {
+    ...JSON_NAMES,
+    hiddenChannels: 'intermediate_size',
+    qvBias: 'query_bias',
+    ropeTheta: 'rope_theta',
+  },
+  onlyJson: (json) => ({
+    num_channels: [3],
+    hidden_act: [json.use_gated_mlp === true ? 'silu' : 'gelu'],
+    value_bias: [json.query_bias ?? true],
+    key_bias: [false],
+    mlp_bias: [true],
+    proj_bias: [true],
+  }),
+  folder: 'dinov3',
   namings: ({ ffn }) => [
     {
       name: 'huggingface',

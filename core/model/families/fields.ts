@@ -31,6 +31,16 @@ export function commonFields({ imageSizePx, patchSizePx, embedDim, depth, heads,
   return { imageSizePx, patchSizePx, embedDim, depth, heads, taps };
 }
 
+/** Where the common fields stand in a config.json, and those that have the same name in several families. */
+export const JSON_NAMES = {
+  patchSizePx: 'patch_size',
+  embedDim: 'hidden_size',
+  depth: 'num_hidden_layers',
+  heads: 'num_attention_heads',
+  normEps: 'layer_norm_eps',
+  registers: 'num_register_tokens',
+};
+
 /** The fields of a config.json that all families have. */
 export function commonFromJson(json: Record<string, unknown>) {
   return {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Vit } from '../vit.ts';
 import type { Family } from './family.ts';
-import { commonFields, commonFromJson, pretrainSizePx, viTFields } from './fields.ts';
+import { commonFields, commonFromJson, JSON_NAMES, pretrainSizePx, viTFields } from './fields.ts';
 
 const schema = z.strictObject({
   type: z.literal('InternViT'),
@@ -53,6 +53,15 @@ export const internViT: Family<typeof schema> = {
     qkNormalization: json.qk_normalization,
     qkvBias: json.qkv_bias,
   }),
+  jsonNames: {
+    ...JSON_NAMES,
+    pretrainSizePx: 'image_size',
+    mlpRatio: 'intermediate_size',
+    qkNormalization: 'qk_normalization',
+    qkvBias: 'qkv_bias',
+  },
+  onlyJson: () => ({ num_channels: [3], hidden_act: ['gelu'], norm_type: ['rms_norm', 'layer_norm'] }),
+  folder: 'intern_vit',
   namings: () => [
     {
       name: 'huggingface',

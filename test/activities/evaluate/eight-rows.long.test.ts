@@ -1,6 +1,7 @@
 import { decode } from 'fast-png';
 import { describe, expect, test } from 'vitest';
-import { listConfigs, loadConfig } from '../../../activities/plan/load-config.ts';
+import { listConfigs, loadVitConfig } from '../../../activities/plan/load-config.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { parseConfig } from '../../../core/config/parse.ts';
 import { scaleConfig } from '../../../core/config/scale-config.ts';
 import { total } from '../../../core/metric/confusion-matrix.ts';
@@ -17,7 +18,7 @@ test("the original's table has eight rows", () => {
 
 describe.each(rows)('%s', (name) => {
   test('resolves to the dimensions of the 6B', async () => {
-    const { model, reproduces } = await loadConfig(name);
+    const { model, reproduces } = await loadVitConfig(name);
     expect(model.backbone).toMatchObject({
       embedDim: 3200,
       depth: 48,
@@ -37,7 +38,7 @@ describe.each(rows)('%s', (name) => {
   });
 
   test('runs at a smaller scale, blocks and taps as they are', async () => {
-    const config = parseConfig(scaleConfig(await loadConfig(name), SCALE), name);
+    const config = vitConfig(parseConfig(scaleConfig(await loadVitConfig(name), SCALE), name));
     const set = await stagedSet({
       model: config.model,
       sizes: [
@@ -69,7 +70,7 @@ function labelledPixels({ objects }: Awaited<ReturnType<typeof stagedSet>>): num
 test('rows of a part of the images fit them into a box; the others scale the short side', async () => {
   const box = { type: 'fit', longPx: 2016, shortPx: 504, multiplePx: 14 };
   const shortSide = { type: 'short-side', shortSidePx: 504, multiplePx: 14 };
-  const resizes = await Promise.all(rows.map(async (name) => (await loadConfig(name)).pipeline.resize));
+  const resizes = await Promise.all(rows.map(async (name) => (await loadVitConfig(name)).pipeline.resize));
   // InternVL's `_base_/datasets/ade20k_504x504_1of{16,8,4,2}.py` beside its `ade20k_504x504.py`.
   for (const [i, name] of rows.entries())
     expect(resizes[i], name).toEqual(/_1of(16|8|4|2)$/.test(name) ? box : shortSide);

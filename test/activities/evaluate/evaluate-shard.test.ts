@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { readShardMatrices } from '../../../core/image-matrices-objects.ts';
@@ -148,7 +148,7 @@ describe('a shard', () => {
   });
 
   test('of UperNet needs nothing of the auxiliary head that it was trained with', async () => {
-    const { model, ...upernet } = await loadConfig('tiny_upernet');
+    const { model, ...upernet } = await loadVitConfig('tiny_upernet');
     const trained = randomTensors(model);
     const weights = (tensors: typeof trained) => Buffer.from(writeTorchFile({ tensors }));
     const isAuxiliary = ({ name }: { name: string }) => name.startsWith('auxiliary_head.');

@@ -5,14 +5,14 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Inference } from '../../../activities/evaluate/inference.ts';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { type TensorToWrite, writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import type { Labels } from '../../../core/image/label-map.ts';
 import { createRandom, float32Tensor, heavyConfig, randomTensors, tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
 /** A model at work, and images of one crop for it. */
 async function openInference(
-  config: Config,
+  config: VitConfig,
   stitchBeside = false,
   change = (tensor: TensorToWrite): TensorToWrite => tensor,
 ) {

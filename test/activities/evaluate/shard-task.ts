@@ -1,4 +1,5 @@
 import { onTestFinished } from 'vitest';
+import { fetchOwnModel } from '../../../activities/deliver/fetch-own-model.ts';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
 import { loadClasses } from '../../../activities/plan/load-config.ts';
@@ -61,6 +62,8 @@ export function openEvaluator(
       fetched.push(file);
       return { file };
     },
+    fetchOwnModel: (object, files, { signal }) =>
+      fetchOwnModel(store, cacheFolder, object, files, { signal, readOnly }),
     startSeconds: 1.5,
     onPrediction(id, labels) {
       onPrediction(id);

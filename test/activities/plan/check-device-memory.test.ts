@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { checkDeviceMemory, checkTrainingMemory } from '../../../activities/plan/check-device-memory.ts';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
@@ -11,7 +11,7 @@ const UPERNET = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen';
 
 async function upernet(...overrides: string[]): Promise<TrainableConfig> {
   return applyOverrides(
-    await loadConfig(UPERNET),
+    await loadVitConfig(UPERNET),
     ['run.device=cuda', ...overrides],
     UPERNET,
   ) as TrainableConfig;

@@ -35,6 +35,19 @@ const LAYOUT = {
 const TWO_CLASSES = { model: { head: { classes: 2 } } };
 
 describe('a config of one’s own', () => {
+  test('inherits the published weights that fit what it changes', async () => {
+    const base = 'dinov2_vits14_ade20k_linear';
+    const { published } = await loadConfig(base);
+    const like = async (name: string, changes: object) =>
+      (await loadConfig(file(name, { base, ...changes }))).published;
+    expect(published?.head).toBeDefined();
+    expect(await like('run.yaml', { run: { batch: 3 } })).toEqual(published);
+    expect(await like('head.yaml', { model: { head: { batchNormEps: 1e-3 } } })).toEqual({
+      weights: published!.weights,
+    });
+    expect(await like('other.yaml', { model: { backbone: { normEps: 1e-5 } } })).toBeUndefined();
+  });
+
   test('is based on one of configs/, is named after its file, and reproduces no row of the original', async () => {
     const base = await loadConfig('linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen');
     const mine = await loadConfig(

@@ -3,6 +3,7 @@ import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { planOwnModelAt } from '../../../activities/plan/own-model.ts';
 import { BadData, BadInput } from '../../../core/config/failures.ts';
 import { OnnxModelSchema } from '../../../core/config/onnx-model.ts';
+import { sha256 } from '../../builders.ts';
 import { type ModelFile, modelFile } from '../../core/onnx/own-model-file.ts';
 
 const URI = 's3://bucket/models/my/model.onnx';
@@ -24,7 +25,9 @@ async function planned(model: ModelFile | Buffer, files: Record<string, number> 
 
 describe('an ONNX model in a store', () => {
   test('is planned with the files that its weights are in', async () => {
-    const { plan, files } = await planned(MODEL, { 'data/w.bin': 68, 'data/other.bin': 1 });
+    const { object, ownModel } = await planned(MODEL, { 'data/w.bin': 68, 'data/other.bin': 1 });
+    const { plan, files } = ownModel;
+    expect(object).toMatchObject({ uri: URI, sha256: sha256(modelFile(MODEL)) });
     expect(plan).toMatchObject({ input: { name: 'image', sizePx: 64 }, batch: null, output: { sidePx: 16 } });
     expect(files).toMatchObject([
       { uri: URI, location: 'model.onnx', sizeBytes: modelFile(MODEL).length },
@@ -41,6 +44,16 @@ describe('an ONNX model in a store', () => {
       { 'data/w.bin': 67 },
       BadInput,
       'reads data/w.bin up to byte 68, but it has 67',
+    ],
+    [
+      'with a file for each of its tensors',
+      {
+        ...MODEL,
+        tensors: Array.from({ length: 17 }, (_, i) => ({ name: `w${i}`, external: { location: `w${i}` } })),
+      },
+      {},
+      BadInput,
+      'keeps weights in 17 files; at most 16 are read: save them in one',
     ],
     [
       'that reads another folder',

@@ -49,6 +49,39 @@ describe('the plan of a table', () => {
     expect(planned.at(-1)).toMatchObject({ name: 'tiny', reproduces: null });
   });
 
+  it('of DINOv2 evaluates the published heads in the folder that they are staged in', async () => {
+    const planned = await rows({ suite: 'dinov2', weights: undefined, published: 's3://bkt/published' });
+    expect(planned.map(({ reproduces }) => reproduces?.mIoU).toSorted()).toEqual([
+      44.3, 47.2, 47.3, 47.7, 49, 51.3, 53, 53.1,
+    ]);
+    expect(new Set(planned.map(({ kind }) => kind))).toEqual(new Set(['evaluate']));
+    expect(planned.find(({ name }) => name === 'dinov2_vits14_ade20k_ms')?.input).toMatchObject({
+      weights: 's3://bkt/published/dinov2_vits14_pretrain.pth',
+      head: 's3://bkt/published/dinov2_vits14_ade20k_ms_head.pth',
+    });
+    await expect(rows({ suite: 'dinov2', weights: undefined })).rejects.toThrow(
+      /dinov2_vit.* has to be staged first: tessera stage published/,
+    );
+  });
+
+  it('of DINOv3 trains heads on the Hub’s weights, or on their staged copies', async () => {
+    const weightsOf = async (input: Partial<TableInput>) => {
+      const planned = await rows({ suite: 'dinov3', weights: undefined, ...input });
+      expect(planned.map(({ kind }) => kind)).toEqual(Array(6).fill('train'));
+      return planned.find(({ name }) => name === 'dinov3_vits16_ade20k_linear')?.input.weights;
+    };
+    expect(await weightsOf({})).toBe('hf://facebook/dinov3-vits16-pretrain-lvd1689m');
+    expect(await weightsOf({ published: 's3://bkt/published' })).toBe(
+      's3://bkt/published/dinov3-vits16-pretrain-lvd1689m.safetensors',
+    );
+  });
+
+  it('with weights of its own trains every row on them: a published head is not of these', async () => {
+    const planned = await rows({ rows: [{ config: 'dinov2_vits14_ade20k_linear' }] });
+    expect(planned[0]).toMatchObject({ kind: 'train', input: { weights: INPUT.weights } });
+    expect(planned[0]!.input).not.toHaveProperty('head');
+  });
+
   it('gives rows of one config names of their own, and their overrides after the table’s', async () => {
     const planned = await rows({
       rows: [

@@ -7,8 +7,8 @@ import { CONFIGS } from '../../../activities/plan/load-config.ts';
 import { stageDataset } from '../../../activities/stage/stage-dataset.ts';
 import { stageWeights } from '../../../activities/stage/stage-weights.ts';
 import { layoutOf } from '../../../cli/stage.ts';
-import type { Config } from '../../../core/config/config.ts';
 import { DatasetManifestSchema } from '../../../core/config/manifests.ts';
+import { type VitConfig, vitConfig } from '../../../core/config/model-kinds.ts';
 import { parseConfig } from '../../../core/config/parse.ts';
 import type { Labels } from '../../../core/image/label-map.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
@@ -29,9 +29,9 @@ export function sectionOf(name: string): Record<string, unknown> {
 }
 
 /** The tiny model with another head, on another dataset. */
-export function configOf(classes: number, dataset: Record<string, unknown>): Config {
+export function configOf(classes: number, dataset: Record<string, unknown>): VitConfig {
   const head = { ...TINY.model.head, classes };
-  return parseConfig({ ...TINY, model: { ...TINY.model, head }, dataset }, 'test');
+  return vitConfig(parseConfig({ ...TINY, model: { ...TINY.model, head }, dataset }, 'test'));
 }
 
 /** Labels of a 40×30 image: all classes and the ignored one, the same for the same seed. */
@@ -67,7 +67,7 @@ export function write(root: string, files: Record<string, Buffer | string>): voi
 }
 
 /** Stages, plans and evaluates all that a folder has, with a random model. */
-export async function evaluated(source: string, config: Config, annotationSource?: string) {
+export async function evaluated(source: string, config: VitConfig, annotationSource?: string) {
   const store = memoryStore();
   const layout = layoutOf(config.dataset, 'validation');
   const dataset = 's3://bucket/data';

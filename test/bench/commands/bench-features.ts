@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { terminal } from '../../../cli/terminal.ts';
 import { BadInput } from '../../../core/config/failures.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { benchFeatureTransport } from '../feature-transport.ts';
 
@@ -22,7 +23,7 @@ export function benchFeaturesCommand(program: Command): void {
     .option('--steps <count>', 'batches that are timed', Number, 12)
     .action(async ({ config: name, cfgOptions, workers, steps }: Options) => {
       const screen = terminal();
-      const { train, ...config } = applyOverrides(await loadConfig(name), cfgOptions, name);
+      const { train, ...config } = vitConfig(applyOverrides(await loadVitConfig(name), cfgOptions, name));
       if (!train)
         throw new BadInput(`${name}: has no train section; a config that says how to train is wanted`);
       screen.step(`${steps} batches of ${train.batch} crops from ${workers} process(es)`);

@@ -5,6 +5,7 @@ import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { makeDemo } from '../../../cli/demo/make-demo.ts';
 import { connectSession } from '../../../cli/session.ts';
 import { terminal } from '../../../cli/terminal.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { stateFolder } from '../../../workers/environment.ts';
 import { PRESETS } from '../presets.ts';
@@ -27,7 +28,7 @@ export function benchReferenceCommand(program: Command): void {
     .option('--batch <count>', 'crops of a batch of ours; on a CPU more than one gains nothing', Number, 1)
     .action(async ({ batch, ...options }: Options) => {
       const overrides = [...PRESETS.mid.overrides, `run.batch=${batch}`];
-      const config = applyOverrides(await loadConfig('tiny'), overrides, 'bench-reference');
+      const config = vitConfig(applyOverrides(await loadConfig('tiny'), overrides, 'bench-reference'));
       const screen = terminal();
       const say = (step: string) => screen.step(step);
       await using session = await connectSession(screen);

@@ -4,12 +4,13 @@ import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { deviceName, ORT_VERSION } from '../../../activities/evaluate/environment.ts';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { makeDemo } from '../../../cli/demo/make-demo.ts';
 import { connectSession } from '../../../cli/session.ts';
 import { terminal } from '../../../cli/terminal.ts';
 import { timestamp } from '../../../cli/timestamp.ts';
 import type { Config } from '../../../core/config/config.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { codeVersion, stateFolder } from '../../../workers/environment.ts';
 import { type BenchReport, BenchReportSchema } from '../bench-report.ts';
@@ -64,13 +65,13 @@ export function benchCommand(program: Command): void {
 async function bench(options: BenchOptions): Promise<BenchReport> {
   const preset = PRESETS[options.preset];
   const overrides = [...preset.overrides, ...(options.cfgOptions ?? [])];
-  const config = applyOverrides(await loadConfig(options.config ?? 'tiny'), overrides, 'bench');
+  const config = vitConfig(applyOverrides(await loadVitConfig(options.config ?? 'tiny'), overrides, 'bench'));
   const screen = terminal();
   await using session = await connectSession(screen);
 
   const folder = path.join(stateFolder(), 'bench');
   const demo = await makeDemo(path.join(stateFolder(), 'demo'), (step) => screen.step(step));
-  const hasDemoWeights = isDeepStrictEqual(config.model, (await loadConfig('tiny')).model);
+  const hasDemoWeights = isDeepStrictEqual(config.model, (await loadVitConfig('tiny')).model);
   if (!hasDemoWeights) screen.step('random weights');
   const files = hasDemoWeights ? demo : { ...demo, ...(await randomModel(folder, config.model)) };
   screen.step('staging to S3');

@@ -1,7 +1,8 @@
 import Table from 'cli-table3';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import {
   type SimulatedTraining,
@@ -50,7 +51,7 @@ export function simulateTrainingCommand(program: Command): void {
       new Option(`--${kebab(name)} <number>`, means).argParser(number).default(ASSUMED[name]),
     );
   command.action(async (name: string, { gpus = [1, 8, 64], cfgOptions, seed, ...assumed }: Options) => {
-    const { train, ...config } = applyOverrides(await loadConfig(name), cfgOptions, name);
+    const { train, ...config } = vitConfig(applyOverrides(await loadVitConfig(name), cfgOptions, name));
     if (!train)
       throw new BadInput(`${name}: has no train section; a config that says how to train is wanted`);
     const costs = trainingCosts({ ...config, train }, assumed);

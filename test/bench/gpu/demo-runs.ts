@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { makeDemo } from '../../../cli/demo/make-demo.ts';
-import type { Config } from '../../../core/config/config.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { stateFolder } from '../../../workers/environment.ts';
 import { difference, differenceText, type EvaluatedSet, evaluateSet } from './evaluate-set.ts';
@@ -60,7 +60,7 @@ async function demoEvaluator({ device, images, folder }: Bench) {
   return (...options: (string | number)[]): Promise<EvaluatedSet> => {
     const overrides = options.filter((option) => typeof option === 'string');
     const workers = options.find((option) => typeof option === 'number');
-    const config: Config = applyOverrides(tiny, [`run.device=${device}`, ...overrides], 'tiny');
+    const config = vitConfig(applyOverrides(tiny, [`run.device=${device}`, ...overrides], 'tiny'));
     return evaluateSet(files, config, { folder, images, ...(workers ? { workers } : {}) });
   };
 }

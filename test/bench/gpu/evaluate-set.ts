@@ -4,7 +4,7 @@ import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { fetchToCache } from '../../../activities/deliver/object-cache.ts';
 import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
 import { planEval } from '../../../activities/plan/plan-eval.ts';
-import type { Config } from '../../../core/config/config.ts';
+import { classesOf, type VitConfig } from '../../../core/config/model-kinds.ts';
 import type { Labels } from '../../../core/image/label-map.ts';
 import { addMatrix, emptyMatrix } from '../../../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
@@ -22,13 +22,13 @@ export interface EvaluatedSet {
 /** Evaluates the first images of a set by a worker's own code, in as many workers at once, without servers. */
 export async function evaluateSet(
   files: BenchFiles,
-  config: Config,
+  config: VitConfig,
   { folder, images, workers = 1 }: { folder: string; images: number; workers?: number },
 ): Promise<EvaluatedSet> {
   const store = memoryStore();
   const input = await stageInputs(store, 's3://bench', files, config);
   const context = { store, launcher: 'local', codeVersion: 'bench', imageDigest: null };
-  const alone: Config = { ...config, run: { ...config.run, shards: 1, overlays: 0 } };
+  const alone: VitConfig = { ...config, run: { ...config.run, shards: 1, overlays: 0 } };
   const workflow = { workflowId: 'bench-gpu', runId: 'bench-gpu', taskQueue: 'bench-gpu' };
   const plan = await planEval(context, { ...input, config: alone }, workflow);
   if (plan.kind !== 'run') throw new Error('a run that has not begun has results already');
@@ -70,7 +70,7 @@ export async function evaluateSet(
     const ends = evaluators.map((_, i) => Math.round((count * (i + 1)) / workers));
     const results = await Promise.all(ends.map((end, i) => evaluate(i, ends[i - 1] ?? 0, end)));
     const imagesPerSecond = (1000 * count) / (performance.now() - start);
-    const whole = emptyMatrix(config.model.head.classes);
+    const whole = emptyMatrix(classesOf(config.model));
     for (const { matrix } of results) addMatrix(whole, decodeMatrix(matrix));
     return { mIoU: 100 * (matrixMetrics(whole).mIoU ?? Number.NaN), imagesPerSecond, predictions };
   } finally {

@@ -3,9 +3,10 @@ import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { askGpu } from '../../../activities/onnx/gpu.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import type { CheckpointOnDisk } from '../../../activities/onnx/write-model.ts';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { createRandom } from '../../../cli/demo/scene-random.ts';
-import type { Config, Device } from '../../../core/config/config.ts';
+import type { Device } from '../../../core/config/config.ts';
+import { type VitConfig, vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { networkSize } from '../../../core/image/test-size.ts';
 import { backboneFlops } from '../../../core/model/backbone.ts';
@@ -29,10 +30,8 @@ const BATCHES_OF_IMAGES = 6;
 export async function fullSize(name: string, bench: Bench): Promise<void> {
   const { device, batches, passes, overrides, folder, record } = bench;
   const narrowed = bench.small ? await narrowedTo(name) : [];
-  const base = applyOverrides(
-    await loadConfig(name),
-    [`run.device=${device}`, ...narrowed, ...overrides],
-    name,
+  const base = vitConfig(
+    applyOverrides(await loadVitConfig(name), [`run.device=${device}`, ...narrowed, ...overrides], name),
   );
   const config = { ...base, model: evaluatedModel(base.model) };
   const { precision, threads } = config.run;
@@ -69,7 +68,7 @@ export async function fullSize(name: string, bench: Bench): Promise<void> {
   await timeImages(folder, checkpoints, { ...config, run: { ...config.run, batch: fastest.batch } }, bench);
 }
 
-async function timeGraph(folder: string, checkpoints: CheckpointOnDisk[], config: Config, passes: number) {
+async function timeGraph(folder: string, checkpoints: CheckpointOnDisk[], config: VitConfig, passes: number) {
   const { device, threads, batch } = config.run;
   const side = config.model.backbone.imageSizePx;
   const before = await usedMemory(device);
@@ -89,7 +88,7 @@ async function timeGraph(folder: string, checkpoints: CheckpointOnDisk[], config
 }
 
 /** Images through a worker's threads: cut, run, stitched. */
-async function timeImages(folder: string, checkpoints: CheckpointOnDisk[], config: Config, bench: Bench) {
+async function timeImages(folder: string, checkpoints: CheckpointOnDisk[], config: VitConfig, bench: Bench) {
   const { modelFile } = await prepareModel(folder, checkpoints, config);
   await using inference = await Inference.open({ modelFile, config });
   const size = networkSize(TYPICAL, config.pipeline.resize);

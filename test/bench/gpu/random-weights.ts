@@ -5,11 +5,11 @@ import path from 'node:path';
 import { ensureRoom } from '../../../activities/disk-room.ts';
 import type { CheckpointOnDisk } from '../../../activities/onnx/write-model.ts';
 import type { TorchState } from '../../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitModel } from '../../../core/config/model-kinds.ts';
 import { backboneState, headState, stateBytes, writeState } from '../../smoke/random-checkpoint.ts';
 
 /** Random weights of a model's true sizes, written once: models that differ in the head share the backbone's. */
-export async function randomWeights(folder: string, model: Config['model']): Promise<CheckpointOnDisk[]> {
+export async function randomWeights(folder: string, model: VitModel): Promise<CheckpointOnDisk[]> {
   const { taps: _, ...backbone } = model.backbone;
   return [
     await once(folder, 'backbone', backbone, backboneState(model)),

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { fileReader } from '../../../activities/read-at.ts';
 import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/torch-file.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitModel } from '../../../core/config/model-kinds.ts';
 import { gridSide } from '../../../core/model/backbone.ts';
 import { buildHead, evaluatedModel, headSpecs, logitsSide } from '../../../core/model/head.ts';
 import { LOGITS } from '../../../core/model/segmenter-graph.ts';
@@ -29,7 +29,7 @@ export interface ReadHead {
 export async function headInTorch(
   python: string,
   file: string,
-  model: Config['model'],
+  model: VitModel,
   folder: string,
 ): Promise<ReadHead> {
   const at = (name: string) => path.join(folder, name);
@@ -42,7 +42,7 @@ export async function headInTorch(
 }
 
 /** The same by our reader, and by the graph that an evaluation runs. */
-export async function headByUs(file: string, model: Config['model']): Promise<ReadHead> {
+export async function headByUs(file: string, model: VitModel): Promise<ReadHead> {
   const readAt = fileReader(file);
   const { size } = await stat(file);
   const torch = await openTorchFile(file, size, readAt);
@@ -57,7 +57,7 @@ export async function headByUs(file: string, model: Config['model']): Promise<Re
   return { ...read, logits: await logitsOf(model, values) };
 }
 
-async function logitsOf(model: Config['model'], values: Map<string, Float32Array>): Promise<Float32Array> {
+async function logitsOf(model: VitModel, values: Map<string, Float32Array>): Promise<Float32Array> {
   const graph = new GraphBuilder('head');
   const shape = [1, model.backbone.embedDim, side(model), side(model)];
   const features = taps(model).map((data, i) => ({ name: `tap_${i}`, data, shape }));
@@ -76,12 +76,12 @@ async function logitsOf(model: Config['model'], values: Map<string, Float32Array
 }
 
 /** Numbers as a backbone could have given them. */
-function taps(model: Config['model']): Float32Array<ArrayBuffer>[] {
+function taps(model: VitModel): Float32Array<ArrayBuffer>[] {
   const random = createRandom(5);
   const { embedDim, taps } = model.backbone;
   return taps.map(() => Float32Array.from({ length: embedDim * side(model) ** 2 }, () => 4 * random() - 2));
 }
 
-function side({ backbone }: Config['model']): number {
+function side({ backbone }: VitModel): number {
   return gridSide(backbone);
 }

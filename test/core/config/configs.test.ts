@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CONFIGS, listConfigs, loadClasses, loadConfig } from '../../../activities/plan/load-config.ts';
+import { CONFIGS, listConfigs, loadClasses, loadVitConfig } from '../../../activities/plan/load-config.ts';
+import { classesOf, vitConfig } from '../../../core/config/model-kinds.ts';
 import { parseConfig } from '../../../core/config/parse.ts';
 import { scaleConfig } from '../../../core/config/scale-config.ts';
 
@@ -16,14 +17,14 @@ test('there are configs, the demo among them', () => {
 
 describe.each(names)('configs/%s.yaml', (name) => {
   test('is a valid config, named as its file, and its dataset has as many classes as its head', async () => {
-    const config = await loadConfig(name);
+    const config = await loadVitConfig(name);
     expect(config.name).toBe(basename(name));
     const { classes } = await loadClasses(config.dataset.classes);
-    expect(classes).toHaveLength(config.model.head.classes);
+    expect(classes).toHaveLength(classesOf(config.model));
   });
 
   test('says in its header what it reproduces', async () => {
-    const { reproduces } = await loadConfig(name);
+    const { reproduces } = await loadVitConfig(name);
     const header = headerOf(`${name}.yaml`);
     expect(header.length).toBeGreaterThan(20);
     if (!reproduces) return;
@@ -58,7 +59,7 @@ describe("the original's recipes", () => {
     [/1of2$/, 40_000, 800, { weightDecay: 0.05, dropout: 0, images: 10_105 }],
     [/1of1$/, 80_000, 1500, { weightDecay: 0.05, dropout: 0, images: undefined }],
   ])('%s: %i steps, %i of them warm-up', async (part, steps, warmup, { weightDecay, dropout, images }) => {
-    const { train } = await loadConfig(names.find((name) => part.test(name))!);
+    const { train } = await loadVitConfig(names.find((name) => part.test(name))!);
     expect(train).toMatchObject({ ...RECIPE, steps, dropout });
     expect(train?.schedule.warmup.steps).toBe(warmup);
     expect(train?.optimizer.weightDecay).toBe(weightDecay);
@@ -67,15 +68,15 @@ describe("the original's recipes", () => {
 
   test("head tuning has the original's auxiliary head", async () => {
     const name = names.find((config) => config.startsWith('head_tuning/'))!;
-    const { model, train } = await loadConfig(name);
+    const { model, train } = await loadVitConfig(name);
     expect(model.auxiliaryHead).toEqual({ channels: 1536, level: 1, classes: 150 });
     expect(train?.auxiliaryLossWeight).toBe(0.4);
   });
 
   test('a recipe scales with its pixels', async () => {
-    const config = await loadConfig(names.find((name) => name.startsWith('head_tuning/'))!);
+    const config = await loadVitConfig(names.find((name) => name.startsWith('head_tuning/'))!);
     const scale = { imageSizePx: 56, embedDim: 16, heads: 2, headChannels: 8 };
-    const { model, train } = parseConfig(scaleConfig(config, scale), 'scaled');
+    const { model, train } = vitConfig(parseConfig(scaleConfig(config, scale), 'scaled'));
     expect(train?.augmentation).toMatchObject({ longPx: 224, shortPx: 56 });
     expect(train?.steps).toBe(80_000);
     expect(model.auxiliaryHead?.channels).toBe(8);

@@ -1,19 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { BadInput } from '../../../core/config/failures.ts';
+import { type VitConfig, vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { tinyConfig } from '../../builders.ts';
 
-const apply = (...overrides: string[]) => applyOverrides(tinyConfig(), overrides, 'configs/x.yaml');
+const apply = (...overrides: string[]) =>
+  vitConfig(applyOverrides(tinyConfig(), overrides, 'configs/x.yaml'));
 
 describe('a value is', () => {
   test.each([
-    ['a number', 'run.batch=16', 16, (c: Config) => c.run.batch],
-    ['true or false', 'dataset.reduceZeroLabel=false', false, (c: Config) => c.dataset.reduceZeroLabel],
-    ['a string, without quotes', 'run.currency=EUR', 'EUR', (c: Config) => c.run.currency],
-    ['a string with an equals sign', 'name=a=b', 'a=b', (c: Config) => c.name],
-    ['a list as JSON', 'model.backbone.taps=[2]', [2], (c: Config) => c.model.backbone.taps],
-    ['a list with commas', 'pipeline.mean=1,2.5,-3', [1, 2.5, -3], (c: Config) => c.pipeline.mean],
-    ['a section as JSON', 'model.test={"mode":"whole"}', { mode: 'whole' }, (c: Config) => c.model.test],
+    ['a number', 'run.batch=16', 16, (c: VitConfig) => c.run.batch],
+    ['true or false', 'dataset.reduceZeroLabel=false', false, (c: VitConfig) => c.dataset.reduceZeroLabel],
+    ['a string, without quotes', 'run.currency=EUR', 'EUR', (c: VitConfig) => c.run.currency],
+    ['a string with an equals sign', 'name=a=b', 'a=b', (c: VitConfig) => c.name],
+    ['a list as JSON', 'model.backbone.taps=[2]', [2], (c: VitConfig) => c.model.backbone.taps],
+    ['a list with commas', 'pipeline.mean=1,2.5,-3', [1, 2.5, -3], (c: VitConfig) => c.pipeline.mean],
+    ['a section as JSON', 'model.test={"mode":"whole"}', { mode: 'whole' }, (c: VitConfig) => c.model.test],
   ])('%s', (_, override, value, get) => {
     expect(get(apply(override))).toEqual(value);
   });
@@ -55,8 +57,6 @@ describe('an override is refused', () => {
     expect(() => apply(override)).toThrow(message);
   });
 });
-
-type Config = ReturnType<typeof tinyConfig>;
 
 test('another device brings its own precision, unless that is overridden as well', () => {
   expect(apply('run.device=cuda').run).toMatchObject({ device: 'cuda', precision: 'bfloat16' });

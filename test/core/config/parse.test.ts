@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ConfigSchema } from '../../../core/config/config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
+import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { knownKeys, parseConfig } from '../../../core/config/parse.ts';
 import { TINY, tinyConfig } from '../../builders.ts';
 
@@ -20,7 +21,7 @@ function refusal(path: string, value: unknown): string {
 }
 
 test('a config gets the defaults that it leaves out', () => {
-  const config = parseConfig(TINY, 'x');
+  const config = vitConfig(parseConfig(TINY, 'x'));
   expect(config.model.backbone).toMatchObject({ qkNormalization: true, qkvBias: false, normEps: 1e-6 });
   expect(config.run).toMatchObject({ overlays: 6, pricePerWorkerHour: 0, currency: 'USD' });
   expect(config.dataset.ignoreIndex).toBe(255);

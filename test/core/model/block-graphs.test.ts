@@ -6,7 +6,7 @@ import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import type { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { openTorchFile } from '../../../core/checkpoint/torch-file.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import { backboneSteps, headSteps } from '../../../core/model/block-graphs.ts';
 import { matchWeights } from '../../../core/model/match-weights.ts';
 import { CROPS, LOGITS } from '../../../core/model/segmenter-graph.ts';
@@ -21,7 +21,7 @@ const UPERNET = [
 ];
 
 /** A checkpoint for a config in a folder, and crops. */
-function arrange(config: Config) {
+function arrange(config: VitConfig) {
   const folder = temporaryFolder();
   const file = join(folder, 'x.pth');
   const bytes = randomCheckpoint(config.model);
@@ -32,7 +32,7 @@ function arrange(config: Config) {
   return { folder, file, bytes, crops: tensor(crops, [config.run.batch, side, side, 3]) };
 }
 
-async function inOneSession(config: Config, { folder, file, crops }: ReturnType<typeof arrange>) {
+async function inOneSession(config: VitConfig, { folder, file, crops }: ReturnType<typeof arrange>) {
   const { modelFile } = await prepareModel(folder, [{ name: 'x.pth', file }], config);
   const session = await openSession(modelFile, { device: 'cpu', threads: 1 });
   const outputs = await runSession(session, { [CROPS]: crops }, 'cpu');
@@ -40,7 +40,7 @@ async function inOneSession(config: Config, { folder, file, crops }: ReturnType<
   return outputs[LOGITS]!.data as Float32Array;
 }
 
-async function stepByStep(config: Config, { folder, file, bytes, crops }: ReturnType<typeof arrange>) {
+async function stepByStep(config: VitConfig, { folder, file, bytes, crops }: ReturnType<typeof arrange>) {
   const read = async (offset: number, length: number) => {
     await using handle = await open(file);
     return (await handle.read(Buffer.alloc(length), 0, length, offset)).buffer;

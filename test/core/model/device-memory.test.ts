@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
 import {
@@ -35,7 +35,7 @@ const COUNTED: [keyof typeof PARTS, string, Record<number, number>][] = [
 async function cudaConfig(name: string, part: keyof typeof PARTS, batch: string | number) {
   const key = part === 'train' ? 'train.batch' : 'run.batch';
   return applyOverrides(
-    await loadConfig(name),
+    await loadVitConfig(name),
     ['run.device=cuda', `${key}=${batch}`],
     name,
   ) as TrainableConfig;

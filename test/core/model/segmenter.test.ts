@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import type { TensorToWrite } from '../../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import { CROPS } from '../../../core/model/segmenter-graph.ts';
 import { createRandom, randomCheckpoint, randomTensors, tinyConfig } from '../../builders.ts';
 import { dict, pickle, tensor as pickled, torchZip } from '../../core/checkpoint/hand-made.ts';
@@ -32,7 +32,7 @@ const GOLDEN_CONFIG = tinyConfig(
 
 /** Runs a config's graph over checkpoints, on crops `[B, S, S, 3]`. */
 async function run(
-  config: Config,
+  config: VitConfig,
   checkpoints: Record<string, Uint8Array>,
   crops: Uint8Array,
   stages: string[] = [],
@@ -46,7 +46,7 @@ async function run(
   return runModel(modelFile, config, crops);
 }
 
-async function runModel(modelFile: string, config: Config, crops: Uint8Array) {
+async function runModel(modelFile: string, config: VitConfig, crops: Uint8Array) {
   const side = config.model.backbone.imageSizePx;
   const session = await openSession(modelFile, { device: 'cpu', threads: 1 });
   const outputs = await runSession(

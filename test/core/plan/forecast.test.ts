@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
 import { backboneFlops } from '../../../core/model/backbone.ts';
 import { headFlops } from '../../../core/model/flops.ts';
@@ -101,7 +101,7 @@ describe('a forecast', () => {
   });
 
   test('of a training is a simulation’s, in which a faster backbone is faster', async () => {
-    const config = (await loadConfig('tiny')) as TrainableConfig;
+    const config = (await loadVitConfig('tiny')) as TrainableConfig;
     const of = (cropsPerSecond: number) =>
       forecastTraining(config, work, { ...rate, entry: { ...ENTRY, readySeconds: 1 }, cropsPerSecond });
     const [slow, fast] = [of(10), of(1000)];
@@ -117,7 +117,7 @@ describe('a forecast', () => {
 test('what is known without a run is a calibration, and its figures are of the models that it names', async () => {
   expect(CalibrationSchema.parse({ version: 1, entries: DEFAULT_CALIBRATION }).entries).toHaveLength(4);
   const gflop = async (name: string) => {
-    const { model } = await loadConfig(name);
+    const { model } = await loadVitConfig(name);
     return (backboneFlops(model) + headFlops(model)) / 1e9;
   };
   const tiny = DEFAULT_CALIBRATION.find(({ config }) => config === 'tiny')!;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadConfig } from '../../../activities/plan/load-config.ts';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { TrainSchema } from '../../../core/config/train.ts';
 import { simulateTraining, type TrainingCosts } from '../../../core/train/simulate.ts';
 import { stepCost } from '../../../core/train/step-cost.ts';
@@ -143,6 +143,6 @@ describe("a step's cost", () => {
 });
 
 async function trainable(name: string) {
-  const { train, ...config } = await loadConfig(name);
+  const { train, ...config } = await loadVitConfig(name);
   return { ...config, train: train! };
 }

@@ -7,7 +7,7 @@ import { openSession, runSession, tensor } from '../../../activities/onnx/sessio
 import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
 import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
 import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import { roundToBfloat16 } from '../../../core/model/bfloat16.ts';
 import { cropShape } from '../../../core/model/crop-shape.ts';
 import { resizePositionEmbedding } from '../../../core/model/position-embedding.ts';
@@ -92,7 +92,7 @@ export async function checkModel(golden: GoldenFolder, run: ModelRun): Promise<R
   }
 }
 
-function withTaps(config: Config, taps: number[], batch: number): Config {
+function withTaps(config: VitConfig, taps: number[], batch: number): VitConfig {
   const backbone = { ...config.model.backbone, taps };
   return { ...config, model: { ...config.model, backbone }, run: { ...config.run, batch } };
 }
@@ -100,7 +100,7 @@ function withTaps(config: Config, taps: number[], batch: number): Config {
 async function runGraph(
   folder: string,
   files: string[],
-  config: Config,
+  config: VitConfig,
   stages: string[],
   crops: ReturnType<typeof readNpy>,
 ): Promise<Outputs> {
@@ -122,7 +122,7 @@ async function runGraph(
 }
 
 /** Full-size logits and labels of each crop, as whole mode makes them. */
-async function stitch(config: Config, { dims, data }: Outputs[string]) {
+async function stitch(config: VitConfig, { dims, data }: Outputs[string]) {
   const [batch, classes] = dims as [number, number];
   const side = config.model.backbone.imageSizePx;
   const options = { device: config.run.device, threads: 1 };

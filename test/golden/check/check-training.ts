@@ -7,7 +7,7 @@ import { prepareFeatures } from '../../../activities/train/features/prepare-feat
 import { HeadTrainer } from '../../../activities/train/head-trainer.ts';
 import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
 import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
-import type { Config } from '../../../core/config/config.ts';
+import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import { parseAs } from '../../../core/config/parse.ts';
 import { type HeadState, type TrainConfig, TrainSchema } from '../../../core/config/train.ts';
 import { gridSide } from '../../../core/model/backbone.ts';
@@ -37,7 +37,7 @@ const Log = z.looseObject({
   steps: z.array(z.looseObject({ lr: z.number(), losses: z.record(z.string(), z.number()) })),
 });
 
-type TrainingConfig = Config & { train: TrainConfig };
+type TrainingConfig = VitConfig & { train: TrainConfig };
 
 /** Steps of the original on a frozen backbone: losses, gradients, parameters, moments, running statistics. */
 export async function checkTraining(golden: GoldenFolder, run: HeadTrainingRun): Promise<Row[]> {

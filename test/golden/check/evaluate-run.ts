@@ -5,9 +5,9 @@ import path from 'node:path';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { ShardEvaluator } from '../../../activities/evaluate/evaluate-shard.ts';
 import { stageDataset } from '../../../activities/stage/stage-dataset.ts';
-import type { Config } from '../../../core/config/config.ts';
 import type { StagedObject } from '../../../core/config/eval.ts';
 import { type DatasetManifest, DatasetManifestSchema } from '../../../core/config/manifests.ts';
+import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import { parseAs } from '../../../core/config/parse.ts';
 import type { Labels } from '../../../core/image/label-map.ts';
 import { AUG_TEST } from '../../../core/image/views.ts';
@@ -19,7 +19,7 @@ export const ROOT = 's3://golden/ade';
 
 /** One of the original's test runs, as a worker evaluates it. */
 export interface EvaluatedRun extends Disposable {
-  config: Config;
+  config: VitConfig;
   store: Store;
   manifest: DatasetManifest;
   /** Holds the checkpoints. */
@@ -77,7 +77,7 @@ function cached(folder: string, file: string): StagedObject {
   return { uri: file, sha256, sizeBytes: bytes.length };
 }
 
-async function stage(store: Store, source: string, { dataset }: Config, ids: string[]) {
+async function stage(store: Store, source: string, { dataset }: VitConfig, ids: string[]) {
   const { imageDir, annotationDir, imageSuffix, annotationSuffix } = dataset;
   const layout = { imageDir, annotationDir, imageSuffix, annotationSuffix };
   const hooks = { signal: new AbortController().signal, onProgress() {} };

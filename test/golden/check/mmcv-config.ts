@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import type { Config, ResizeConfig } from '../../../core/config/config.ts';
+import type { ResizeConfig } from '../../../core/config/config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
+import { type VitConfig, vitConfig } from '../../../core/config/model-kinds.ts';
 import { parseAs, parseConfig } from '../../../core/config/parse.ts';
 
 /** The part of an mmcv config (as JSON) that decides what a test computes. */
@@ -57,57 +58,63 @@ export class NotImplemented extends Error {}
  * @param overrides `model.backbone.img_size: 56` and the like
  * @throws NotImplemented for a head that we don't build yet
  */
-export function fromMmcv(json: unknown, overrides: Record<string, unknown>, where: string): Config {
+export function fromMmcv(json: unknown, overrides: Record<string, unknown>, where: string): VitConfig {
   const mmcv = parseAs(Mmcv, withOverrides(json, overrides), where);
   const { backbone, decode_head: head, auxiliary_head: auxiliary, test_cfg: test } = mmcv.model;
   const { img_dir: imageDir, ann_dir: annotationDir } = mmcv.data.test;
   const aug = mmcv.data.test.pipeline.find((step) => step.type === 'MultiScaleFlipAug');
   const transforms = aug?.transforms ?? [];
   const normalize = transforms.find((step) => step.type === 'Normalize');
-  return parseConfig(
-    {
-      name: where,
-      model: {
-        backbone: {
-          type: 'InternViT',
-          pretrainSizePx: backbone.pretrain_size,
-          imageSizePx: backbone.img_size,
-          patchSizePx: backbone.patch_size,
-          embedDim: backbone.embed_dim,
-          depth: backbone.depth,
-          heads: backbone.num_heads,
-          mlpRatio: backbone.mlp_ratio,
-          qkNormalization: backbone.qk_normalization,
-          taps: backbone.out_indices,
+  return vitConfig(
+    parseConfig(
+      {
+        name: where,
+        model: {
+          backbone: {
+            type: 'InternViT',
+            pretrainSizePx: backbone.pretrain_size,
+            imageSizePx: backbone.img_size,
+            patchSizePx: backbone.patch_size,
+            embedDim: backbone.embed_dim,
+            depth: backbone.depth,
+            heads: backbone.num_heads,
+            mlpRatio: backbone.mlp_ratio,
+            qkNormalization: backbone.qk_normalization,
+            taps: backbone.out_indices,
+          },
+          head: headOf(head),
+          ...(auxiliary
+            ? {
+                auxiliaryHead: {
+                  channels: auxiliary.channels,
+                  level: auxiliary.in_index,
+                  classes: auxiliary.num_classes,
+                },
+              }
+            : {}),
+          test:
+            test.mode === 'whole'
+              ? { mode: 'whole' }
+              : { mode: 'slide', cropPx: backbone.img_size, stridePx: test.stride?.[0] },
         },
-        head: headOf(head),
-        ...(auxiliary
-          ? {
-              auxiliaryHead: {
-                channels: auxiliary.channels,
-                level: auxiliary.in_index,
-                classes: auxiliary.num_classes,
-              },
-            }
-          : {}),
-        test:
-          test.mode === 'whole'
-            ? { mode: 'whole' }
-            : { mode: 'slide', cropPx: backbone.img_size, stridePx: test.stride?.[0] },
+        dataset: {
+          type: 'ADE20K',
+          classes: 'ade20k',
+          imageDir,
+          annotationDir,
+          imageSuffix: '.jpg',
+          annotationSuffix: '.png',
+          reduceZeroLabel: true,
+        },
+        pipeline: {
+          resize: resizeOf(aug?.img_scale, transforms),
+          mean: normalize?.mean,
+          std: normalize?.std,
+        },
+        run: { device: 'cpu', precision: 'float32', batch: 2, workers: 1, shards: 1, overlays: 0 },
       },
-      dataset: {
-        type: 'ADE20K',
-        classes: 'ade20k',
-        imageDir,
-        annotationDir,
-        imageSuffix: '.jpg',
-        annotationSuffix: '.png',
-        reduceZeroLabel: true,
-      },
-      pipeline: { resize: resizeOf(aug?.img_scale, transforms), mean: normalize?.mean, std: normalize?.std },
-      run: { device: 'cpu', precision: 'float32', batch: 2, workers: 1, shards: 1, overlays: 0 },
-    },
-    where,
+      where,
+    ),
   );
 }
 

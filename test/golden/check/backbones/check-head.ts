@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { ViewLogits } from '../../../../activities/evaluate/slide-segmenter.ts';
 import { Stitcher } from '../../../../activities/evaluate/stitcher.ts';
 import { openSession, runSession, tensor } from '../../../../activities/onnx/session.ts';
-import type { Config } from '../../../../core/config/config.ts';
+import type { VitModel } from '../../../../core/config/model-kinds.ts';
 import { vitOf } from '../../../../core/model/backbone.ts';
 import { cropShape } from '../../../../core/model/crop-shape.ts';
 import { buildHead } from '../../../../core/model/head.ts';
@@ -20,7 +20,7 @@ import { channelsLast } from './check-backbone.ts';
 import type { BackboneGolden, Expectation, HeadCase } from './manifest.ts';
 import { openPublished } from './open-case.ts';
 
-type Model = Config['model'];
+type Model = VitModel;
 
 /** A normalised image `[3, H, W]`. */
 interface Picture {
