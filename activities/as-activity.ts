@@ -1,21 +1,21 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { asTyped, mayPass, nextTry, TypedFailure, Unavailable } from '../core/config/failures.ts';
 
-/** Heartbeats say that an activity lives, whatever it is doing; the server is told at most so often. */
+/** Interval of heartbeats, which show that an activity runs. */
 const HEARTBEAT_EVERY_MS = 1_000;
 /** A service that asks for more patience than this is asked again sooner. */
 const MAX_RETRY_AFTER_MS = 60_000;
 
 /**
- * Why an activity was told to stop: the run asked for it; this worker is going; or the server no longer waits for
- * this attempt, since the run is closed, or the attempt counts as lost and another one may be at work.
+ * Why an activity must stop: the run requested it; this worker stops; or the server no longer waits for this attempt,
+ * because the run is closed, or the attempt counts as lost and another one may run.
  */
 export type StopReason = 'run-cancelled' | 'worker-stopping' | 'attempt-over';
 
 /** Temporal's part of a running activity, for code that doesn't know Temporal. */
 export interface Beat {
   attempt: number;
-  /** Aborted when the activity is told to stop; `stopReason` then says why. */
+  /** Aborted when the activity must stop; `stopReason` then gives the reason. */
   signal: AbortSignal;
   /** Null until `signal` is aborted. */
   stopReason(): StopReason | null;
@@ -24,7 +24,7 @@ export interface Beat {
 }
 
 export interface ActivityOptions {
-  /** What failed, in the user's words, if this worker is told to stop in the middle. */
+  /** Failure message for a user if this worker is stopped during the activity. */
   onWorkerStop?: string;
   /** The work ends by its signal, and is waited for: nothing of it may go on after the activity. */
   endsBySignal?: boolean;
@@ -41,7 +41,7 @@ export async function asActivity<T>(
   const context = Context.current();
   // Until this attempt has news, what the one before it knew isn't lost.
   let details: unknown = context.info.heartbeatDetails;
-  let isTold = false;
+  let isReported = false;
   const timer = setInterval(() => context.heartbeat(details), HEARTBEAT_EVERY_MS);
   const stopReason = () => stopReasonOf(context);
   try {
@@ -51,9 +51,9 @@ export async function asActivity<T>(
       stopReason,
       heartbeat: (latest) => {
         details = latest;
-        // Told at once: a worker that is lost within a second has left its name.
-        if (!isTold) context.heartbeat(details);
-        isTold = true;
+        // The first details are sent at once: they name the worker, which may be lost within a second.
+        if (!isReported) context.heartbeat(details);
+        isReported = true;
       },
     });
     if (endsBySignal) {

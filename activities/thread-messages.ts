@@ -9,9 +9,9 @@ export interface Exchange {
   /** Asked by the opener, and answered in order. */
   ask?: unknown;
   answer?: unknown;
-  /** Told by the opener. */
+  /** Message of the opener. */
   tell?: unknown;
-  /** Told by the thread. */
+  /** Message of the thread. */
   news?: unknown;
   /** Asked by the thread, and answered in order. */
   need?: unknown;

@@ -15,7 +15,7 @@ import { PACKAGE, stateFolder } from '../workers/environment.ts';
 import { temporalSettings } from '../workers/temporal-settings.ts';
 import type { Terminal } from './terminal.ts';
 
-/** A Temporal and an S3 to work with, and a control worker behind them. */
+/** Connections to Temporal and S3. A control worker serves them. */
 export interface Session extends AsyncDisposable {
   client: Client;
   store: Store;
@@ -26,8 +26,8 @@ export interface Session extends AsyncDisposable {
 const CONTROL_READY_MS = 60_000;
 
 /**
- * Finds what a command works with: the Temporal that TEMPORAL_ADDRESS (or TEMPORAL_CONFIG_FILE) names, else the local stack that
- * `tessera stack` keeps up, else a stack of this command's own that ends with it.
+ * Connects to the servers of a command: the Temporal of TEMPORAL_ADDRESS (or TEMPORAL_CONFIG_FILE), else the local
+ * stack of `tessera stack`, else a stack that is started for this command and ends with it.
  */
 export async function connectSession(terminal: Terminal): Promise<Session> {
   const servers = await findServers();
@@ -39,7 +39,7 @@ export async function connectSession(terminal: Terminal): Promise<Session> {
   return sessionWith(stack.temporalUiUrl, async () => stack[Symbol.asyncDispose]());
 }
 
-/** Whether servers are named by variables, or are those of a local stack, which this process then works with. */
+/** Whether variables name servers, or a local stack runs; in that case this process is set up to use the stack. */
 export async function findServers(): Promise<'named' | 'stack' | 'none'> {
   if (process.env.TEMPORAL_ADDRESS || process.env.TEMPORAL_CONFIG_FILE) return 'named';
   const running = await readRunningStack(stateFolder());
@@ -49,7 +49,7 @@ export async function findServers(): Promise<'named' | 'stack' | 'none'> {
 }
 
 /**
- * As `connectSession`, for what is to outlive the command, or was there before it: it starts no servers.
+ * As `connectSession`, for runs that exist before or after the command: it starts no servers.
  *
  * @param otherwise what else a user may do without servers
  * @throws BadInput if there are none
@@ -62,7 +62,7 @@ export async function openRunning(otherwise = ''): Promise<Session> {
   );
 }
 
-/** The S3 of the environment, or of the local stack that runs. */
+/** The S3 of the environment, or of the running local stack. */
 export async function openStore(): Promise<{ store: Store; client: S3Client }> {
   await findServers();
   const client = await s3Client();
@@ -128,7 +128,7 @@ export async function startLocalStack(terminal: Terminal): Promise<LocalStack> {
   return { temporalUiUrl: stack.temporalUiUrl, failed: control.failed, [Symbol.asyncDispose]: end };
 }
 
-/** Starts the control worker, and starts it again when it dies: what it did is in Temporal, not in it. */
+/** Starts the control worker, and restarts it when it exits: its state is in Temporal. */
 function keepControlWorker(log: string) {
   let worker: TiedProcess | null = null;
   let stopping = false;

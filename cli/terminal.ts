@@ -25,7 +25,7 @@ export interface LiveView {
 /** Says nothing. */
 export const SILENT: Terminal = { step() {}, done() {}, print() {}, live() {}, clear() {} };
 
-/** Without a terminal: often enough to see that it goes on, not more than a log bears. */
+/** Interval of progress lines without a terminal: often enough to show progress, rarely enough for a log. */
 const PLAIN_EVERY_MS = 10_000;
 
 export function terminal(stream: NodeJS.WriteStream = process.stderr): Terminal {

@@ -53,9 +53,15 @@ export function tinyConfig(...overrides: string[]): VitConfig {
 /** One whose batch takes ONNX Runtime some tenths of a second: crops of 140 px, 512 channels. */
 export function heavyConfig(): VitConfig {
   return tinyConfig(
-    ...['model.backbone.imageSizePx=140', 'model.test.cropPx=140', 'model.test.stridePx=140'],
-    ...['model.backbone.embedDim=512', 'model.backbone.heads=8', 'model.head.channels=512'],
-    ...['model.backbone.mlpRatio=4', 'pipeline.resize.shortSidePx=140', 'run.batch=16'],
+    'model.backbone.imageSizePx=140',
+    'model.test.cropPx=140',
+    'model.test.stridePx=140',
+    'model.backbone.embedDim=512',
+    'model.backbone.heads=8',
+    'model.head.channels=512',
+    'model.backbone.mlpRatio=4',
+    'pipeline.resize.shortSidePx=140',
+    'run.batch=16',
   );
 }
 

@@ -68,7 +68,7 @@ async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoin
     workflowId: `${run.workflowId}-iter_${step}`,
     args: [input, run.fleet],
   });
-  const silence = fleet.tellTo(child);
+  const silence = fleet.forwardTo(child);
   try {
     const { mIoU, mAcc, aAcc, resultsUri } = await child.result();
     return { step, mIoU, mAcc, aAcc, resultsUri };

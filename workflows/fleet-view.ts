@@ -3,26 +3,26 @@ import type { Cause, FleetChange, FleetState, WorkerState } from '../core/config
 import { sendSignal } from '../core/config/run-messages.ts';
 import { onSignal } from './messages.ts';
 
-/** A dead pod is seen within seconds; a lost node takes its cluster a minute, which no shard waits for. */
+/** A failed pod is seen within seconds. A lost node is seen after a minute, which is too long for a shard to wait. */
 const CAUSE_WAIT = '5s';
 
-/** What a run knows of its workers: as told, the dead included. */
+/** A run's view of its workers, including those that are gone. */
 export interface FleetView {
   state(): FleetState;
-  /** Why a worker that stopped answering went, if that is told soon. */
+  /** The cause of a worker's loss, if it is reported soon. */
   causeOfDeath(worker: string): Promise<Cause | null>;
-  /** Tells a part of this run, that works on its fleet, what is known and what comes. @returns what ends that */
-  tellTo(part: Pick<ExternalWorkflowHandle, 'signal'>): () => void;
+  /** Forwards the state and all changes to a child workflow that uses this fleet. @returns a function that ends it */
+  forwardTo(part: Pick<ExternalWorkflowHandle, 'signal'>): () => void;
 }
 
 export function watchFleet(): FleetView {
   const workers = new Map<string, WorkerState>();
   let trouble: Cause | null = null;
-  let tell: (changes: FleetChange) => void = () => {};
+  let forward: (changes: FleetChange) => void = () => {};
   onSignal('fleetChanged', (changes) => {
     for (const worker of changes.workers) workers.set(worker.name, worker);
     trouble = changes.trouble;
-    tell(changes);
+    forward(changes);
   });
   return {
     state: () => ({ workers: [...workers.values()], trouble }),
@@ -31,14 +31,14 @@ export function watchFleet(): FleetView {
       const { state, cause } = workers.get(worker) ?? {};
       return state === 'gone' ? (cause ?? null) : null;
     },
-    tellTo(part) {
-      tell = (changes) => {
-        // A part that has just ended needs no news.
+    forwardTo(part) {
+      forward = (changes) => {
+        // A child workflow that has just ended needs no changes.
         sendSignal(part, 'fleetChanged', changes).catch(() => {});
       };
-      tell({ workers: [...workers.values()].filter(({ state }) => state !== 'gone'), trouble });
+      forward({ workers: [...workers.values()].filter(({ state }) => state !== 'gone'), trouble });
       return () => {
-        tell = () => {};
+        forward = () => {};
       };
     },
   };

@@ -54,7 +54,7 @@ export async function trainUntil(training: Training, until: number): Promise<Seg
   }
 }
 
-/** One attempt: a worker trains; the others bring it features as soon as it is ready for them, and as long as it is. */
+/** One attempt: a worker trains; the others send it features while it is ready for them. */
 async function trainSegment(training: Training, task: SegmentTask): Promise<SegmentResult> {
   const { run } = training;
   const gpu = trainActivities(run.fleet);
@@ -69,8 +69,8 @@ async function trainSegment(training: Training, task: SegmentTask): Promise<Segm
 }
 
 /**
- * Until it is cancelled, all workers but the trainer's bring features. That they can't is no reason to end: the trainer
- * goes on alone, and at the next segment each of them tries once.
+ * All workers except the trainer send features until this is cancelled. If they cannot reach the trainer, the trainer
+ * continues alone, and each of them tries once in the next segment.
  */
 async function serveFeatures(training: Training, { attempt, run }: SegmentTask): Promise<void> {
   const { view } = training;
@@ -88,7 +88,7 @@ async function serveFeatures(training: Training, { attempt, run }: SegmentTask):
           training.isReached = true;
           return;
         }
-        // Out of reach, or gone: that a trainer is lost, the segment will tell.
+        // The trainer cannot be reached or is lost; the segment reports a lost trainer.
         if (++missed < tries) await sleep(backoff(missed));
       } catch (error) {
         if (isCancellation(error)) throw error;
@@ -110,8 +110,8 @@ function outOfReach({ worker, address }: TrainerReady): Classified {
   return {
     class: 'Unavailable',
     message:
-      `${worker} was not reached at ${address} by a worker that would bring it features: ` +
-      'does the network let workers connect to each other there?',
+      `${worker} was not reached at ${address} by a worker that sends features: ` +
+      'check that the network lets workers connect to each other at that address',
   };
 }
 

@@ -12,7 +12,7 @@ import { type ObjectPin, type ObjectSource, streamRange } from './ranged-read.ts
 
 /** Big enough that a request's overhead doesn't count, small enough that a lost one doesn't. */
 const PART_BYTES = 32 << 20;
-/** S3 gives about 90 MB/s a stream; more of them cost a slow machine more than they bring. */
+/** Parallel streams. S3 delivers about 90 MB/s per stream; more streams slow a small machine down. */
 const PARTS_AT_ONCE = 8;
 /** What a stream may have read ahead of the disk; it is written in as few calls as that takes. */
 const WRITE_AHEAD_BYTES = 1 << 20;
@@ -37,7 +37,7 @@ export interface Download {
 
 /**
  * Downloads ranges of an object into a file: parts at once, each written at its place as its bytes come.
- * A journal beside the file (`.parts`) tells the next attempt which parts are there.
+ * A journal beside the file (`.parts`) lists the complete parts for the next attempt.
  *
  * @throws Unavailable if the disk has too little room, or a part doesn't come
  */

@@ -25,7 +25,7 @@ interface DownloadHooks {
 }
 
 /**
- * Downloads into a partial file, and goes on there after a lost connection or a kill, if the server serves ranges of
+ * Downloads into a partial file, and resumes there after a lost connection or a kill, if the server serves ranges of
  * the very same file; else it begins anew.
  *
  * @returns the whole file, and what the server said of it in the end

@@ -21,10 +21,20 @@ const MAX_PARTS = 10_000;
 
 /** S3's words for what it doesn't copy. */
 const REFUSALS = new Set([
-  ...['AccessDenied', 'Forbidden', 'InvalidObjectState', 'PermanentRedirect', 'AuthorizationHeaderMalformed'],
-  ...['NotImplemented', 'MethodNotAllowed', 'InvalidRequest', 'InvalidArgument', 'EntityTooLarge'],
+  'AccessDenied',
+  'Forbidden',
+  'InvalidObjectState',
+  'PermanentRedirect',
+  'AuthorizationHeaderMalformed',
+  'NotImplemented',
+  'MethodNotAllowed',
+  'InvalidRequest',
+  'InvalidArgument',
+  'EntityTooLarge',
   // Of the source: reading it says so by its name.
-  ...['NoSuchKey', 'NoSuchVersion', 'NotFound'],
+  'NoSuchKey',
+  'NoSuchVersion',
+  'NotFound',
 ]);
 
 interface CopyHooks {

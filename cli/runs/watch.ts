@@ -28,7 +28,7 @@ export async function watch(id: string): Promise<void> {
     await showing;
     if (!isEnded) {
       screen.print(
-        `▸ left the view: ${id} goes on. tessera watch ${id} comes back, tessera cancel ${id} ends it`,
+        `▸ left the view: ${id} continues. To return: tessera watch ${id}. To stop the run: tessera cancel ${id}`,
       );
       process.exit(exitCode('Cancelled'));
     }

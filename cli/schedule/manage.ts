@@ -62,6 +62,6 @@ export async function changeSchedule(
     throw error;
   }
   terminal().done(
-    `${id}: ${{ trigger: 'started', pause: 'paused', unpause: 'goes on', delete: 'deleted' }[change]}`,
+    `${id}: ${{ trigger: 'started', pause: 'paused', unpause: 'resumed', delete: 'deleted' }[change]}`,
   );
 }

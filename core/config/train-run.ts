@@ -42,7 +42,7 @@ export const TrainInputSchema = z
     labels: LabelsSchema.optional(),
   })
   .refine(({ resumeFrom, loadFrom }) => !(resumeFrom && loadFrom), {
-    error: 'does not go with resumeFrom: one begins at step 0, the other goes on',
+    error: 'does not go with resumeFrom: one begins at step 0, the other resumes',
     path: ['loadFrom'],
   });
 export type TrainInput = z.input<typeof TrainInputSchema>;
@@ -111,38 +111,38 @@ export interface SavedCheckpoint {
 /** One part of a training, up to the next evaluation. */
 export interface SegmentTask {
   run: TrainRun;
-  /** Steps that are done when it is. */
+  /** Step at which the segment ends. */
   until: number;
-  /** Which attempt of the whole run this is: what a lost trainer still says is told apart by it. */
+  /** Number of this attempt within the run. Messages of a lost trainer have another number. */
   attempt: number;
 }
 
 export interface SegmentResult {
   checkpoint: SavedCheckpoint;
   worker: string;
-  /** Steps that this attempt did, and the seconds that they took, waiting for features included. */
+  /** Steps of this attempt; `seconds` is their time, including the wait for features. */
   steps: number;
   seconds: number;
   dataSeconds: number;
 }
 
-/** Told by a trainer that other workers may bring features to. */
+/** Signal of a trainer that is ready to receive features from other workers. */
 export interface TrainerReady {
   attempt: number;
   worker: string;
   /** `host:port`. */
   address: string;
-  /** Only who has it is let in. */
+  /** Workers must send this token. */
   token: string;
 }
 
-/** What a worker brings features to. There may be many of them, and history is dear. */
+/** Task of a feature worker. It has only the needed part of the run, because many of them are in the history. */
 export interface ServeTask {
   run: Pick<TrainRun, 'config' | 'weights' | 'dataset'>;
   trainer: TrainerReady;
 }
 
-/** What a trainer tells while it is at work. */
+/** Heartbeat of a trainer. */
 export interface TrainHeartbeat {
   worker: string;
   step: number;

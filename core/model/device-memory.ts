@@ -33,7 +33,7 @@ export function evaluationMemory({ model, run }: { model: Model; run: Run }): nu
   return BESIDE + ARENA + weights + run.batch * crop;
 }
 
-/** A worker that brings features to a training, in groups of `run.batch`. */
+/** A worker that sends features to a training, in groups of `run.batch`. */
 export function featuresMemory({ model, run }: { model: Model; run: Run }): number {
   return BESIDE + ARENA + backboneBytes(model, run) + run.batch * cropOfBlock(model, run);
 }

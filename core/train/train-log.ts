@@ -110,7 +110,7 @@ function parseLog(bytes: Uint8Array): LogLine[] {
     try {
       return [line.parse(JSON.parse(text))];
     } catch {
-      // Notes, not state: a training goes on without a line that somebody broke.
+      // A damaged line is skipped: the log has no state that the training needs.
       return [];
     }
   });
@@ -120,7 +120,7 @@ export function formatLog(lines: (LogLine | TrainRecord | LogHeader)[]): Uint8Ar
   return new TextEncoder().encode(lines.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
 }
 
-/** What of a log is true of a training that goes on after `step` steps. */
+/** The part of a log that is valid for a training that resumes after `step` steps. */
 export function upTo(lines: LogLine[], step: number): LogLine[] {
   return lines.filter(({ iter = 0 }) => iter <= step);
 }

@@ -38,7 +38,7 @@ export function countSegmenter(config: VitConfig, memoryPattern?: boolean): Prom
   }));
 }
 
-/** The backbone that brings features, `run.batch` crops. */
+/** The backbone of a feature worker, `run.batch` crops. */
 export function countFeatures(config: TrainableConfig, memoryPattern?: boolean): Promise<CountedMemory> {
   const { batch } = config.run;
   const side = config.model.backbone.imageSizePx;

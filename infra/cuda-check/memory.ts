@@ -34,7 +34,7 @@ const PARTS: Record<string, Part> = {
     count: (config: VitConfig) => countSegmenter(config),
     expected: evaluationMemory,
   },
-  'bring features': {
+  'send features': {
     key: 'run.batch',
     batches: [1, 2, 4, 8, 16, 32],
     count: (config) => countFeatures(config),

@@ -19,14 +19,14 @@ const TOKENS = new RegExp(
     String.raw`(?<=[(,=:]\s*)\/(?![*\/])(?:\\.|\[(?:\\.|[^\]\\])*\]|[^\/\\\n])+\/[a-z]*`,
     String.raw`(?<spread>\.\.\.)`,
     String.raw`(?<=[{,]\s*(?:\/\*\*[\s\S]*?\*\/\s*|\/\/[^\n]*\n\s*)?)(?<key>[A-Za-z_$][\w$]*)(?=\s*[:,}])`,
-    '(?<open>[({[])',
+    String.raw`(?<open>(?:\breturn\s+)?[({[])`,
     String.raw`(?<close>[)}\]])`,
     '(?<separator>[,;])',
   ].join('|'),
   'g',
 );
 
-/** The object literals of a source file, nested ones included. */
+/** Object literals of a source file, nested ones included. A literal that a function returns declares no field. */
 export function literalsOf(source: string): Literal[] {
   const found: Literal[] = [];
   const open: (Literal | null)[] = [];

@@ -10,7 +10,11 @@ export const SHIPPED = ['activities', 'cli', 'configs', 'core', 'infra/local', '
 /** What a clone's programs load at run time: of test/, what measures and compares. */
 const ROOMS = [
   ...SHIPPED.filter((room) => room !== 'infra/local'),
-  ...['infra', 'test/bench', 'test/dev.ts', 'test/golden/check', 'test/smoke'],
+  'infra',
+  'test/bench',
+  'test/dev.ts',
+  'test/golden/check',
+  'test/smoke',
 ];
 /** Files that are taken as they are, beside compiled code: what programs read, run or compile. */
 const ASSETS = /\.(mjs|css|json|yaml|py|sh|c|h|go|mod|sum|txt)$/;

@@ -36,7 +36,9 @@ let tessera: ClusterTessera;
 let expected: Digests;
 /** Slow enough to be disturbed: every crop on its own, and every image in many views. */
 const slowly = (...ratios: number[]) => [
-  ...['run.shards=12', 'run.workers=2', 'run.batch=1'],
+  'run.shards=12',
+  'run.workers=2',
+  'run.batch=1',
   `pipeline.augmentation=${JSON.stringify({ ratios, flip: true })}`,
 ];
 const slow = slowly(1, 1.5, 2, 2.5, 3);

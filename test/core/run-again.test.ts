@@ -42,7 +42,9 @@ describe.each(['sh', 'bash'])('a line, given to %s', (shell) => {
     'pipeline.ratios=[1,1]',
     'run.show={"opacity":0.5}',
     "dataset.classes=[{name: 'a b', color: [1, 2, 3]}]",
-    ...['name=$HOME `pwd` "\\" ~ #*?!', '=cat', ''],
+    'name=$HOME `pwd` "\\" ~ #*?!',
+    '=cat',
+    '',
   ];
 
   test('means the command that is meant, whatever is in its words', () => {

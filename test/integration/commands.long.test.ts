@@ -104,7 +104,7 @@ describe('a run under way', () => {
     await until('it is shown', () => /training · \d+ % · /.test(run.output()), 60_000);
     run.child.kill('SIGINT');
     expect(await run.exited).toBe('130');
-    expect(run.output()).toContain('left the view: long goes on');
+    expect(run.output()).toContain('left the view: long continues');
     expect((await long.describe()).status.name).toBe('RUNNING');
   });
 

@@ -43,7 +43,9 @@ describe('EvalMIoU, whatever is asked of it,', () => {
 
   it("publishes what mmseg's options ask for: more metrics, painted images, label maps, averaged views", async () => {
     const overrides = [
-      ...['run.metrics=["mDice","mFscore"]', 'run.show={"opacity":0.5}', 'run.predictions=submission'],
+      'run.metrics=["mDice","mFscore"]',
+      'run.show={"opacity":0.5}',
+      'run.predictions=submission',
       'pipeline.augmentation={"ratios":[1,1.25],"flip":true}',
     ];
     await tessera.run('options', tessera.input({ overrides }));

@@ -101,8 +101,12 @@ it('labels and a price of a training are in its results, and labels in those of 
     folder,
     ...['train', 'tiny', '--weights', weights, '--dataset', dataset, '--allow-overlap', '--label', 'team=x'],
     ...['--workflow-id', 'trained', '--cfg-options', 'train.data.split=validation', 'train.steps=2'],
-    ...['train.schedule.warmup.steps=1', 'train.checkpointEvery=2', 'train.evaluateEvery=2', 'run.shards=1'],
-    ...['run.workers=1', 'run.pricePerWorkerHour=36'],
+    'train.schedule.warmup.steps=1',
+    'train.checkpointEvery=2',
+    'train.evaluateEvery=2',
+    'run.shards=1',
+    'run.workers=1',
+    'run.pricePerWorkerHour=36',
   );
   expect(run.code).toBe(0);
   const { store } = tessera.session;

@@ -13,13 +13,16 @@ import { ROOT, startTessera, type Tessera } from './tessera.ts';
 
 /** A training that takes seconds: 20 steps of 8 crops, a checkpoint every 5, an evaluation at the end. */
 export const SHORT = [
-  ...['train.steps=20', 'train.batch=8', 'run.batch=1', 'run.shards=2', 'run.overlays=0', 'run.workers=1'],
-  ...[
-    'train.schedule.warmup.steps=2',
-    'train.logEvery=1',
-    'train.checkpointEvery=5',
-    'train.evaluateEvery=20',
-  ],
+  'train.steps=20',
+  'train.batch=8',
+  'run.batch=1',
+  'run.shards=2',
+  'run.overlays=0',
+  'run.workers=1',
+  'train.schedule.warmup.steps=2',
+  'train.logEvery=1',
+  'train.checkpointEvery=5',
+  'train.evaluateEvery=20',
 ];
 
 /** Runs of `TrainHead` on the mini set, wherever their workers are. */

@@ -20,9 +20,7 @@ function tinySmoke(changes: Partial<SmokeOptions> = {}) {
     threads: 1,
     minFreeBytes: 0,
     linear: tinyConfig('model.backbone.depth=6', 'model.backbone.taps=[4]'),
-    upernet: tinyConfig(
-      ...['model.backbone.depth=6', 'model.backbone.taps=[0,1,2,5]', `model.head=${UPERNET}`],
-    ),
+    upernet: tinyConfig('model.backbone.depth=6', 'model.backbone.taps=[0,1,2,5]', `model.head=${UPERNET}`),
     onPhase: (phase) => phases.push(phase),
     onStep() {},
     ...changes,

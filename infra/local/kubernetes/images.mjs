@@ -11,8 +11,15 @@ import { runQuietly, SetupError, step } from '../steps.mjs';
 const SCRIPT = fileURLToPath(new URL('./images.sh', import.meta.url));
 /** All that an image can be made of, as in .dockerignore, and how. */
 const SOURCES = [
-  ...['package.json', 'package-lock.json', '.dockerignore', 'images'],
-  ...['activities', 'configs', 'core', 'workers', 'workflows'],
+  'package.json',
+  'package-lock.json',
+  '.dockerignore',
+  'images',
+  'activities',
+  'configs',
+  'core',
+  'workers',
+  'workflows',
   ...['build.mjs', 'lock.mjs', 'processes.ts', 'program.ts', 'with-parent.mjs'].map(
     (file) => `infra/local/${file}`,
   ),

@@ -16,16 +16,16 @@ import { temporaryFolder } from '../../infra/observe.ts';
 /** A config of the smallest model that says how to train: 20 steps of 4 crops. */
 export function trainable(...overrides: string[]): TrainRun['config'] {
   const config = tinyConfig(
-    ...[
-      'train.steps=20',
-      'train.batch=4',
-      'train.checkpointEvery=5',
-      'train.evaluateEvery=10',
-      'train.logEvery=3',
-    ],
+    'train.steps=20',
+    'train.batch=4',
+    'train.checkpointEvery=5',
+    'train.evaluateEvery=10',
+    'train.logEvery=3',
     'train.optimizer={"type":"adamw","lr":0.01,"weightDecay":0}',
     'train.schedule={"type":"poly","warmup":{"steps":2,"ratio":0.001}}',
-    ...['train.data={}', 'train.augmentation={"longPx":112,"shortPx":28}', ...overrides],
+    'train.data={}',
+    'train.augmentation={"longPx":112,"shortPx":28}',
+    ...overrides,
   );
   return config as TrainRun['config'];
 }

@@ -64,8 +64,18 @@ export function simulateTrainingCommand(program: Command): void {
 }
 
 const COLUMNS = [
-  ...['GPUs', 'hours', 'evaluating', 'steps/s', 'backbones', 'threads', 'network', 'receiving', 'head'],
-  ...['lost', 'GPU-hours', 'cost'],
+  'GPUs',
+  'hours',
+  'evaluating',
+  'steps/s',
+  'backbones',
+  'threads',
+  'network',
+  'receiving',
+  'head',
+  'lost',
+  'GPU-hours',
+  'cost',
 ];
 
 /** Shares are of the time between evaluations: what is near 100 % holds the rest up. */

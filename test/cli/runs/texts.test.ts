@@ -77,7 +77,10 @@ test('what has no price costs nothing that could be said', () => {
 
 test('Temporal’s words for a run’s state are ours', () => {
   expect(['RUNNING', 'CANCELLED', 'TIMED_OUT', 'PAUSED'].map(stateOf)).toEqual([
-    ...['running', 'cancelled', 'timed-out', 'running'],
+    'running',
+    'cancelled',
+    'timed-out',
+    'running',
   ]);
 });
 

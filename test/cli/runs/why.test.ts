@@ -106,13 +106,14 @@ describe('why', () => {
     };
     expect(whyText(picture({ failure }))).toBe(
       [
-        ...[
-          'my-run failed after 1 min 30 s.',
-          '',
-          'BadData: a.jpg: not a JPEG',
-          '  because: RangeError: premature end',
-        ],
-        ...['', 'Where: shard 3, worker 1: tessera logs my-run --worker 1', '', 'What to do: Replace it.'],
+        'my-run failed after 1 min 30 s.',
+        '',
+        'BadData: a.jpg: not a JPEG',
+        '  because: RangeError: premature end',
+        '',
+        'Where: shard 3, worker 1: tessera logs my-run --worker 1',
+        '',
+        'What to do: Replace it.',
       ].join('\n'),
     );
   });

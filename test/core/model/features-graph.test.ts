@@ -54,7 +54,8 @@ test.each(RUNS)(
       ...['pretrainSizePx=224', 'imageSizePx=56', 'embedDim=32', 'depth=4', 'heads=4', 'mlpRatio=4'].map(
         (override) => `model.backbone.${override}`,
       ),
-      ...['model.head.channels=32', 'model.test={"mode":"whole"}'],
+      'model.head.channels=32',
+      'model.test={"mode":"whole"}',
       `run.batch=${input.shape[0]}`,
     );
     const images = channelsLast(npyNumbers(input), input.shape);

@@ -25,7 +25,9 @@ const GOLDEN_CONFIG = tinyConfig(
     'mlpRatio=4',
     'taps=[2]',
   ].map((override) => `model.backbone.${override}`),
-  ...['model.head.channels=32', 'model.test={"mode":"whole"}', 'run.batch=1'],
+  'model.head.channels=32',
+  'model.test={"mode":"whole"}',
+  'run.batch=1',
 );
 
 /** Runs a config's graph over checkpoints, on crops `[B, S, S, 3]`. */

@@ -6,7 +6,9 @@ import { tinyConfig } from '../../builders.ts';
 const UPERNET = tinyConfig(
   'model.head={"type":"upernet","channels":64,"poolScales":[1,2],"classes":150}',
   'model.auxiliaryHead={"channels":64,"level":1,"classes":150}',
-  ...['model.backbone.taps=[0,0,1,1]', 'model.backbone.embedDim=64', 'model.backbone.heads=2'],
+  'model.backbone.taps=[0,0,1,1]',
+  'model.backbone.embedDim=64',
+  'model.backbone.heads=2',
 );
 const head = initialHead(UPERNET, 1);
 
