@@ -40,12 +40,14 @@ export async function openOwnModel(
   async function segmentOnce(crops: Uint8Array): Promise<Float32Array> {
     const given = { [CROPS]: tensor(crops, [atOnce, sizePx, sizePx, 3]) };
     const input = (await runSession(before, given, device))[MODEL_INPUT]!;
-    const outputs = await runSession(model, { [plan.input.name]: input }, device, {
+    const outputs = await runSession(model, { [plan.input.name]: asBits(input) }, device, {
       [plan.output.name]: null,
     });
     const output = outputs[plan.output.name]!;
     checkShape(output);
-    const logits = last ? (await runSession(last, { [MODEL_OUTPUT]: output }, device))[LOGITS]! : output;
+    const logits = last
+      ? (await runSession(last, { [MODEL_OUTPUT]: asBits(output) }, device))[LOGITS]!
+      : output;
     return logits.data as Float32Array;
   }
 
@@ -76,4 +78,20 @@ export async function openOwnModel(
       for (const session of [before, model, last]) await session?.release();
     },
   };
+}
+
+/**
+ * A tensor as ONNX Runtime 1.30 takes it for an input. Where Node has Float16Array (24 and newer), its outputs of float16 are
+ * of that type, whose bytes it does not see in an input: it takes their bits as a Uint16Array.
+ */
+function asBits(given: Tensor): Tensor {
+  const { type, dims, data } = given;
+  if (type !== 'float16' || data instanceof Uint16Array) return given;
+  const { buffer, byteOffset, length } = data as unknown as Uint16Array;
+  return {
+    type,
+    dims,
+    data: new Uint16Array(buffer, byteOffset, length),
+    location: 'cpu',
+  } as unknown as Tensor;
 }
