@@ -9,7 +9,7 @@ import type {
   TrainableConfig,
   TrainRun,
 } from '../core/config/train-run.ts';
-import { savedCheckpoint } from '../core/train/checkpoints.ts';
+import { savedCheckpoint } from '../core/train/checkpoint-pointers.ts';
 import { logSampling } from '../core/train/segments.ts';
 import type { TrainRecord } from '../core/train/train-log.ts';
 import { asActivity } from './as-activity.ts';

@@ -23,7 +23,7 @@ import {
   findCheckpoint,
   listCheckpoints,
   savedCheckpoint,
-} from '../../core/train/checkpoints.ts';
+} from '../../core/train/checkpoint-pointers.ts';
 import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';

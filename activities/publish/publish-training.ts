@@ -9,7 +9,7 @@ import {
   checkpointFolder,
   listCheckpoints,
   savedCheckpoint,
-} from '../../core/train/checkpoints.ts';
+} from '../../core/train/checkpoint-pointers.ts';
 import { bestOf, logUri, readLog, trainRecordsOf } from '../../core/train/train-log.ts';
 import { checkOutput } from './check-output.ts';
 import { publishOnce } from './publish-once.ts';

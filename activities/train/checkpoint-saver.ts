@@ -11,7 +11,7 @@ import {
   readCheckpoint,
   removeSuperfluous,
   writeCheckpoint,
-} from '../../core/train/checkpoints.ts';
+} from '../../core/train/checkpoint-pointers.ts';
 import type { LogFile } from '../../core/train/log-files.ts';
 import { type DiskNeed, ensureRoom, withRoom } from '../disk-room.ts';
 import {

@@ -14,7 +14,7 @@ import type { HeadState, HeadTensor } from '../../core/config/train.ts';
 import { isParameter } from '../../core/model/head.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import type { Store } from '../../core/store.ts';
-import { type Checkpoint, checkpointFile } from '../../core/train/checkpoints.ts';
+import { type Checkpoint, checkpointFile } from '../../core/train/checkpoint-pointers.ts';
 import { MOMENTS, matchHead, matchMoments } from '../../core/train/match-head.ts';
 
 /**

@@ -6,7 +6,7 @@ import {
   readCheckpoint,
   removeSuperfluous,
   writeCheckpoint,
-} from '../../core/train/checkpoints.ts';
+} from '../../core/train/checkpoint-pointers.ts';
 import { logFiles } from '../../core/train/log-files.ts';
 import { epochAt } from '../../core/train/segments.ts';
 import { type Evaluation, evaluationLine, readLog } from '../../core/train/train-log.ts';

@@ -9,7 +9,7 @@ import {
   listCheckpoints,
   readCheckpoint,
   savedCheckpoint,
-} from '../../core/train/checkpoints.ts';
+} from '../../core/train/checkpoint-pointers.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { isCheckpoint } from '../../core/train/segments.ts';
 import type { TrainRecord } from '../../core/train/train-log.ts';

@@ -2,7 +2,7 @@ import os from 'node:os';
 import type { StepLog } from '../../core/config/train.ts';
 import type { TrainRun } from '../../core/config/train-run.ts';
 import type { Store } from '../../core/store.ts';
-import type { Checkpoint } from '../../core/train/checkpoints.ts';
+import type { Checkpoint } from '../../core/train/checkpoint-pointers.ts';
 import { type LogFile, logFiles } from '../../core/train/log-files.ts';
 import { epochAt } from '../../core/train/segments.ts';
 import {

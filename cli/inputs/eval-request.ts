@@ -1,7 +1,7 @@
 import { type EvalInput, EvalInputSchema } from '../../core/config/eval.ts';
 import { AUG_TEST } from '../../core/image/views.ts';
 import type { RunOptions } from '../commands/run.ts';
-import { checkpointsOf } from './checkpoints.ts';
+import { checkpointsOf } from './checkpoint-options.ts';
 import { chosenConfig, defaultWorkflowId } from './chosen-config.ts';
 import { checked, type Request } from './request.ts';
 

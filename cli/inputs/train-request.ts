@@ -2,7 +2,7 @@ import { BadInput } from '../../core/config/failures.ts';
 import { vitConfig } from '../../core/config/model-kinds.ts';
 import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
 import type { TrainOptions } from '../commands/train.ts';
-import { checkpointsOf } from './checkpoints.ts';
+import { checkpointsOf } from './checkpoint-options.ts';
 import { chosenConfig, defaultWorkflowId } from './chosen-config.ts';
 import { checked, type Request } from './request.ts';
 

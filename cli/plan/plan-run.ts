@@ -24,7 +24,7 @@ import { readManifest } from '../../core/read-manifest.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
 import type { PlanOptions } from '../commands/plan.ts';
-import { checkpointsOf } from '../inputs/checkpoints.ts';
+import { checkpointsOf } from '../inputs/checkpoint-options.ts';
 import { type ChosenConfig, chosenConfig } from '../inputs/chosen-config.ts';
 import { openStore } from '../session.ts';
 import { calibrationEntries } from './calibrate.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { DatasetManifest } from '../../core/config/manifests.ts';
 import type { TrainInput } from '../../core/config/train-run.ts';
 import { readTrainResults } from '../../core/read-train-results.ts';
-import { listCheckpoints } from '../../core/train/checkpoints.ts';
+import { listCheckpoints } from '../../core/train/checkpoint-pointers.ts';
 import { sampleAt } from '../../core/train/sample-order.ts';
 import { startS3Server } from '../../infra/local/s3-server.ts';
 import { sha256 } from '../builders.ts';

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { CancelledFailure, WorkflowFailedError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readTrainResults } from '../../core/read-train-results.ts';
-import { readCheckpoint } from '../../core/train/checkpoints.ts';
+import { readCheckpoint } from '../../core/train/checkpoint-pointers.ts';
 import { startNode } from '../infra/observe.ts';
 import { ROOT } from './tessera.ts';
 import { type Outcome, SHORT, startTrainings, type Trainings, untilTraining } from './training.ts';

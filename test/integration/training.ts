@@ -7,7 +7,7 @@ import { queryProgress } from '../../core/config/run-messages.ts';
 import type { StageDatasetInput } from '../../core/config/stage.ts';
 import type { TrainInput, TrainProgress, TrainResult } from '../../core/config/train-run.ts';
 import type { Store } from '../../core/store.ts';
-import { listCheckpoints } from '../../core/train/checkpoints.ts';
+import { listCheckpoints } from '../../core/train/checkpoint-pointers.ts';
 import { type Evaluation, readLog, trainRecordsOf } from '../../core/train/train-log.ts';
 import { ROOT, startTessera, type Tessera } from './tessera.ts';
 

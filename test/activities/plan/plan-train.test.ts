@@ -5,7 +5,7 @@ import { writeTorchFile } from '../../../core/checkpoint/torch-writer.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import type { TrainInput, TrainRun } from '../../../core/config/train-run.ts';
 import { backboneSpecs } from '../../../core/model/backbone.ts';
-import { checkpointFolder } from '../../../core/train/checkpoints.ts';
+import { checkpointFolder } from '../../../core/train/checkpoint-pointers.ts';
 import { randomTensors, stagedSet, tinyConfig } from '../../builders.ts';
 import { segment, trainable } from '../train/training-run.ts';
 

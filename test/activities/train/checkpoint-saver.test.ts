@@ -9,7 +9,7 @@ import { openTorchFile, readTensor, toFloat32 } from '../../../core/checkpoint/t
 import { BadData, BadInput, Unavailable } from '../../../core/config/failures.ts';
 import { WeightsManifestSchema } from '../../../core/config/manifests.ts';
 import type { Store } from '../../../core/store.ts';
-import { findCheckpoint, listCheckpoints } from '../../../core/train/checkpoints.ts';
+import { findCheckpoint, listCheckpoints } from '../../../core/train/checkpoint-pointers.ts';
 import { readLog } from '../../../core/train/train-log.ts';
 import { sha256 } from '../../builders.ts';
 import { fillDisk, mount } from '../../infra/mount.ts';

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
 import { BadData } from '../../../core/config/failures.ts';
 import type { TrainHeartbeat } from '../../../core/config/train-run.ts';
-import { checkpointFile, listCheckpoints, savedCheckpoint } from '../../../core/train/checkpoints.ts';
+import { checkpointFile, listCheckpoints, savedCheckpoint } from '../../../core/train/checkpoint-pointers.ts';
 import { readLog } from '../../../core/train/train-log.ts';
 import { segment, trainable, trainRun } from './training-run.ts';
 
