@@ -70,7 +70,10 @@ it('is not made of what a command would refuse', async () => {
   const refusal = (...words: string[]) => scheduledRequest('x', words);
   await expect(refusal('run', 'tiyn', ...inputs())).rejects.toThrow('did you mean tiny?');
   await expect(refusal('run', 'tiny')).rejects.toThrow(
-    "required option '--weights <s3-uri>' not specified. Expected",
+    "required option '--dataset <s3-uri>' not specified. Expected",
+  );
+  await expect(refusal('run', 'tiny', '--dataset', 's3://data/ade')).rejects.toThrow(
+    'tiny: names no published weights',
   );
   await expect(refusal('demo')).rejects.toThrow("Expected, after --, what 'tessera run'");
   await expect(scheduledRequest('a/b', ['run', 'tiny', ...inputs()])).rejects.toThrow('workflow id "a/b"');
