@@ -1,14 +1,20 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Inference } from '../../activities/evaluate/inference.ts';
+import { openOwnModel } from '../../activities/onnx/own-model.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
 import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
 import { HeadTrainer } from '../../activities/train/head-trainer.ts';
+import type { Config } from '../../core/config/config.ts';
 import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
+import { OnnxModelSchema } from '../../core/config/onnx-model.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { makeViews } from '../../core/image/views.ts';
 import { gridSide } from '../../core/model/backbone.ts';
+import { planOwnModel } from '../../core/model/own-onnx.ts';
+import { GraphBuilder } from '../../core/onnx/graph.ts';
+import { readOnnxModel } from '../../core/onnx/read-model.ts';
 import { initialHead } from '../../core/train/initial-head.ts';
 import { backboneState, headState, writeState } from '../../test/smoke/random-checkpoint.ts';
 
@@ -68,4 +74,29 @@ export async function trainHead(config: TrainableConfig): Promise<number> {
     await trainer.step({ features, labels: new Uint8Array(batch * imageSizePx ** 2) });
   }
   return trainer.state().step;
+}
+
+/** Runs an ONNX file of two classes, in half precision, between our two graphs. @returns logits of each of two batches */
+export async function segmentWithOwnModel(folder: string): Promise<number[]> {
+  const side = 16;
+  const classes = 2;
+  const batch = 2;
+  const graph = new GraphBuilder('mine');
+  const image = graph.input('image', 'float16', [batch, 3, side, side]);
+  const ones = new Uint16Array(classes * 3).fill(0x3c00);
+  const kernel = graph.constant('kernel', 'float16', [classes, 3, 1, 1], ones);
+  const mixed = graph.node('Conv', [image, kernel], { kernel_shape: [1, 1] });
+  // A kernel of ONNX Runtime's own: the convolution is cuDNN's.
+  const logits = graph.node('Mul', [mixed, mixed], {}, 'logits');
+  graph.output(logits, 'float16', [batch, classes, side, side]);
+  const file = path.join(folder, 'mine.onnx');
+  writeFileSync(file, graph.toBytes());
+  const section = OnnxModelSchema.parse({ type: 'onnx', input: { sizePx: side }, classes });
+  const pipeline = { mean: [1, 2, 3], std: [1, 2, 3], normalization: 'opencv' } as Config['pipeline'];
+  const plan = planOwnModel(readOnnxModel(graph.toBytes(), file), section, pipeline, file);
+  const run = { batch, device: 'cuda', threads: 1 } as Config['run'];
+  await using own = await openOwnModel(file, plan, { pipeline, run }, file);
+  const sizes = [];
+  for (let i = 0; i < 2; i++) sizes.push((await own.segment(new Uint8Array(batch * side ** 2 * 3))).length);
+  return sizes;
 }

@@ -12,6 +12,7 @@ import { ModelProtoSchema } from '../../core/onnx/onnx_pb.ts';
 import {
   evaluateImages,
   extractFeatures,
+  segmentWithOwnModel,
   trainHead,
   writeCheckpoints,
 } from '../../infra/cuda-check/at-work.ts';
@@ -80,6 +81,12 @@ test.for(inBfloat16.filter(([, , config]) => config.train))(
     await whole(precision, () => train(config as TrainableConfig));
   },
 );
+
+test('an ONNX model of one’s own runs on CUDA, between graphs of ours', async () => {
+  await whole('float16', async () => {
+    expect(await segmentWithOwnModel(makeFolder())).toEqual([1024, 1024]);
+  });
+});
 
 test('every file that opens a session has been at work here', () => {
   const files = readdirSync(path.join(ROOT, 'activities'), { recursive: true, encoding: 'utf8' })
