@@ -26,12 +26,12 @@ export interface Beat {
 export interface ActivityOptions {
   /** Failure message for a user if this worker is stopped during the activity. */
   onWorkerStop?: string;
-  /** The work ends by its signal, and is waited for: nothing of it may go on after the activity. */
+  /** The work ends by its signal, and is waited for: nothing of it may continue after the activity. */
   endsBySignal?: boolean;
 }
 
 /**
- * Runs an activity's work: heartbeats go on by themselves, and failures get the type and the retry rule
+ * Runs an activity's work: heartbeats are sent by themselves, and failures get the type and the retry rule
  * that their class asks for.
  */
 export async function asActivity<T>(

@@ -170,7 +170,7 @@ function planned<P extends object>(
   });
 }
 
-/** @throws Unavailable if the run couldn't be told now; WorkflowNotFoundError if it is closed */
+/** @throws Unavailable if the run can't be signalled now; WorkflowNotFoundError if it is closed */
 async function tell(client: Client, { workflowId, runId }: FleetSpec, changes: FleetChange): Promise<void> {
   try {
     await sendSignal(client.workflow.getHandle(workflowId, runId), 'fleetChanged', changes);

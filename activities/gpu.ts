@@ -69,7 +69,7 @@ export function gpuActivities(
   };
 }
 
-/** Sends signals to a run in order. One that can't be told now is left out: the segment's result says what counts. */
+/** Sends signals to a run in order. One that can't be sent now is left out: the segment's result says what counts. */
 function teller(client: Client, { workflowId, runId }: TrainRun) {
   const handle = client.workflow.getHandle(workflowId, runId);
   let last: Promise<void> = Promise.resolve();

@@ -17,7 +17,7 @@ const PASSING = new Set([408, 425, 429]);
 /** What a server says about a file. */
 export interface Remote {
   sizeBytes: number;
-  /** The ETag, or the time of the last change where there is none; null if the server tells neither. */
+  /** The ETag, or the time of the last change where there is none; null if the server sends neither. */
   etag: string | null;
   /** For `If-Range`: with it a range is of this very file. Null if the server doesn't serve ranges so. */
   validator: string | null;

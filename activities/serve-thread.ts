@@ -18,14 +18,14 @@ export interface Opener<E extends Exchange> {
   fail(error: unknown): void;
 }
 
-/** What a thread does. What it is asked and told is handled strictly one after the other. */
+/** What a thread does. Requests and messages are handled strictly one after the other. */
 export interface ThreadWork<E extends Exchange> {
   ready: E['ready'];
   ask?(ask: E['ask']): Promise<Moved<E['answer']>>;
   tell?(told: E['tell']): Promise<void>;
   /** Called at once when the thread is to end: makes what is waiting short. */
   closing?(): void;
-  /** Called after the last of what was asked and told; then the thread ends. */
+  /** Called after the last request or message; then the thread ends. */
   close?(): Promise<void>;
 }
 

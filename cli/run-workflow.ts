@@ -113,7 +113,7 @@ export async function resultsText(session: Session, resultsUri: string): Promise
   return `${warning}\n\n${perClassTable({ metrics, perClass })}${note}\n${warning}`;
 }
 
-/** What a user is told of a workflow's failure: its cause's own words. */
+/** The message about a workflow's failure: that of its cause. */
 export async function readable(
   error: unknown,
   cancelled = async () => 'nothing was published',

@@ -89,7 +89,7 @@ async function main(life: Life): Promise<void> {
   const training = trainingWork({ ...context, scratchFolder: path.join(scratchFolder(), 'checkpoints') });
   let lost: string | null = null;
   const onLost = (message: string) => {
-    // Once it is told to stop, what it has under way fails as lost, too: then its threads end in order.
+    // After a stop signal the work under way fails as lost, too: then its threads end in order.
     if (worker?.getState() !== 'RUNNING') return;
     lost = message;
     worker.shutdown();
@@ -123,7 +123,7 @@ async function main(life: Life): Promise<void> {
   if (watch?.isTemporalAway()) throw new Unavailable('Temporal has not answered for 10 minutes: gave up');
 }
 
-/** The run that this worker belongs to, if it was told. */
+/** The run that this worker belongs to, if it was given one. */
 function ownRun(): RunName | null {
   const { TESSERA_WORKFLOW_ID: workflowId, TESSERA_RUN_ID: runId } = process.env;
   return workflowId && runId ? { workflowId, runId } : null;

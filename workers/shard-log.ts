@@ -58,7 +58,7 @@ async function told<T>(
   }
 }
 
-/** Fetches an object and tells how that went: bytes, seconds and speed, or that it was there. */
+/** Fetches an object and logs the transfer: bytes, seconds and speed, or that it was there. */
 export async function logFetch<Fetched>(
   uri: string,
   fetch: (onProgress: NonNullable<FetchOptions['onProgress']>) => Promise<Fetched>,

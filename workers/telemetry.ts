@@ -3,7 +3,7 @@ import { BadInput } from '../core/config/failures.ts';
 import { HISTOGRAM_BUCKETS } from './metrics.ts';
 
 /**
- * Sets up what Temporal's SDK tells: warnings on stderr, a line each, and metrics for Prometheus on
+ * Sets up the output of Temporal's SDK: warnings on stderr, a line each, and metrics for Prometheus on
  * `TESSERA_METRICS_PORT`, if set. Signals are not its business: see program.ts.
  *
  * @returns whether anybody can ask for metrics: without, none are counted

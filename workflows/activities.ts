@@ -34,7 +34,7 @@ export const reports = proxyActivities<ControlActivities>({
 /** Staging sends up to 12 GB and more over a laptop's line. */
 export const stage = proxyActivities<ControlActivities>({ ...CONTROL, startToCloseTimeout: '12h' });
 
-/** The fleet's keeper lives as long as the run; a control worker that dies is followed by another one. */
+/** The fleet's keeper lives as long as the run; a control worker that fails is replaced by another one. */
 export function fleetActivities({ deadlineSeconds }: FleetSpec) {
   return proxyActivities<ControlActivities>({
     ...CONTROL,
@@ -55,7 +55,7 @@ export function shardActivities({ taskQueue, deadlineSeconds }: FleetSpec) {
   });
 }
 
-/** A training's parts go there, too, and end when they are told to: the last checkpoint of a cancelled run is waited for. */
+/** A training's parts go there, too, and end when they are cancelled: the last checkpoint of a cancelled run is waited for. */
 export function trainActivities({ taskQueue, deadlineSeconds }: FleetSpec) {
   return proxyActivities<GpuActivities>({
     taskQueue,

@@ -3,7 +3,7 @@ import { CAUSES, causeText } from '../core/config/fleet.ts';
 import { type Classified, classify } from './failure.ts';
 import type { FleetView } from './fleet-view.ts';
 
-/** A failure as it is told; of a worker that went in mid-work: its launcher saw why. */
+/** A failure as it is reported; of a worker that went in mid-work: its launcher saw why. */
 export async function withCause(error: unknown, fleet: FleetView): Promise<Classified> {
   const failure = classify(error);
   const worker = failure.class === 'WorkerLost' ? workerOf(error) : null;

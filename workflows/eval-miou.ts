@@ -21,7 +21,7 @@ import { reduceShards } from './reduce.ts';
  * @param host the fleet of another run, whose part this one is: its workers are used, none are launched
  */
 export function EvalMIoU(input: EvalInput, host?: FleetSpec): Promise<EvalResult> {
-  // Of a part of another run that one tells.
+  // A part of another run is reported by that run.
   return host
     ? evalMIoU(input, host)
     : withNotice('EvalMIoU', input, (onPlan) => evalMIoU(input, undefined, onPlan));

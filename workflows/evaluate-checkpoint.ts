@@ -53,7 +53,7 @@ function withoutLimits({
 /** By `EvalMIoU`, a run of its own on this one's fleet. @throws BadInput if somebody has ended that one alone */
 async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoint): Promise<Evaluation> {
   const input: EvalInput = {
-    // Its workers are the training's, which counts what they cost, tells of its end and reports it.
+    // Its workers are the training's, which counts their cost, sends the notice and reports it.
     config: withoutLimits(run.config),
     weights: run.weights.uri,
     head: head.uri,

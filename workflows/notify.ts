@@ -10,7 +10,7 @@ import { classify } from './failure.ts';
 import { countRun } from './metrics.ts';
 import { type PlannedRun, type Reporter, reporterOf } from './report.ts';
 
-/** Of an input: whether and how its run is told of. Nobody has checked it yet: it may be anything. */
+/** The fields of an input that configure notices and reports. They are unchecked here: they may be anything. */
 interface Asked {
   config?: unknown;
   overrides?: unknown;
@@ -24,8 +24,8 @@ interface Asked {
 export type OnPlan = (run: PlannedRun) => Reporter;
 
 /**
- * Does a run's work, and tells of its end (done, failed or cancelled) whom the config names: `run.notify`, `run.report`.
- * That nobody could be told is logged, and changes nothing. Where nothing is to be told, nothing is done.
+ * Does a run's work, and reports its end (done, failed or cancelled) to the config's `run.notify` and `run.report`.
+ * A failed notice is logged, and changes nothing. Without recipients nothing is done.
  */
 export async function withNotice<T extends EvalResult | TrainResult | TableResult>(
   type: Notice['type'],
@@ -71,7 +71,7 @@ export async function withNotice<T extends EvalResult | TrainResult | TableResul
   return result;
 }
 
-/** A cancelled run tells, too; whatever becomes of it, the run has ended as it has. */
+/** A cancelled run sends its notice, too; the notice's failure does not change how the run ended. */
 async function told(end: RunEnd): Promise<void> {
   try {
     await CancellationScope.nonCancellable(() => notices.notify(end));

@@ -3,7 +3,7 @@ import { runAgain } from '../core/run-again.ts';
 
 /**
  * The two ways to train the same again, from what the run began with. By an id of its own: unlike `recompute`, it lets
- * the same line go on where it was, should the training be stopped.
+ * the same line resume, should the training be stopped.
  */
 export function reproduceTraining(
   { workflowId, start }: Pick<TrainRun, 'workflowId' | 'start'>,

@@ -98,7 +98,7 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
   };
 }
 
-/** What a failure adds for who wants to go on: where the last checkpoint is. */
+/** What a failure's message adds for resuming: where the last checkpoint is. */
 export function checkpointText(checkpoint: SavedCheckpoint | null): string {
   return checkpoint
     ? ` (the last good checkpoint is that of step ${checkpoint.step}: ${checkpoint.uri})`

@@ -2,7 +2,7 @@ import type { SavedCheckpoint, TrainerReady } from '../core/config/train-run.ts'
 import type { TrainRecord } from '../core/train/train-log.ts';
 import { onSignal } from './messages.ts';
 
-/** What a run knows of its training: as told. */
+/** A training's state, as its signals reported it. */
 export interface TrainingView {
   /** The latest trainer that features may be brought to. */
   trainer(): TrainerReady | null;

@@ -121,7 +121,7 @@ function without(buffers: Buffer[], bytes: number): Buffer[] {
   });
 }
 
-/** Tries again what broke off; what is known to be wrong, or was told to stop, is not. */
+/** Retries a broken transfer; neither a permanent error nor a cancelled one. */
 async function retried(attempt: () => Promise<void>, uri: string, signal: AbortSignal): Promise<void> {
   const isFinal = (error: unknown) => error instanceof TypedFailure || isDiskFull(error) || signal.aborted;
   try {

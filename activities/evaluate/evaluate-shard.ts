@@ -48,7 +48,7 @@ export interface EvaluateContext {
   onTimings?(timings: ShardTimings): void;
 }
 
-/** Seconds of a shard's parts, each summed over its images. Loading goes on beside inference: the sum isn't the clock's. */
+/** Seconds of a shard's parts, each summed over its images. Loading runs beside inference: the sum isn't the clock's. */
 export interface ShardTimings {
   /** Of the model in use, which an earlier shard may have loaded. */
   model: LoadedModel['seconds'];
@@ -56,7 +56,7 @@ export interface ShardTimings {
   inference: InferencePhases;
 }
 
-/** How a shard tells that it lives, and hears that it shall stop. */
+/** Heartbeats of a shard, and the signal that stops it. */
 export interface ShardBeat {
   attempt: number;
   signal: AbortSignal;
@@ -281,7 +281,7 @@ function isLost(error: unknown): boolean {
   return error instanceof TypedFailure && error.failureClass === 'WorkerLost';
 }
 
-/** Work, given up once told to stop: its images in flight would be several batches. */
+/** Work, given up once the signal says stop: its images in flight would be several batches. */
 async function untilAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   // What is given up fails later, when its model is unloaded.
   work.catch(() => {});

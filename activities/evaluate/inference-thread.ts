@@ -11,7 +11,7 @@ import { stitchImages } from './stitch-images.ts';
 
 /*
  * The inference thread: ONNX Runtime blocks the thread it is called on, so it gets one of its own, and
- * heartbeats, downloads and decoding go on beside it. Images come in; their logits go to the stitcher.
+ * heartbeats, downloads and decoding continue beside it. Images come in; their logits go to the stitcher.
  */
 const { modelFile, dataFolder = null, config, own, stitcher, images } = threadData<InferenceExchange>();
 const shape = cropShape(config.model, own?.plan);

@@ -20,7 +20,7 @@ export interface Stitching {
 }
 
 /**
- * Turns images that come through a port into label maps, one after the other. The opener is told each, and each one's
+ * Turns images that come through a port into label maps, one after the other. The opener receives each, and each one's
  * failure; the port answers how many windows have been taken off it.
  *
  * @throws as `Stitcher.open`

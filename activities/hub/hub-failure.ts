@@ -59,7 +59,7 @@ export function hubFailure({ status, statusText, headers }: Response, asked: Ask
   return new BadInput(`${uri}: ${answer}; check the address, and HF_ENDPOINT if it is set`);
 }
 
-/** The Hub tells strangers nothing of private repositories. */
+/** The Hub does not reveal private repositories to others. */
 function notFound({ uri, repo, endpoint, hasToken }: Asked): BadInput {
   return new BadInput(
     `${uri}: ${endpoint} has no repository ${repo}, or it is private: check the name` +

@@ -172,7 +172,7 @@ async function findStart(
   return { from: 'checkpoint', uri, step };
 }
 
-/** The newest checkpoint of this workflow id, if it may be gone on from. */
+/** The newest checkpoint of this workflow id, if it can be resumed. */
 async function ownCheckpoint(
   store: Store,
   run: Omit<TrainRun, 'start'>,

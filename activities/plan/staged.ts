@@ -19,7 +19,7 @@ export interface FoundWeights {
 }
 
 /**
- * A staged checkpoint, as its manifest tells, or one of the Hub at the commit that its revision is now.
+ * A staged checkpoint, as its manifest describes it, or one of the Hub at the commit that its revision is now.
  *
  * @throws BadInput if it isn't staged or may not be read, BadData if it is truncated
  */

@@ -83,7 +83,7 @@ export async function stageDataset(
   };
 }
 
-/** Sends what isn't there: an earlier manifest tells what was sent, and the listing that it is still there. */
+/** Sends what isn't there: an earlier manifest says what was sent, and the listing that it is still there. */
 async function createUploads(store: Store, destination: string, earlier: DatasetManifest | null) {
   const files = earlier?.images.flatMap(({ image, annotation }) => [image, annotation ?? []].flat()) ?? [];
   const known = new Map(files.map(({ key, sha256 }) => [key, sha256]));

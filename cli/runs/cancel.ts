@@ -18,7 +18,7 @@ export const CancelledSchema = z.strictObject({
   id: z.string(),
   /** `running` if it was not waited for. */
   state: z.enum(Object.keys(STATES) as [RunState, ...RunState[]]),
-  /** What stays of it, and how to go on, in a sentence. */
+  /** What stays of it, and how to resume, in a sentence. */
   kept: z.string().nullable(),
 });
 

@@ -10,7 +10,7 @@ const LOOK_EVERY_MS = 400;
 /** What Temporal knows beside the run's own answer changes slowly. */
 const LOOK_BESIDE_EVERY_MS = 3_000;
 
-/** Shows how far a run of a type is, until told to stop; what asks in vain shows nothing. */
+/** Shows a run's progress until it is stopped; a query without an answer shows nothing. */
 export async function showProgress(
   type: string,
   handle: WorkflowHandle,

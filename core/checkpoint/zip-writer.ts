@@ -31,7 +31,7 @@ export interface ZipWriter {
   begin: (name: string, sizeBytes: number) => Uint8Array;
   /** Counts a piece of the entry's data in, and gives it back. */
   add: (data: Uint8Array) => Uint8Array;
-  /** The checksum behind the entry's data. @throws RangeError if it was not of the size told to `begin` */
+  /** The checksum behind the entry's data. @throws RangeError if its size differs from the one given to `begin` */
   end: () => Uint8Array;
   /** The directory. */
   finish: () => Uint8Array;

@@ -77,7 +77,7 @@ export async function readZipDirectory(file: RangedFile): Promise<ZipDirectory> 
 
 /**
  * Absolute offset of an entry's bytes, which lie there uncompressed.
- * Only the local header tells: its extra field differs from the directory's (torch pads there to 64 bytes).
+ * Only the local header has it: its extra field differs from the directory's (torch pads there to 64 bytes).
  *
  * @throws BadData if the entry is compressed, encrypted or reaches into the directory
  */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** What `tessera compare --json` prints. Shares lie in 0…1, null where they are not defined; differences are those of a run to the first one. */
 const share = z.number().min(0).max(1).nullable();
 const difference = z.number().min(-1).max(1).nullable();
-/** Lower and upper end; null where it can't be told. */
+/** Lower and upper end; null where it can't be computed. */
 const interval = z.tuple([z.number(), z.number()]).nullable();
 
 const ChangeSchema = z.strictObject({ before: share, after: share, difference, interval });

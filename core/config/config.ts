@@ -168,7 +168,7 @@ const run = z.strictObject({
       error: 'expected workerHours, money, or both',
     })
     .optional(),
-  /** Who is told when the run ends. */
+  /** Recipients of a notice when the run ends. */
   notify: NotifySchema.optional(),
   /** Where else the run's figures are to be seen. */
   report: ReportSchema.optional(),

@@ -129,7 +129,7 @@ export interface ShardResult {
   >;
 }
 
-/** What a worker tells of a shard at work. */
+/** A worker's heartbeat about the shard at work. */
 export interface ShardHeartbeat {
   worker: string;
   imagesDone: number;
@@ -146,7 +146,7 @@ export interface WorkerPhases {
   idle: number;
 }
 
-/** Where the images are: what `progress` answers while a run goes on. */
+/** Where the images are: what `progress` answers while a run is open. */
 export interface Progress {
   phase: 'planning' | 'launching' | 'evaluating' | 'publishing' | 'done';
   imagesDone: number;

@@ -84,9 +84,9 @@ export interface FleetState {
   trouble: Cause | null;
 }
 
-/** What has changed of a fleet since the last change was told. */
+/** What has changed in a fleet since the last report. */
 export interface FleetChange {
-  /** Those that are new or not as they were told last, whole. */
+  /** Workers that are new or differ from the last report, in full. */
   workers: WorkerState[];
   /** As it is now, changed or not. */
   trouble: Cause | null;

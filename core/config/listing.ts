@@ -25,7 +25,7 @@ const cost = z.strictObject({
 export type ListedCost = z.infer<typeof cost>;
 
 /**
- * What a run keeps in its memo, so that one list call tells a run. Not strict: a newer version may say more.
+ * What a run keeps in its memo, so that one list call describes a run. Not strict: a newer version may say more.
  */
 export const RunMemoSchema = z.object({
   config: z.string(),

@@ -8,7 +8,7 @@ export const NOTIFY_PREFIX = 'TESSERA_NOTIFY_';
 
 const remedy = `put it into an environment variable of the control worker and name that: urlFrom: { env: ${NOTIFY_PREFIX}… }`;
 
-/** Who is told when a run ends. */
+/** Recipients of a notice when a run ends. */
 export const NotifySchema = z
   .strictObject({
     /** Of a receiver without credentials: what is written here is in Temporal's history and in the results. */
@@ -57,7 +57,7 @@ export type Notice = z.infer<typeof NoticeSchema>;
 
 /** What a workflow knows of its end, and by what it is asked to tell it. */
 export interface RunEnd {
-  /** Of the input: only what says who is told. */
+  /** The part of the input that names the recipients. */
   asked: { notify: unknown; overrides: string[] };
   notice: Omit<Notice, 'text' | 'version' | 'event'>;
 }

@@ -40,7 +40,7 @@ export const ReportSchema = z.strictObject({
   mlflow: mlflow.optional(),
 });
 
-/** A run as a tracking server hears of it: while it goes on, and when it has ended. */
+/** A run as it is reported to a tracking server: while it runs, and when it has ended. */
 export interface TrackedRun {
   type: 'EvalMIoU' | 'TrainHead';
   workflowId: string;
@@ -51,7 +51,7 @@ export interface TrackedRun {
   config: Config;
   labels?: Labels;
   state: 'running' | 'done' | 'failed' | 'cancelled';
-  /** By the workflow's clock: when it ended, or was told of. */
+  /** By the workflow's clock: when it ended, or was reported. */
   atMs: number;
   resultsUri?: string;
   failure?: { class: FailureClass; message: string };

@@ -30,9 +30,9 @@ export const TrainInputSchema = z
     output: s3Uri,
     /** The run is cancelled after so long, and fails; its last checkpoint stays. */
     deadlineMinutes: z.number().positive().max(43_200).default(10_080),
-    /** `auto`: go on from the newest checkpoint of this workflow id, if there is one. `never`: refuse if there is. */
+    /** `auto`: resume from the newest checkpoint of this workflow id, if there is one. `never`: refuse if there is. */
     resume: z.enum(['auto', 'never']).default('auto'),
-    /** Another run's checkpoint (its `iter_<step>.json`, or a folder of them): weights, optimizer and step go on. */
+    /** Another run's checkpoint (its `iter_<step>.json`, or a folder of them): weights, optimizer and step are resumed. */
     resumeFrom: s3Uri.optional(),
     /** A staged head: only its weights are taken, the training begins at step 0. */
     loadFrom: s3Uri.optional(),

@@ -26,7 +26,7 @@ export interface ClassCertainty {
   significant: boolean;
 }
 
-/** How sure the differences are. `null`: it can't be told. */
+/** How sure the differences are. `null`: it can't be computed. */
 export interface Certainty {
   mIoU: Interval | null;
   mAcc: Interval | null;
@@ -137,7 +137,7 @@ function emptyMeans() {
   return { IoU: 0, IoUs: 0, Acc: 0, Accs: 0, hits: 0 };
 }
 
-/** Of a difference that never varies nothing can be told, unless there is none. */
+/** A difference without variance gives no p-value, unless it is zero. */
 function pOf(difference: number, deviation: number): number {
   return deviation > 0 ? twoSidedP(difference / deviation) : 1;
 }

@@ -21,7 +21,7 @@ export interface StitchShape {
  *
  * Inputs for each view v: `windows_v` `[R, C, K, h, w]` float32, the grid's logits; `rows_v` `[T, TILE_ROWS, R·h]`,
  * the row matrix in tiles, padded with zeros; `columns_v` `[W, C·w]`, the column matrix; `mosaic_v` int64 `[3]`, the
- * sizes R·h, C·w and K: told, since nodes that compute shapes would have to run on the host.
+ * sizes R·h, C·w and K: an input, since nodes that compute shapes would have to run on the host.
  * Output: `labels` `[T, TILE_ROWS, W]` uint8, of more than 255 classes int32, or for comparisons `scores` `[T, TILE_ROWS, W, K]` float32: the logits
  * of a single view, or the mean over views of probabilities. A single view needs no softmax: it doesn't change
  * which class is best.

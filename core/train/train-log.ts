@@ -59,7 +59,7 @@ export type LogWindow = z.infer<typeof LogWindowSchema>;
 
 export const EMPTY_WINDOW: LogWindow = { steps: 0, sums: {} };
 
-/** Adds a step's figures. The sums go on where they were after a checkpoint, bit for bit; times do not. */
+/** Adds a step's figures. After a checkpoint the sums resume bit for bit; times do not. */
 export function addToWindow(
   { steps, sums }: LogWindow,
   { loss, parts }: StepLog,

@@ -118,7 +118,7 @@ function alternatives(json: Json): Json[] {
   return (json.anyOf ?? json.oneOf ?? []) as Json[];
 }
 
-/** What tells an option of a union from the others. */
+/** The field that distinguishes an option of a union. */
 function kindOf(option: Json): { key: string; value: string } | null {
   for (const [key, value] of Object.entries(option.properties ?? {}))
     if (typeof value === 'object' && typeof value.const === 'string') return { key, value: value.const };

@@ -24,7 +24,7 @@ export class PortTaken extends Error {}
 /**
  * Starts a server and waits until it answers.
  *
- * @throws PortTaken, or an Error with the end of the server's log if it dies or stays silent
+ * @throws PortTaken, or an Error with the end of the server's log if it exits or stays silent
  */
 export async function startServer(options: ServerOptions): Promise<TiedProcess> {
   const { title, command, args, env, logFile, isReady } = options;

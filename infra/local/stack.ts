@@ -27,7 +27,7 @@ const PORTS = { temporal: 7233, temporalUi: 8233, s3: 7070 };
 /** Above the grace that the servers of a killed stack have for ending. */
 const LEFTOVERS_TIMEOUT_MS = 6_000;
 
-/** Where the state of the local stack lies, unless told otherwise. */
+/** Where the state of the local stack lies by default. */
 const DEFAULT_STATE_DIR = fileURLToPath(new URL('../../.tessera', import.meta.url));
 
 /** Where the servers of a running stack are. */
@@ -54,7 +54,7 @@ export interface StackOptions {
  *
  * They end with the stack's disposal, or with this process, however it ends.
  *
- * @throws Error if a stack already runs in this state folder, or with the end of a server's log if one dies
+ * @throws Error if a stack already runs in this state folder, or with the end of a server's log if one exits
  */
 export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const { log = () => {} } = options;

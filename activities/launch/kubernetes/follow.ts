@@ -4,7 +4,7 @@ import { Unavailable } from '../../../core/config/failures.ts';
 
 /** So long at most is a watch believed before everything is listed anew. */
 const WATCH_SECONDS = 30;
-/** A watch that goes on beyond its own end has stalled: it would never say so. */
+/** A watch that is open beyond its own time limit has stalled: it reports no error. */
 const STALL_MARGIN_MS = 5_000;
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 5_000;
@@ -25,7 +25,7 @@ export interface FollowOptions<T> {
   /** @throws Unavailable or BadInput */
   list(): Promise<{ metadata?: { resourceVersion?: string }; items: T[] }>;
   onRequest?: () => void;
-  /** Called for each object that a watch tells of, at once. */
+  /** Called at once for each object of a watch event. */
   onChange?: (object: T) => void;
   watchSeconds?: number;
   stallMarginMs?: number;
@@ -67,7 +67,7 @@ export function follow<T extends KubernetesObject>(options: FollowOptions<T>): F
     }
   }
 
-  /** Resolves when the watch has ended, for whatever reason; the next list tells whether something is wrong. */
+  /** Resolves when the watch has ended, for whatever reason; the next list shows whether something is wrong. */
   async function watchFrom(resourceVersion: string | undefined): Promise<void> {
     const ended = new AbortController();
     const end = () => ended.abort();

@@ -115,7 +115,7 @@ function imageOf(status: V1ContainerStatus | undefined): Pick<WorkerState, 'imag
   return image ? { image } : {};
 }
 
-/** The API tells whole seconds. */
+/** The API gives whole seconds. */
 function startSeconds(pod: V1Pod): Pick<WorkerState, 'seconds'> {
   const created = pod.metadata?.creationTimestamp;
   const scheduled = pod.status?.conditions?.find(

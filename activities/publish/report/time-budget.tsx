@@ -78,7 +78,7 @@ function WallBar({ wall }: { wall: Wall }) {
   );
 }
 
-/** Of the worker that was at work first. What took no time isn't told: processes on a laptop are pulled by nobody. */
+/** Of the worker that was ready first. Phases of no duration are left out: a laptop's processes pull no image. */
 function ColdStartLine({ coldStart }: { coldStart: ColdStart }) {
   const parts = keysOf(COLD_START).filter((key) => key !== 'total' && coldStart[key] >= 0.05);
   return (
