@@ -93,7 +93,7 @@ export function controlActivities(context: ControlContext) {
             (beat.stopReason() === 'attempt-over' && !(await isRunOpen(client, fleet))),
           onChange: async (changes, all) => {
             beat.heartbeat(all.workers.filter(({ state }) => state === 'gone').slice(-MAX_REMEMBERED));
-            await tell(client, fleet, changes);
+            await reportChanges(client, fleet, changes);
             context.onFleetChange?.(changes.workers);
           },
         });
@@ -171,7 +171,11 @@ function planned<P extends object>(
 }
 
 /** @throws Unavailable if the run can't be signalled now; WorkflowNotFoundError if it is closed */
-async function tell(client: Client, { workflowId, runId }: FleetSpec, changes: FleetChange): Promise<void> {
+async function reportChanges(
+  client: Client,
+  { workflowId, runId }: FleetSpec,
+  changes: FleetChange,
+): Promise<void> {
   try {
     await sendSignal(client.workflow.getHandle(workflowId, runId), 'fleetChanged', changes);
   } catch (error) {

@@ -34,21 +34,21 @@ export function gpuActivities(
 
     /** Ends with a checkpoint at the segment's end; cancelled, with one where it was, if that can be had soon. */
     trainSegment(task: SegmentTask): Promise<SegmentResult> {
-      const tell = teller(Context.current().client, task.run);
+      const signal = teller(Context.current().client, task.run);
       const { attempt, run } = task;
-      const isTold = logSampling(run.config.train);
+      const isReported = logSampling(run.config.train);
       return asActivity(
         async (beat) => {
           // A GPU may not have room for both.
           await evaluator.unload();
           return trainSegment(training.segments, task, {
             ...beat,
-            onReady: (address, token) => void tell('trainerReady', { attempt, worker, address, token }),
+            onReady: (address, token) => void signal('trainerReady', { attempt, worker, address, token }),
             onLog(record) {
               onTrainRecord(run.config, record);
-              if (isTold(record.iter)) void tell('trainingLog', record);
+              if (isReported(record.iter)) void signal('trainingLog', record);
             },
-            onSaved: (checkpoint) => tell('checkpointSaved', savedCheckpoint(checkpoint)),
+            onSaved: (checkpoint) => signal('checkpointSaved', savedCheckpoint(checkpoint)),
           });
         },
         { onWorkerStop: `${worker} was told to stop in mid-training`, endsBySignal: true },

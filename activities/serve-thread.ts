@@ -11,7 +11,7 @@ import {
 
 /** The opener, as a thread sees it. */
 export interface Opener<E extends Exchange> {
-  tell(news: E['news'], transfer?: ArrayBuffer[]): void;
+  report(news: E['news'], transfer?: ArrayBuffer[]): void;
   /** Asks the opener, which answers in order. */
   need(need: E['need']): Promise<E['supply']>;
   /** By this all that was asked and will be asked of the thread fails. */
@@ -22,7 +22,7 @@ export interface Opener<E extends Exchange> {
 export interface ThreadWork<E extends Exchange> {
   ready: E['ready'];
   ask?(ask: E['ask']): Promise<Moved<E['answer']>>;
-  tell?(told: E['tell']): Promise<void>;
+  receive?(message: E['message']): Promise<void>;
   /** Called at once when the thread is to end: makes what is waiting short. */
   closing?(): void;
   /** Called after the last request or message; then the thread ends. */
@@ -44,7 +44,7 @@ export function serveThread<E extends Exchange>(
   const fail = (error: unknown) => send({ kind: 'failed', failure: threadFailure(error) });
 
   async function handle(work: ThreadWork<E>, message: ToThread<E>): Promise<void> {
-    if (message.kind === 'tell') await work.tell!(message.value);
+    if (message.kind === 'message') await work.receive!(message.value);
     else if (message.kind === 'ask') {
       const { value, transfer } = await work.ask!(message.value);
       send({ kind: 'answer', value }, transfer);
@@ -53,7 +53,7 @@ export function serveThread<E extends Exchange>(
 
   async function main(): Promise<void> {
     const work = await open(threadData<E>(), {
-      tell: (value, transfer) => send({ kind: 'news', value }, transfer),
+      report: (value, transfer) => send({ kind: 'news', value }, transfer),
       need(value) {
         send({ kind: 'need', value });
         return new Promise((resolve, reject) => needed.push({ resolve, reject }));

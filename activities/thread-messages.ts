@@ -10,7 +10,7 @@ export interface Exchange {
   ask?: unknown;
   answer?: unknown;
   /** Message of the opener. */
-  tell?: unknown;
+  message?: unknown;
   /** Message of the thread. */
   news?: unknown;
   /** Asked by the thread, and answered in order. */
@@ -32,7 +32,7 @@ export interface ThreadFailure {
 
 export type ToThread<E extends Exchange> =
   | { kind: 'ask'; value: E['ask'] }
-  | { kind: 'tell'; value: E['tell'] }
+  | { kind: 'message'; value: E['message'] }
   | { kind: 'supply'; value: E['supply'] }
   | { kind: 'refused'; failure: ThreadFailure }
   | { kind: 'close' };

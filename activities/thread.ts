@@ -70,8 +70,8 @@ export class Thread<E extends Exchange> implements AsyncDisposable {
     return new Promise((resolve, reject) => this.#asked.push({ resolve, reject }));
   }
 
-  tell(value: E['tell'], transfer: ArrayBuffer[] = []): void {
-    this.#send({ kind: 'tell', value }, transfer);
+  send(value: E['message'], transfer: ArrayBuffer[] = []): void {
+    this.#send({ kind: 'message', value }, transfer);
   }
 
   /** Ends the thread after what it was asked: ONNX Runtime's binding aborts the process if killed in the middle of a call. */

@@ -48,7 +48,7 @@ export interface ImageToSegment {
 export interface InferenceExchange {
   data: InferenceThreadOptions;
   ready: StartSeconds;
-  tell: ImageToSegment | 'flush';
+  message: ImageToSegment | 'flush';
   /** If the stitcher is at work there. */
   news: Labelled;
 }

@@ -94,7 +94,7 @@ async function open(opener: Opener<InferenceExchange>): Promise<ThreadWork<Infer
       warmUpSeconds: (performance.now() - built) / 1000,
     },
     // The batch in the making is shared by all images.
-    tell: (message) => (message === 'flush' ? segmenter.flush() : segmenter.add(message)),
+    receive: (message) => (message === 'flush' ? segmenter.flush() : segmenter.add(message)),
     closing() {
       closing = true;
       stitching?.drop();

@@ -94,7 +94,7 @@ export class Inference implements AsyncDisposable {
       views: moved,
       original: { width: original.width, height: original.height },
     };
-    this.#thread.tell(
+    this.#thread.send(
       message,
       moved.map(({ image }) => image.data.buffer),
     );
@@ -102,7 +102,7 @@ export class Inference implements AsyncDisposable {
   }
 
   flush(): void {
-    this.#thread.tell('flush');
+    this.#thread.send('flush');
   }
 
   /** Ends the threads once the batch and the image under way are done; what is waiting is dropped. */

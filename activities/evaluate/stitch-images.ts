@@ -27,7 +27,7 @@ export interface Stitching {
  */
 export async function stitchImages(
   { config, shape, images }: StitcherOptions,
-  opener: Pick<Opener<StitcherExchange>, 'tell' | 'fail'>,
+  opener: Pick<Opener<StitcherExchange>, 'report' | 'fail'>,
 ): Promise<Stitching> {
   const { device, threads } = config.run;
   const started = performance.now();
@@ -52,7 +52,7 @@ export async function stitchImages(
       phases.stitch += (end - start) / 1000;
       phases.both = overlap.seconds;
       const { id } = image;
-      opener.tell({ id, labels, phases: { ...phases } }, [labels.buffer as ArrayBuffer]);
+      opener.report({ id, labels, phases: { ...phases } }, [labels.buffer as ArrayBuffer]);
     } finally {
       // Even if it failed: the inference thread may be waiting for room.
       images.postMessage(windows satisfies WindowsStitched);

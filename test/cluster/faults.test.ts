@@ -218,12 +218,12 @@ describe('a pod is taken away', () => {
 
 describe('memory', () => {
   it('at its limit: the batch is halved, and fits', async () => {
-    // Measured: 0.54 GB with a batch of 64, 0.79 GB with 128.
+    // Measured: 0.7 GB with a batch of 128, 1.3 GB with 256.
     const overrides = ['run.shards=12', 'run.workers=2'];
-    const handle = await withTemplate(container({ resources: { limits: { memory: '700Mi' } } }), async () => {
+    const handle = await withTemplate(container({ resources: { limits: { memory: '900Mi' } } }), async () => {
       const run = await tessera.start(
         'out-of-memory',
-        tessera.input({ overrides: [...overrides, 'run.batch=128'] }),
+        tessera.input({ overrides: [...overrides, 'run.batch=256'] }),
       );
       await eventually('the Job is there', async () => (await jobsOf()).length > 0);
       return run;
@@ -233,7 +233,7 @@ describe('memory', () => {
     const { causes, failures } = await sameResult(handle, await digests('in-plenty'));
     expect(new Set(causes)).toEqual(new Set(['out-of-memory']));
     expect(new Set(failures.map((failure) => failure.class))).toEqual(new Set(['OutOfMemory']));
-    expect(failures[0]!.message).toContain('killed at its memory limit of 700Mi');
+    expect(failures[0]!.message).toContain('killed at its memory limit of 900Mi');
   });
 
   it('that no crop fits in: the run fails, and says so', async () => {

@@ -9,7 +9,7 @@ import { FeatureCollector } from './feature-collector.ts';
 serveThread<CollectorExchange>(async (settings, opener) => {
   const collector = await FeatureCollector.open(settings, {
     compute: opener.need,
-    onWorkers: (workers) => opener.tell(workers),
+    onWorkers: (workers) => opener.report(workers),
   });
   let ended: Promise<void> | undefined;
   return {

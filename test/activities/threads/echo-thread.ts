@@ -7,7 +7,7 @@ export interface EchoExchange {
   ready: string;
   ask: { bytes: Uint8Array<ArrayBuffer> } | 'need' | 'fail' | 'exit' | 'throw';
   answer: { bytes: Uint8Array<ArrayBuffer>; left: number } | string;
-  tell: string;
+  message: string;
   news: string;
   need: number;
   supply: string;
@@ -17,7 +17,7 @@ serveThread<EchoExchange>(async ({ opens }, opener) => {
   if (!opens) throw new BadData('it cannot be opened');
   return {
     ready: 'here',
-    tell: async (text) => opener.tell(`${text}, too`),
+    receive: async (text) => opener.report(`${text}, too`),
     async ask(what) {
       if (what === 'fail') throw new BadData('a bad value');
       if (what === 'exit') process.exit(7);
@@ -28,7 +28,7 @@ serveThread<EchoExchange>(async ({ opens }, opener) => {
       const { bytes } = what;
       return { value: { bytes, left: bytes.length }, transfer: [bytes.buffer] };
     },
-    closing: () => opener.tell('closing'),
-    close: async () => opener.tell('closed'),
+    closing: () => opener.report('closing'),
+    close: async () => opener.report('closed'),
   };
 });

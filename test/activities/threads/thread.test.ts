@@ -24,7 +24,7 @@ function open(supply: (need: number) => Promise<string> = async () => '') {
 test('asked things are answered in order, buffers are moved both ways, and the end comes after them', async () => {
   const { thread, heard } = open();
   expect(await thread.ready).toBe('here');
-  thread.tell('one');
+  thread.send('one');
   const answers = [1, 2].map((length) => {
     const bytes = new Uint8Array(length).fill(length);
     const answer = thread.ask({ bytes }, [bytes.buffer]);
