@@ -21,8 +21,8 @@ export interface Life {
 }
 
 /**
- * Runs a worker program to its end, which the exit code reports: 0 if it was done, 143 or 130 if SIGTERM or SIGINT told
- * it to stop (as if the signal had ended it), 64 if it is misconfigured, 1 otherwise. A mistake of the user's
+ * Runs a worker program to its end, which the exit code reports: 0 if it was done, 143 or 130 after SIGTERM or
+ * SIGINT (as if the signal had ended it), 64 if it is misconfigured, 1 otherwise. A mistake of the user's
  * is one sentence on stderr.
  */
 export async function runProgram(main: (life: Life) => Promise<void>): Promise<never> {

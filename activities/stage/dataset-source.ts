@@ -58,7 +58,7 @@ function joinSources(
   };
 }
 
-/** @param folder tells a zip's top folder from the layout's own folders */
+/** @param folder distinguishes a zip's top folder from the layout's own folders */
 async function openOne(source: string, folder: string): Promise<DatasetSource> {
   if (/^[a-z0-9]+:\/\//i.test(source))
     throw new BadInput(`${source}: a dataset is staged from a folder or a zip file; download it first`);

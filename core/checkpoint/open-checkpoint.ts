@@ -4,7 +4,7 @@ import { readExactly } from './read-exactly.ts';
 import { isSafetensors, openSafetensors } from './safetensors-file.ts';
 import { openTorchFile } from './torch-file.ts';
 
-/** Enough to tell one form from the other. */
+/** Enough to distinguish the two forms. */
 const HEAD_BYTES = 16;
 
 /**

@@ -3,7 +3,7 @@ import { FAMILIES } from './families/all.ts';
 import type { Family } from './families/family.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import { type Naming, patchesAlong, type Vit } from './vit.ts';
-import { POSITION_EMBEDDING, tokensOf, vitTensors } from './vit-tensors.ts';
+import { POSITION_EMBEDDING, pretrainedPositionShape, tokensOf, vitTensors } from './vit-tensors.ts';
 
 /* What is asked of a backbone by its config, whatever its family. */
 
@@ -20,11 +20,9 @@ export function backboneSpecs({ backbone }: { backbone: BackboneConfig }): Tenso
 /** Tensors of a whole backbone as its authors publish it: every block, the position embedding at pre-training's grid. */
 export function publishedSpecs(backbone: BackboneConfig): TensorSpec[] {
   const vit = vitOf({ ...backbone, taps: [backbone.depth - 1] });
-  const { position, embedDim } = vit;
+  const position = pretrainedPositionShape(vit);
   return vitTensors(vit).map((spec) =>
-    spec.name === POSITION_EMBEDDING && position.type === 'learned'
-      ? { ...spec, shape: [1, position.gridSide ** 2 + 1, embedDim] }
-      : spec,
+    spec.name === POSITION_EMBEDDING && position ? { ...spec, shape: position } : spec,
   );
 }
 

@@ -7,7 +7,7 @@ import { modelSpecs } from './model-specs.ts';
 import { tensorNames } from './tensor-names.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import type { NamingName } from './vit.ts';
-import { POSITION_EMBEDDING } from './vit-tensors.ts';
+import { POSITION_EMBEDDING, pretrainedPositionShape } from './vit-tensors.ts';
 
 /** A tensor of the model and the checkpoint that holds it. */
 export interface WeightSource {
@@ -112,7 +112,7 @@ function isLaterBlock(name: string, { backbone }: VitModel): boolean {
 
 function fits({ spec, tensor }: WeightSource, model: VitModel): boolean {
   if (equalShapes(spec.shape, tensor.shape)) return true;
-  const pretrained = pretrainedShape(model);
+  const pretrained = pretrainedPositionShape(vitOf(model.backbone));
   return spec.name === POSITION_EMBEDDING && pretrained !== null && equalShapes(pretrained, tensor.shape);
 }
 
@@ -120,13 +120,7 @@ function equalShapes(a: number[], b: number[]): boolean {
   return a.length === b.length && a.every((dim, i) => dim === b[i]);
 }
 
-/** Of a learned position embedding: at the grid of pre-training. */
-function pretrainedShape({ backbone }: VitModel): number[] | null {
-  const { position, embedDim } = vitOf(backbone);
-  return position.type === 'learned' ? [1, position.gridSide ** 2 + 1, embedDim] : null;
-}
-
 function positionHint(spec: TensorSpec, model: VitModel): string {
   if (spec.name !== POSITION_EMBEDDING) return '';
-  return ` (the crop's grid) or [${pretrainedShape(model)!.join(', ')}] (pre-training's grid, to be resized)`;
+  return ` (the crop's grid) or [${pretrainedPositionShape(vitOf(model.backbone))!.join(', ')}] (pre-training's grid, to be resized)`;
 }

@@ -1,6 +1,7 @@
 import type { Config } from '../config/config.ts';
 import { BadInput } from '../config/failures.ts';
 import type { OnnxModelConfig } from '../config/onnx-model.ts';
+import { elementTypeName } from '../onnx/element-types.ts';
 import type { OnnxModel } from '../onnx/read-model.ts';
 import type { ModelValue } from '../onnx/read-value.ts';
 import type { ObjectInfo } from '../store.ts';
@@ -8,18 +9,6 @@ import type { ObjectInfo } from '../store.ts';
 /** ONNX's numbers of the element types that are taken. */
 const FLOAT_TYPES: Record<number, 'float32' | 'float16'> = { 1: 'float32', 10: 'float16' };
 const INPUT_TYPES: Record<number, OwnModelPlan['input']['dtype']> = { ...FLOAT_TYPES, 2: 'uint8' };
-const TYPE_NAMES: Record<number, string> = {
-  1: 'float32',
-  2: 'uint8',
-  3: 'int8',
-  5: 'int16',
-  6: 'int32',
-  7: 'int64',
-  9: 'bool',
-  10: 'float16',
-  11: 'float64',
-  16: 'bfloat16',
-};
 const INDEX_TYPES = [2, 3, 5, 6, 7];
 
 /** How a model is run. */
@@ -192,6 +181,6 @@ function fixedOf(dimension: number | string | null | undefined): number | null {
 
 /** `out float32 [batch, 21, 512, 512]`. */
 function textOf({ name, elementType, shape }: ModelValue): string {
-  const type = elementType === null ? 'no tensor' : (TYPE_NAMES[elementType] ?? `type ${elementType}`);
+  const type = elementType === null ? 'no tensor' : (elementTypeName(elementType) ?? `type ${elementType}`);
   return `${name} ${type} [${shape?.map((dimension) => dimension ?? '?').join(', ') ?? '…'}]`;
 }

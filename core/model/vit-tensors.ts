@@ -29,6 +29,11 @@ export function vitTensors(vit: Vit): TensorSpec[] {
   return specs;
 }
 
+/** Shape of a learned position embedding at pre-training's grid; null for a rotary one. */
+export function pretrainedPositionShape({ position, embedDim }: Vit): number[] | null {
+  return position.type === 'learned' ? [1, position.gridSide ** 2 + 1, embedDim] : null;
+}
+
 function blockTensors(vit: Vit, at: string): TensorSpec[] {
   const { embedDim: c, qkNorm } = vit;
   return [

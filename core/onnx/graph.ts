@@ -1,5 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { DType } from '../config/manifests.ts';
+import { ELEMENT_TYPE } from './element-types.ts';
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -28,19 +29,6 @@ export interface ExternalBytes {
   offset: number;
   length: number;
 }
-
-const ELEMENT_TYPE: Record<DType, number> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  bfloat16: 16,
-};
 
 /** What was called for in a graph, as the caller put it: what is differentiated. A composite counts as one. */
 export interface Call {

@@ -2,24 +2,13 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { fromBinary } from '@bufbuild/protobuf';
+import { elementTypeName } from '../../core/onnx/element-types.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../../core/onnx/onnx_pb.ts';
 
 const OPEN_VERBOSE = fileURLToPath(new URL('./open-verbose.mjs', import.meta.url));
 /** Of a model of 3,000 nodes the log has some megabytes. */
 const MAX_LOG_BYTES = 256e6;
 
-/** Of ONNX, by number. */
-const TYPE_NAMES: Record<number, string> = {
-  1: 'float32',
-  2: 'uint8',
-  3: 'int8',
-  6: 'int32',
-  7: 'int64',
-  9: 'bool',
-  10: 'float16',
-  11: 'float64',
-  16: 'bfloat16',
-};
 const BOOL = 9;
 const INT64 = 7;
 /** Operators whose result has another type than their first input. */
@@ -90,7 +79,7 @@ function nodesOf(
     const inputs = node.input.filter((input) => input !== '');
     const own = {
       node,
-      types: inputs.map((input) => TYPE_NAMES[types.get(input) ?? 0] ?? 'an unknown type'),
+      types: inputs.map((input) => elementTypeName(types.get(input) ?? 0) ?? 'an unknown type'),
     };
     const bodies = node.attribute.flatMap(({ g }) => (g ? nodesOf(g, types) : []));
     return [own, ...bodies];
