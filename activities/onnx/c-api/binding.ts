@@ -8,7 +8,7 @@ import { call, callAsync, get, type Pointer, readBytes, readPointers } from './o
 import { Owned } from './owned.ts';
 import type { Session } from './session.ts';
 
-/** `{ session, binding }` of each run: for who watches them. */
+/** `{ session, outputs }` of each `run`, for tools that watch the work: infra/cuda-check/watch.mjs. */
 const running = tracingChannel('tessera:onnx:run');
 
 /** Where a session's inputs come from and where its outputs go, from run to run. What is bound stays bound. */
@@ -50,8 +50,7 @@ export class Binding extends Owned {
   output(name: string, to: DeviceTensor | Device): this {
     this.#checkIdle();
     checkDeclared('output', name, this.#session.outputs, typeof to === 'string' ? null : to);
-    if (typeof to === 'string')
-      this.#attempt(() => call('BindOutputToDevice', this.pointer, name, environment().memory[to]));
+    if (typeof to === 'string') this.#bindToDevice(name, to);
     else {
       to.checkUsable();
       this.#attempt(() => call('BindOutput', this.pointer, name, to.pointer));
@@ -71,7 +70,7 @@ export class Binding extends Owned {
     this.#prepare();
     running.traceSync(
       () => this.#attempt(() => call('RunWithBinding', this.#session.pointer, null, this.pointer)),
-      this.#traced(),
+      { session: this.#session, outputs: this.#outputs },
     );
   }
 
@@ -83,7 +82,7 @@ export class Binding extends Owned {
    */
   runAsync(): Promise<void> {
     this.#prepare();
-    return running.tracePromise(() => this.#runAsync(), this.#traced());
+    return this.#runAsync();
   }
 
   /** Ends `runAsync` between two operators, with an error. */
@@ -113,6 +112,7 @@ export class Binding extends Owned {
       if (to === 'cpu') results[name] = onHost(value, name);
       call('ReleaseValue', value);
     }
+    this.#renewOutputs();
     return results;
   }
 
@@ -146,6 +146,16 @@ export class Binding extends Owned {
     for (const to of this.#outputs.values()) {
       if (typeof to !== 'string') to.checkUsable();
     }
+    this.#renewOutputs();
+  }
+
+  #bindToDevice(name: string, device: Device): void {
+    this.#attempt(() => call('BindOutputToDevice', this.pointer, name, environment().memory[device]));
+  }
+
+  /** Else the next run would write into the tensors that the last one made, and it would keep their memory. */
+  #renewOutputs(): void {
+    for (const [name, to] of this.#outputs) if (typeof to === 'string') this.#bindToDevice(name, to);
   }
 
   #checkIdle(): void {
@@ -163,10 +173,6 @@ export class Binding extends Owned {
   #removeUser(output: string): void {
     const to = this.#outputs.get(output);
     if (to instanceof DeviceTensor) to.removeUser();
-  }
-
-  #traced() {
-    return { session: this.#session, outputs: this.#outputs };
   }
 }
 

@@ -25,7 +25,7 @@ export interface DeviceSessionOptions extends SessionOptions {
 
 const ERROR_LEVEL = 3;
 
-/** `{ model, options }` when one is opened, then its `result` or `error`: for who watches what is opened. */
+/** `{ model, options }`, then the `result` or `error`, for tools that watch what is opened: infra/cuda-check/watch.mjs. */
 const opening = tracingChannel('tessera:onnx:open');
 
 /**
