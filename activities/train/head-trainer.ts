@@ -1,4 +1,3 @@
-import '../onnx/no-telemetry.ts'; // Must be imported here: in the thread it is too late.
 import type { HeadState, StepLog } from '../../core/config/train.ts';
 import { IGNORED_LABEL } from '../../core/image/label-map.ts';
 import { headSpecs } from '../../core/model/head.ts';

@@ -1,4 +1,3 @@
-import '../../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import { Thread } from '../../thread.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
