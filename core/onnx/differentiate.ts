@@ -1,4 +1,4 @@
-import { GRADIENTS } from './gradients.ts';
+import { GRADIENTS } from './gradients/all.ts';
 import type { Call, GraphBuilder, Value } from './graph.ts';
 import { inferShapes } from './shapes.ts';
 

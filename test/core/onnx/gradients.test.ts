@@ -3,7 +3,7 @@ import { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession } from '../../../activities/onnx/session.ts';
 import { batchNormTraining } from '../../../core/onnx/batch-norm.ts';
 import { differentiate } from '../../../core/onnx/differentiate.ts';
-import { GRADIENTS } from '../../../core/onnx/gradients.ts';
+import { GRADIENTS } from '../../../core/onnx/gradients/all.ts';
 import { GraphBuilder, type Value } from '../../../core/onnx/graph.ts';
 import { maxPool } from '../../../core/onnx/max-pool.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
