@@ -1,6 +1,6 @@
 import { elementCount } from '../../checkpoint/dtypes.ts';
 import type { Value } from '../graph.ts';
-import { once, pair, type Rule, scaled } from './rule.ts';
+import { castTo, type GradientContext, once, pair, type Rule, scaled, sumOfRows } from './rule.ts';
 
 /** Norms over a batch or over channels. */
 export const NORMALIZATION: Record<string, Rule> = {
@@ -31,36 +31,67 @@ export const NORMALIZATION: Record<string, Rule> = {
       dBias,
     ];
   },
-  /**
-   * Over the last axis. As BatchNorm, with the scale inside the means:
-   * dx = (g − mean(g) − x̂ · mean(g · x̂)) / √(variance + ε), g = γ · dy.
-   */
   LayerNormalization: (ctx) => {
-    const { dy, graph, call, shape } = ctx;
-    const [x, scale] = pair(ctx);
-    const rank = shape(x).length;
-    const { axis = -1, epsilon = { float: 1e-5 } } = call.attributes;
-    if (axis !== -1 && axis !== rank - 1)
-      throw new Error(`LayerNormalization: no gradient over axis ${axis}`);
-    const mean = (value: Value) => graph.node('ReduceMean', [value, graph.ints([-1])]);
-    const centred = once(() => graph.node('Sub', [x, mean(x)]));
-    const inverse = once(() => {
-      const variance = mean(graph.node('Mul', [centred(), centred()]));
-      const guarded = graph.node('Add', [variance, graph.scalar((epsilon as { float: number }).float)]);
-      return graph.node('Reciprocal', [graph.node('Sqrt', [guarded])]);
+    const { graph, call } = ctx;
+    const { stash_type = 1, epsilon, axis = -1 } = call.attributes;
+    return lastAxisNorm(ctx, 'LayerNormalization', (x, ones) => {
+      const outputs = ['normalised', 'mean', 'inverse'].map((part) => `${call.outputs[0]}_${part}`);
+      const attributes = { axis, stash_type, epsilon: epsilon ?? { float: DEFAULT_EPSILON } };
+      const [normalised, , inverse] = graph.nodes('LayerNormalization', [x, ones], attributes, outputs);
+      return { normalised: normalised!, inverse: inverse! };
     });
-    const normalised = once(() => graph.node('Mul', [centred(), inverse()]));
-    const others = graph.ints(Array.from({ length: rank - 1 }, (_, i) => i));
-    return [
-      () => {
-        const outputGrad = graph.node('Mul', [dy, scale]);
-        const correlation = mean(graph.node('Mul', [outputGrad, normalised()]));
-        const projection = graph.node('Mul', [normalised(), correlation]);
-        const gradCentred = graph.node('Sub', [outputGrad, mean(outputGrad)]);
-        return graph.node('Mul', [graph.node('Sub', [gradCentred, projection]), inverse()]);
-      },
-      () => graph.node('ReduceSum', [graph.node('Mul', [dy, normalised()]), others], { keepdims: 0 }),
-      () => graph.node('ReduceSum', [dy, others], { keepdims: 0 }),
-    ];
+  },
+  RMSNormalization: (ctx) => {
+    const { graph, call } = ctx;
+    const { epsilon } = call.attributes as { epsilon?: { float: number } };
+    return lastAxisNorm(ctx, 'RMSNormalization', (x) => {
+      const squares = graph.node('ReduceMean', [graph.node('Mul', [x, x]), graph.ints([-1])]);
+      const guarded = graph.node('Add', [squares, graph.scalar(epsilon?.float ?? DEFAULT_EPSILON)]);
+      const inverse = graph.node('Reciprocal', [graph.node('Sqrt', [guarded])]);
+      return { normalised: graph.node('Mul', [x, inverse]), inverse };
+    });
   },
 };
+
+const DEFAULT_EPSILON = 1e-5;
+
+/**
+ * Norms over the last axis, y = γ · x̂ (+ β), in float32. As BatchNorm, with the scale inside the means:
+ * dx = (g − mean(g) − x̂ · mean(g · x̂)) · i, g = γ · dy, 1/√(variance + ε) = i; without mean(g) where no mean was
+ * subtracted. Means over channels are products with γ / channels.
+ */
+function lastAxisNorm(
+  { dy: outputGrad, graph, call, shape }: GradientContext,
+  op: 'LayerNormalization' | 'RMSNormalization',
+  statistics: (x: Value, ones: Value) => { normalised: Value; inverse: Value },
+): ReturnType<Rule> {
+  const [x, scale] = call.inputs as [Value, Value];
+  const dims = shape(x);
+  const channels = dims.at(-1)!;
+  const rank = dims.length;
+  const { axis = -1 } = call.attributes;
+  if (axis !== -1 && axis !== rank - 1) throw new Error(`${op}: no gradient over axis ${axis}`);
+  const wide = (value: Value) => castTo(graph, value, 'float32');
+  const computed = once(() => {
+    const ones = graph.node('Expand', [graph.scalar(1), graph.ints([channels])]);
+    return statistics(wide(x), ones);
+  });
+  const dy = once(() => wide(outputGrad));
+  const correlation = once(() => graph.node('Mul', [dy(), computed().normalised]));
+  const perChannel = (value: Value) => graph.reshape(sumOfRows(graph, value, dims, rank - 1), [channels]);
+  const weights = once(() => graph.reshape(scaled(graph, wide(scale), 1 / channels), [channels, 1]));
+  const mean = (value: Value) => graph.node('MatMul', [value, weights()]);
+  return [
+    () => {
+      const { normalised, inverse } = computed();
+      const scaledGrad = graph.node('Mul', [dy(), wide(scale)]);
+      const gradCentred =
+        op === 'LayerNormalization' ? graph.node('Sub', [scaledGrad, mean(dy())]) : scaledGrad;
+      const projection = graph.node('Mul', [normalised, mean(correlation())]);
+      const gradient = graph.node('Mul', [graph.node('Sub', [gradCentred, projection]), inverse]);
+      return castTo(graph, gradient, graph.typeOf(x));
+    },
+    () => perChannel(correlation()),
+    () => perChannel(dy()),
+  ];
+}

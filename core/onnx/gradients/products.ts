@@ -7,9 +7,11 @@ export const PRODUCTS: Record<string, Rule> = {
     const { dy, graph, shape } = ctx;
     const [a, b] = pair(ctx);
     const transposed = (x: Value) => graph.transpose(x, swapLast(shape(x).length));
+    const batch = shape(ctx.call.outputs[0]!).slice(0, -2);
+    const given = (x: Value) => [...batch, ...shape(x).slice(-2)];
     return [
-      () => sumTo(ctx, graph.node('MatMul', [dy, transposed(b)]), 0),
-      () => sumTo(ctx, graph.node('MatMul', [transposed(a), dy]), 1),
+      () => sumTo(ctx, graph.node('MatMul', [dy, transposed(b)]), 0, given(a)),
+      () => sumTo(ctx, graph.node('MatMul', [transposed(a), dy]), 1, given(b)),
     ];
   },
   /** y = A′ · B′ + c, where ′ is the transposition given by the attributes. */
