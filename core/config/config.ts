@@ -179,7 +179,7 @@ export const ConfigSchema = z.strictObject({
   name: z.string().min(1),
   /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
-  /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, too. */
+  /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, or a whole tuned model, too. */
   published: z.strictObject({ weights: z.string(), head: z.string().optional() }).optional(),
   model: z.discriminatedUnion(
     'type',
