@@ -28,7 +28,8 @@ import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
-import { checkDeviceMemory, checkTrainingMemory } from './check-device-memory.ts';
+import { checkDeviceMemory } from './check-device-memory.ts';
+import { chooseState } from './choose-state.ts';
 import { finishedTraining } from './finished-training.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
@@ -63,9 +64,9 @@ export async function planTrain(
     throw new BadInput(
       `${resolved.name}: has ${classes.classes.length} classes; a training takes at most 255, more are only evaluated`,
     );
-  const config: TrainableConfig = { ...resolved, train };
-  checkDeviceMemory(config);
-  checkTrainingMemory(config);
+  const asked: TrainableConfig = { ...resolved, train };
+  checkDeviceMemory(asked);
+  const config: TrainableConfig = { ...asked, run: { ...asked.run, state: chooseState(asked) } };
 
   const weights = await plannedWeights(context, input.weights);
   matchWeights([weights.index], config.model, backboneSpecs(config.model));

@@ -138,6 +138,11 @@ const run = z.strictObject({
   precision: z.enum(PRECISIONS),
   /** Memory of a worker's GPU, in GB: with it, a batch that is too large is refused before anything is launched. */
   deviceMemoryGb: z.number().positive().optional(),
+  /**
+   * Where a training keeps parameters and moments: on the `device`, or on the `host`, which needs less device memory and takes
+   * longer. `auto`: on the device where they fit by `run.deviceMemoryGb`, else on the host.
+   */
+  state: z.enum(['auto', 'device', 'host']).default('auto'),
   /** Workers (pods, or processes on a laptop). */
   workers: positive.max(512),
   /** Shards that the dataset is cut into: more than workers, so that fast ones take more. */
