@@ -40,7 +40,7 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
   };
   tellDetails();
 
-  answerProgress('TrainHead', () => {
+  answerProgress('Train', () => {
     const { steps = 0, batch = 0 } = run?.config.train ?? {};
     const log = view.log();
     const checkpoint = view.checkpoint();

@@ -80,6 +80,7 @@ function plannedRow(
     ...(isTrained
       ? {
           kind: 'train',
+          workflowType: 'Train',
           input: { ...common, weights: weights!, evaluationSplit, allowOverlap, deadlineMinutes },
         }
       : {

@@ -51,14 +51,14 @@ export async function planTrain(
 ): Promise<TrainPlan> {
   const { store } = context;
   const { workflowId, runId } = workflow;
-  const input = parseInput(TrainInputSchema, request, 'TrainHead input');
+  const input = parseInput(TrainInputSchema, request, 'Train input');
   const prefix = runPrefix(input, workflow);
-  const { config: given, classes } = await resolveConfig(input, 'TrainHead input');
+  const { config: given, classes } = await resolveConfig(input, 'Train input');
   const resolved = vitConfig(given);
   const { train } = resolved;
   if (!train)
     throw new BadInput(
-      `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
+      `${resolved.name}: has no section 'train'; Train needs one, see 'tessera configs' for those that have it`,
     );
   if (isWide(classes.classes.length))
     throw new BadInput(

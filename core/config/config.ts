@@ -223,7 +223,7 @@ export const ConfigSchema = z.strictObject({
       .optional(),
   }),
   run,
-  /** For `TrainHead` only; an evaluation does not look at it. */
+  /** For `Train` only; an evaluation does not look at it. */
   train: TrainSchema.optional(),
 });
 

@@ -10,7 +10,7 @@ import { ObjectReportSchema, type ShardReport } from './results.ts';
 import type { TrainConfig } from './train.ts';
 import { s3Uri, weightsUri } from './uris.ts';
 
-/** What `TrainHead` is started with. */
+/** What `Train` is started with. */
 export const TrainInputSchema = z
   .strictObject({
     version: z.literal(1).default(1),
@@ -18,7 +18,7 @@ export const TrainInputSchema = z
     config: z.union([z.string().min(1), ConfigSchema]),
     /** `key.path=value`, applied to the config. */
     overrides: z.array(z.string()).default([]),
-    /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, which stays as it is. */
+    /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, which a training of every parameter begins with. */
     weights: weightsUri,
     /** A staged dataset, with the split that the config trains on and the one that it is evaluated on. */
     dataset: s3Uri,
@@ -84,7 +84,7 @@ export type TrainPlan = (
 ) &
   Listed;
 
-/** What `TrainHead` returns. */
+/** What `Train` returns. */
 export interface TrainResult {
   steps: number;
   /** Of the best evaluation, and of the last one. */
