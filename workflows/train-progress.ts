@@ -36,7 +36,8 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
     const mended = failure
       ? `\n\nThe last of ${failures.length} failures: ${failure.class}: ${failure.message}`
       : '';
-    setCurrentDetails(`**${phase}**${counted}${measured}${mended}`);
+    const trained = run?.trained ? ` (${run.trained})` : '';
+    setCurrentDetails(`**${phase}**${trained}${counted}${measured}${mended}`);
   };
   tellDetails();
 

@@ -28,6 +28,7 @@ import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
+import { trainedText } from '../../core/train/trainable.ts';
 import { checkDeviceMemory } from './check-device-memory.ts';
 import { chooseState } from './choose-state.ts';
 import { finishedTraining } from './finished-training.ts';
@@ -83,6 +84,7 @@ export async function planTrain(
     runId,
     prefix,
     config,
+    trained: trainedText(config),
     classes,
     weights: weights.object,
     deadlineSeconds,

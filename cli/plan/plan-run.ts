@@ -24,6 +24,7 @@ import type { Estimate, PlanReport } from '../../core/plan/report.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
+import { trainedText } from '../../core/train/trainable.ts';
 import { trainerBytes } from '../../core/train/training-memory.ts';
 import type { PlanOptions } from '../commands/plan.ts';
 import { checkpointsOf } from '../inputs/checkpoint-options.ts';
@@ -182,9 +183,15 @@ function memoryOf(config: VitConfig, trained: TrainableConfig | null): PlanRepor
   return { bytes, ofGb: config.run.deviceMemoryGb ?? null };
 }
 
-function trainingOf({ train }: TrainableConfig, images: number): PlanReport['training'] {
-  const { steps, batch, evaluateEvery } = train;
-  return { steps, batch, images, evaluations: Math.ceil(steps / evaluateEvery) };
+function trainingOf(config: TrainableConfig, images: number): PlanReport['training'] {
+  const { steps, batch, evaluateEvery } = config.train;
+  return {
+    steps,
+    batch,
+    images,
+    trained: trainedText(config),
+    evaluations: Math.ceil(steps / evaluateEvery),
+  };
 }
 
 function notesOf(

@@ -64,6 +64,8 @@ export interface TrainRun {
   dataset: StagedObject & { name: string; split: string; images: number };
   evaluation: { dataset: string; split: string };
   start: TrainStart;
+  /** What trains, for people. Plans of earlier versions don't say. */
+  trained?: string;
   fleet: FleetSpec;
   deadlineSeconds: number;
   labels?: Labels;

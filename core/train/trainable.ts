@@ -1,3 +1,4 @@
+import { elementCount } from '../checkpoint/dtypes.ts';
 import type { TrainableConfig } from '../config/train-run.ts';
 import { backboneSpecs, blockOf, layerOf } from '../model/backbone.ts';
 import { headSpecs, headType, isParameter, tapShape } from '../model/head.ts';
@@ -35,6 +36,23 @@ export function lowestTrained(config: Training): LowestTrained {
   if (trained.some((name) => layerOf(name) === 0)) return 'embedding';
   const blocks = trained.map(blockOf).filter((block) => block !== undefined);
   return blocks.length > 0 ? Math.min(...blocks) : 'head';
+}
+
+/** What trains, for people: `head: 0.5 M parameters`, `all: 5,905 M parameters`. */
+export function trainedText(config: Training): string {
+  const { trainable } = config.train;
+  const what = typeof trainable === 'string' ? trainable : ['head', ...trainable].join(', ');
+  const millions = trainedParameters(config) / 1e6;
+  const digits = millions < 10 ? 1 : 0;
+  const format = { minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return `${what}: ${millions.toLocaleString('en-US', format)} M parameters`;
+}
+
+/** How many numbers an optimizer changes. */
+export function trainedParameters(config: Training): number {
+  return trainedSpecs(config)
+    .filter(isParameter)
+    .reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
 /** Names that a pattern of `train.trainable` may match: the backbone's parameters up to the last tap, and the heads'. */

@@ -1,9 +1,16 @@
 import { expect, test } from 'vitest';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { parseConfig } from '../../../core/config/parse.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
 import { backboneSpecs } from '../../../core/model/backbone.ts';
 import { headSpecs } from '../../../core/model/head.ts';
-import { isTrained, lowestTrained, matchesPattern, trainedSpecs } from '../../../core/train/trainable.ts';
+import {
+  isTrained,
+  lowestTrained,
+  matchesPattern,
+  trainedSpecs,
+  trainedText,
+} from '../../../core/train/trainable.ts';
 import { TINY } from '../../builders.ts';
 
 const TRAIN = {
@@ -96,5 +103,18 @@ test('a pattern that matches nothing is refused with the nearest name, and so is
   );
   expect(() => training({ dropPathRate: 0.4 })).toThrow(
     'train.dropPathRate is 0.4, but frozen blocks drop nothing: set train.trainable to all, or leave it out',
+  );
+});
+
+test('what trains is said with its size', async () => {
+  const textOf = async (name: string, trainable?: string[]) => {
+    const { train, ...config } = await loadVitConfig(name);
+    return trainedText({ ...config, train: { ...train!, ...(trainable ? { trainable } : {}) } });
+  };
+  const few = 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_1of1';
+  expect(await textOf(few)).toBe('all: 5,907 M parameters');
+  expect(await textOf(few, ['backbone.blocks.47.*'])).toBe('head, backbone.blocks.47.*: 123 M parameters');
+  expect(await textOf('linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen')).toBe(
+    'head: 0.5 M parameters',
   );
 });
