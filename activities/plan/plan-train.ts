@@ -28,7 +28,9 @@ import { matchHead, matchMoments } from '../../core/train/match-head.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
-import { checkDeviceMemory, checkTrainingMemory } from './check-device-memory.ts';
+import { trainedText } from '../../core/train/trainable.ts';
+import { checkDeviceMemory } from './check-device-memory.ts';
+import { chooseState } from './choose-state.ts';
 import { finishedTraining } from './finished-training.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
@@ -50,22 +52,22 @@ export async function planTrain(
 ): Promise<TrainPlan> {
   const { store } = context;
   const { workflowId, runId } = workflow;
-  const input = parseInput(TrainInputSchema, request, 'TrainHead input');
+  const input = parseInput(TrainInputSchema, request, 'Train input');
   const prefix = runPrefix(input, workflow);
-  const { config: given, classes } = await resolveConfig(input, 'TrainHead input');
+  const { config: given, classes } = await resolveConfig(input, 'Train input');
   const resolved = vitConfig(given);
   const { train } = resolved;
   if (!train)
     throw new BadInput(
-      `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
+      `${resolved.name}: has no section 'train'; Train needs one, see 'tessera configs' for those that have it`,
     );
   if (isWide(classes.classes.length))
     throw new BadInput(
       `${resolved.name}: has ${classes.classes.length} classes; a training takes at most 255, more are only evaluated`,
     );
-  const config: TrainableConfig = { ...resolved, train };
-  checkDeviceMemory(config);
-  checkTrainingMemory(config);
+  const asked: TrainableConfig = { ...resolved, train };
+  checkDeviceMemory(asked);
+  const config: TrainableConfig = { ...asked, run: { ...asked.run, state: chooseState(asked) } };
 
   const weights = await plannedWeights(context, input.weights);
   matchWeights([weights.index], config.model, backboneSpecs(config.model));
@@ -82,6 +84,7 @@ export async function planTrain(
     runId,
     prefix,
     config,
+    trained: trainedText(config),
     classes,
     weights: weights.object,
     deadlineSeconds,

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { HeadState } from '../../core/config/train.ts';
 import type { ServeTask, TrainRun } from '../../core/config/train-run.ts';
-import { trainingMemory } from '../../core/model/device-memory.ts';
 import { headAtStart, initialTensors } from '../../core/train/initial-head.ts';
+import { trainerBytes } from '../../core/train/training-memory.ts';
 import { checkGpu } from '../onnx/gpu.ts';
 import { type FeatureContext, openFeatureSource } from './feature-source.ts';
 import { featureEndpoint } from './features/endpoint.ts';
@@ -32,7 +32,7 @@ export function trainingWork(
       initialState,
       async openTrainer({ config }, state) {
         const { device, threads } = config.run;
-        await checkGpu(device, trainingMemory(config), `train.batch=${config.train.batch} of ${config.name}`);
+        await checkGpu(device, trainerBytes(config), `train.batch=${config.train.batch} of ${config.name}`);
         return HeadTrainer.open({ config, state, threads });
       },
       openFeed: (run, steps, hooks) => openFeed(context, run, steps, hooks),
