@@ -57,9 +57,7 @@ async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoin
     // Its workers are the training's, which counts their cost, sends the notice and reports it.
     config: withoutLimits(run.config),
     // Where the backbone trains, a checkpoint holds the whole model.
-    ...(trainsBackbone(run.config)
-      ? { weights: head.uri }
-      : { weights: run.weights.uri, head: head.uri }),
+    ...(trainsBackbone(run.config) ? { weights: head.uri } : { weights: run.weights.uri, head: head.uri }),
     ...run.evaluation,
     output: joinUri(run.prefix, 'evaluations'),
     deadlineMinutes: Math.min(run.deadlineSeconds / 60, MAX_EVAL_MINUTES),
