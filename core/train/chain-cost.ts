@@ -103,7 +103,7 @@ export function besidePublished(
 
 /** Kernels are started while earlier ones compute: a step takes the longer of the two. */
 function backboneSeconds(
-  { model, run, train }: VitConfig & { train: TrainConfig },
+  { model, train }: VitConfig & { train: TrainConfig },
   assumed: Assumptions,
   groups: number,
 ): number {
