@@ -14,6 +14,7 @@ import {
 } from '../../core/config/train-run.ts';
 import { isWide } from '../../core/image/label-map.ts';
 import { backboneSpecs } from '../../core/model/backbone.ts';
+import { headSpecs } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { Store } from '../../core/store.ts';
 import {
@@ -24,9 +25,10 @@ import {
   listCheckpoints,
   savedCheckpoint,
 } from '../../core/train/checkpoint-pointers.ts';
-import { matchHead, matchMoments } from '../../core/train/match-head.ts';
+import { matchState } from '../../core/train/match-state.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
+import { optimizerSpecs, stateSpecs } from '../../core/train/state-specs.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
 import { trainedText } from '../../core/train/trainable.ts';
 import { checkDeviceMemory } from './check-device-memory.ts';
@@ -161,7 +163,7 @@ async function findStart(
 ): Promise<TrainStart> {
   if (loadFrom) {
     const head = await stagedWeights(store, loadFrom);
-    matchHead(head.index, config.model, config.name);
+    matchState(head.index, headSpecs(config.model), config.name);
     return { from: 'head', head: head.object };
   }
   if (!resumeFrom) return { from: 'scratch' };
@@ -199,13 +201,9 @@ async function ownCheckpoint(
 }
 
 /** @throws BadInput naming the first tensor of the checkpoint that is not as the config has it */
-async function checkShapes(
-  store: Store,
-  checkpoint: Checkpoint,
-  { model, name }: TrainableConfig,
-): Promise<void> {
+async function checkShapes(store: Store, checkpoint: Checkpoint, config: TrainableConfig): Promise<void> {
   const indexOf = async (which: 'head' | 'optimizer') =>
     (await stagedWeights(store, checkpointFile(checkpoint, which).uri)).index;
-  matchHead(await indexOf('head'), model, name);
-  matchMoments(await indexOf('optimizer'), model, name);
+  matchState(await indexOf('head'), stateSpecs(config), config.name);
+  matchState(await indexOf('optimizer'), optimizerSpecs(config), config.name);
 }

@@ -72,18 +72,43 @@ export const TrainSchema = z.strictObject({
 });
 export type TrainConfig = z.infer<typeof TrainSchema>;
 
-/** A trained head as it is after `step` steps: all that resuming from there needs, and nothing else. */
-export interface HeadState {
-  step: number;
-  /** Parameters and running statistics by their names in a checkpoint, such as `decode_head.conv_seg.weight`. */
-  tensors: Map<string, HeadTensor>;
-  /** AdamW's moments, by parameter. */
-  moments: Map<string, { first: Float32Array; second: Float32Array }>;
+/** A tensor of a training's state: a parameter, with AdamW's moments if it trains, or a running statistic. */
+export interface StateTensor {
+  /** Its name in a checkpoint, such as `decode_head.conv_seg.weight`. */
+  name: string;
+  data: Float32Array;
+  /** Absent before the first step: zero. */
+  first?: Float32Array;
+  second?: Float32Array;
 }
 
-export interface HeadTensor {
+/** What of a tensor: its numbers, or one of its moments. */
+export type StatePart = 'value' | 'first' | 'second';
+
+/** A tensor of a checkpoint. */
+export interface StateSpec {
+  name: string;
   shape: number[];
-  data: Float32Array;
+  /** Whether an optimizer changes it: then it has moments. */
+  isTrained: boolean;
+  /** Type in the model's file. What trains is float32 in any case: its master lies beside the moments. */
+  dtype: 'float32' | 'bfloat16';
+}
+
+/** A training's state as it begins, or goes on from a checkpoint: tensor by tensor, each once. */
+export interface StateSource {
+  /** Steps done. */
+  step: number;
+  tensors(): AsyncIterable<StateTensor>;
+}
+
+/** A training's state after `step` steps, to be read tensor by tensor before the next step. */
+export interface TrainingState {
+  step: number;
+  /** In the order of a checkpoint. */
+  specs: StateSpec[];
+  /** @returns a copy */
+  read(name: string, part: StatePart): Promise<Float32Array>;
 }
 
 /** One optimizer step's figures, as mmseg logs them. */

@@ -38,6 +38,11 @@ export function lowestTrained(config: Training): LowestTrained {
   return blocks.length > 0 ? Math.min(...blocks) : 'head';
 }
 
+/** Whether anything of the backbone trains: a checkpoint then holds the whole model. */
+export function trainsBackbone(config: Training): boolean {
+  return backboneParameters(config.model).some(trainedTest(config));
+}
+
 /** What trains, for people: `head: 0.5 M parameters`, `all: 5,905 M parameters`. */
 export function trainedText(config: Training): string {
   const { trainable } = config.train;
