@@ -1,7 +1,6 @@
 import { type Chain, type ChainObserver, openChain } from '../../../../activities/train/chain/chain.ts';
-import { elementCount } from '../../../../core/checkpoint/dtypes.ts';
 import type { TrainableConfig } from '../../../../core/config/train-run.ts';
-import { chainSpecs, planChain } from '../../../../core/model/chain/chain-plan.ts';
+import { chainSpecs } from '../../../../core/model/chain/chain-plan.ts';
 import { ROPE_PERIODS } from '../../../../core/model/vit-tensors.ts';
 import { drawsAt } from '../../../../core/train/draws.ts';
 import { dropPathMultipliers } from '../../../../core/train/drop-path.ts';
@@ -67,11 +66,4 @@ export function imagesOf({ model, train }: TrainableConfig, step: number): Float
   const size = model.backbone.imageSizePx;
   const draws = drawsAt(2, 'images', step);
   return Float32Array.from({ length: train.batch * size * size * 3 }, () => draws.normal());
-}
-
-/** Numbers that a chain's frozen stretch gives, all of a kind. */
-export function zeroInputs(config: TrainableConfig): Float32Array[] {
-  return planChain(config).inputs.map(
-    ({ shape }) => new Float32Array(config.train.batch * elementCount(shape)),
-  );
 }
