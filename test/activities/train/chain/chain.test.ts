@@ -72,6 +72,11 @@ describe.each([
     }
   });
 
+  test('gives the same bits with its state on the host', async () => {
+    const onHost = { ...config, run: { ...config.run, state: 'host' as const } };
+    expect(await trained(onHost)).toEqual(await trained(config));
+  });
+
   test('goes on from a state to the same bits', async () => {
     const straight = await trained(config, { steps: 3 });
     const half = await trained(config, { steps: 2 });
