@@ -15,6 +15,8 @@ export interface VitContext {
   dtype: DType;
   /** Of an input that isn't the config's square crop: its size, pixels. */
   image?: { heightPx: number; widthPx: number };
+  /** In training, stochastic depth: what each image's branch is multiplied by, `[B]` float32: 0, or 1 / (1 − rate). */
+  dropPath?: { attention: Value; mlp: Value };
 }
 
 /**
@@ -123,15 +125,28 @@ function tokens(ctx: VitContext, patches: Value): Value {
 
 /** One block: tokens `[B * N, C]` to tokens, named `block0_out` … */
 export function transformerBlock(ctx: VitContext, x: Value, block: number): Value {
-  const { graph, weights, dtype } = ctx;
+  const { graph, weights, dtype, dropPath } = ctx;
   const at = `backbone.blocks.${block}`;
   const scaled = (branch: Value, gamma: string) =>
     graph.node('Mul', [branch, weights(graph, `${at}.${gamma}.gamma`, dtype)]);
 
   const attended = attention(ctx, norm(ctx, x, `${at}.norm1`, `b${block}_norm1`), block);
-  const middle = graph.node('Add', [x, scaled(attended, 'ls1')]);
+  const middle = graph.node('Add', [x, dropped(ctx, scaled(attended, 'ls1'), dropPath?.attention)]);
   const fed = feedForward(ctx, norm(ctx, middle, `${at}.norm2`, `b${block}_norm2`), block);
-  return graph.node('Add', [middle, scaled(fed, 'ls2')], {}, `block${block}_out`);
+  const branch = dropped(ctx, scaled(fed, 'ls2'), dropPath?.mlp);
+  return graph.node('Add', [middle, branch], {}, `block${block}_out`);
+}
+
+/** A branch times its image's multiplier, which is rounded to the blocks' type. @see timm 0.6 `DropPath` */
+function dropped(ctx: VitContext, branch: Value, multiplier: Value | undefined): Value {
+  if (!multiplier) return branch;
+  const { graph, vit, batch, dtype } = ctx;
+  const { rows, columns } = gridOf(ctx);
+  const tokenCount = rows * columns + prefixTokens(vit);
+  const perImage = graph.reshape(branch, [batch, tokenCount, vit.embedDim]);
+  const factor = graph.cast(graph.reshape(multiplier, [batch, 1, 1]), dtype);
+  const product = graph.node('Mul', [perImage, factor]);
+  return graph.reshape(product, [batch * tokenCount, vit.embedDim]);
 }
 
 /** Statistics in float32 whatever the blocks' type is (`stash_type` 1), then scaled by the weight, LayerNorm's bias added. */

@@ -1,4 +1,5 @@
-import { GRADIENTS } from './gradients.ts';
+import { GRADIENTS, HAS_SEVERAL_OUTPUTS } from './gradients/all.ts';
+import { castTo, zeros } from './gradients/rule.ts';
 import type { Call, GraphBuilder, Value } from './graph.ts';
 import { inferShapes } from './shapes.ts';
 
@@ -7,7 +8,7 @@ import { inferShapes } from './shapes.ts';
  *
  * @param seeds values that the loss depends on, each with the gradient of the loss with respect to it
  * @param wanted values whose gradients are requested; no other gradient is computed unless one of these needs it
- * @returns the gradients, in the order of `wanted`
+ * @returns the gradients, in the order of `wanted`: of the value's type, or float32 where it is a sum over many elements
  * @throws if an operator has no gradient rule (the message names it), or the loss does not depend on a wanted value
  */
 export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], wanted: Value[]): Value[] {
@@ -17,16 +18,24 @@ export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], want
   const gradients = new Map<Value, Value>();
   const add = (value: Value, part: Value) => {
     const sum = gradients.get(value);
-    gradients.set(value, sum ? graph.node('Add', [sum, part]) : part);
+    gradients.set(value, sum ? sumOf(graph, sum, part) : part);
   };
   for (const [value, gradient] of seeds) add(value, gradient);
 
   for (const call of calls.reverse()) {
-    const dy = gradients.get(call.outputs[0]!);
-    if (!dy || !call.inputs.some((input) => matters.has(input))) continue;
+    if (!call.inputs.some((input) => matters.has(input))) continue;
+    const outputGrads = call.outputs.map((output) => {
+      const gradient = gradients.get(output);
+      return gradient && castTo(graph, gradient, graph.typeOf(output));
+    });
+    if (outputGrads.every((gradient) => !gradient)) continue;
     const rule = GRADIENTS[call.op];
     if (!rule) throw new Error(`${call.op} (${call.outputs[0]}): no rule for its gradient`);
-    const parts = rule({ graph, call, dy, shape });
+    const dy = outputGrads[0] ?? zeros(graph, shape(call.outputs[0]!), graph.typeOf(call.outputs[0]!));
+    const other = outputGrads.slice(1).findIndex(Boolean);
+    if (other >= 0 && !HAS_SEVERAL_OUTPUTS.has(call.op))
+      throw new Error(`${call.op}: no rule for the gradient of its output ${call.outputs[1 + other]}`);
+    const parts = rule({ graph, call, dy, outputGrads, shape });
     for (const [i, input] of call.inputs.entries()) {
       const part = parts[i];
       if (part && matters.has(input)) add(input, part());
@@ -37,6 +46,12 @@ export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], want
     if (!gradient) throw new Error(`${value} plays no part in the loss`);
     return gradient;
   });
+}
+
+/** The sum of two gradients of a value; float32 if one of them is. */
+function sumOf(graph: GraphBuilder, a: Value, b: Value): Value {
+  if (graph.typeOf(a) === graph.typeOf(b)) return graph.node('Add', [a, b]);
+  return graph.node('Add', [castTo(graph, a, 'float32'), castTo(graph, b, 'float32')]);
 }
 
 /** Values that depend on one of `wanted`. */

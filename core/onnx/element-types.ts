@@ -19,3 +19,24 @@ const NAMES = new Map(Object.entries(ELEMENT_TYPE).map(([name, number]) => [numb
 export function elementTypeName(number: number): DType | undefined {
   return NAMES.get(number);
 }
+
+/** Operators whose result has another type than their first input. */
+const RESULT_TYPES: Record<string, DType> = {
+  Equal: 'bool',
+  Greater: 'bool',
+  GreaterOrEqual: 'bool',
+  Less: 'bool',
+  LessOrEqual: 'bool',
+  Not: 'bool',
+  IsNaN: 'bool',
+  ArgMax: 'int64',
+  ArgMin: 'int64',
+  NonZero: 'int64',
+  Shape: 'int64',
+  Size: 'int64',
+};
+
+/** The type of an operator's result, whatever its inputs have; undefined where it is its first input's. */
+export function resultType(operator: string): DType | undefined {
+  return RESULT_TYPES[operator];
+}

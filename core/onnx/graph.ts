@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import type { DType } from '../config/manifests.ts';
-import { ELEMENT_TYPE } from './element-types.ts';
+import { ELEMENT_TYPE, elementTypeName, resultType } from './element-types.ts';
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -56,6 +56,7 @@ export class GraphBuilder {
   /** Of inputs and initializers. */
   readonly shapes = new Map<Value, Dim[]>();
   readonly #integers = new Map<Value, number[]>();
+  readonly #types = new Map<Value, DType>();
 
   constructor(name: string, prefix = '') {
     this.#graph = create(GraphProtoSchema, { name });
@@ -65,6 +66,7 @@ export class GraphBuilder {
   input(name: string, dtype: DType, shape: Dim[]): Value {
     this.#graph.input.push(valueInfo(name, dtype, shape));
     this.shapes.set(name as Value, shape);
+    this.#types.set(name as Value, dtype);
     return name as Value;
   }
 
@@ -128,6 +130,11 @@ export class GraphBuilder {
         attribute: Object.entries(attributes).map(([key, value]) => attribute(key, value)),
       }),
     );
+    const types = this.#resultTypes(op, inputs, attributes);
+    for (const [i, output] of (outputs as Value[]).entries()) {
+      const type = types[i] ?? types[0];
+      if (type) this.#types.set(output, type);
+    }
     if (!this.#isWithin) this.calls.push({ op, inputs, outputs: outputs as Value[], attributes });
     return outputs as Value[];
   }
@@ -151,6 +158,13 @@ export class GraphBuilder {
 
   cast(value: Value, to: DType, name?: string): Value {
     return this.node('Cast', [value], { to: ELEMENT_TYPE[to] }, name);
+  }
+
+  /** The element type of a value of this graph. */
+  typeOf(value: Value): DType {
+    const type = this.#types.get(value);
+    if (!type) throw new Error(`the type of ${value} isn't known`);
+    return type;
   }
 
   /** The graph alone, for an attribute of another graph's node. */
@@ -177,7 +191,18 @@ export class GraphBuilder {
     });
     this.#graph.initializer.push(tensor);
     this.shapes.set(name as Value, shape);
+    this.#types.set(name as Value, dtype);
     return tensor;
+  }
+
+  /** The types of a node's outputs; where there are more outputs than types, the first one's. */
+  #resultTypes(op: string, inputs: Value[], attributes: Call['attributes']): (DType | undefined)[] {
+    if (op === 'Cast') return [elementTypeName(attributes.to as number)];
+    if (attributes.body instanceof GraphBuilder)
+      return attributes.body.proto.output.map(({ type }) =>
+        type?.value.case === 'tensorType' ? elementTypeName(type.value.value.elemType) : undefined,
+      );
+    return [resultType(op) ?? this.#types.get(inputs[op === 'Where' ? 1 : 0]!)];
   }
 
   #fresh(op: string): string {

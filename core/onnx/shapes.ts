@@ -21,7 +21,15 @@ const RULES: Record<string, (context: ShapeContext) => Shape[]> = {
   Gelu: same,
   Erf: same,
   Exp: same,
+  Sigmoid: same,
+  Neg: same,
+  Cast: same,
   LayerNormalization: same,
+  RMSNormalization: same,
+  Attention: ({ shapes: [query, , value], call: { attributes } }) => {
+    const { q_num_heads: heads, kv_num_heads: valueHeads } = attributes as Record<string, number>;
+    return [[...query!.slice(0, -1), (value!.at(-1)! / valueHeads!) * heads!]];
+  },
   BatchNormTraining: ({ shapes: [x, scale] }) => [x!, scale!, scale!, x!],
   Add: ({ shapes: [a, b] }) => [broadcast(a!, b!)],
   Sub: ({ shapes: [a, b] }) => [broadcast(a!, b!)],
@@ -57,6 +65,35 @@ const RULES: Record<string, (context: ShapeContext) => Shape[]> = {
     const total = shapes.reduce((sum, shape) => sum + shape[axis]!, 0);
     return [shapes[0]!.map((dim, i) => (i === axis ? total : dim))];
   },
+  Split: ({ shapes: [x], call: { attributes, outputs }, integers }) => {
+    const axis = positive((attributes.axis as number) ?? 0, x!.length);
+    const sizes = integers(1);
+    const even = Math.ceil(x![axis]! / outputs.length);
+    return outputs.map((_, part) => {
+      const size = sizes[part] ?? Math.min(even, x![axis]! - part * even);
+      return x!.map((dim, i) => (i === axis ? size : dim));
+    });
+  },
+  Slice: ({ shapes: [x], integers }) => {
+    const [starts, ends, axes, steps] = [1, 2, 3, 4].map(integers) as [
+      number[],
+      number[],
+      number[],
+      number[],
+    ];
+    const shape = [...x!];
+    for (const [i, start] of starts.entries()) {
+      const axis = positive(axes[i] ?? i, shape.length);
+      const { from, to } = sliceBounds(start, ends[i]!, x![axis]!);
+      shape[axis] = Math.max(0, Math.ceil((to - from) / (steps[i] ?? 1)));
+    }
+    return [shape];
+  },
+  Expand: ({ shapes: [x], integers }) => [broadcast(x!, integers(1))],
+  Pad: ({ shapes: [x], integers }) => {
+    const pads = integers(1);
+    return [x!.map((dim, axis) => dim + pads[axis]! + pads[axis + x!.length]!)];
+  },
   SoftmaxCrossEntropyLoss: ({ shapes: [scores, labels] }) => [labels!, scores!],
 };
 
@@ -87,6 +124,12 @@ export function inferShapes(graph: GraphBuilder): (value: Value) => Shape {
 /** A convolution's strides and pads (top, left, bottom, right), as they are if nothing is said. */
 export function window({ strides, pads }: Call['attributes']): { strides: number[]; pads: number[] } {
   return { strides: (strides as number[]) ?? [1, 1], pads: (pads as number[]) ?? [0, 0, 0, 0] };
+}
+
+/** Where a slice with positive steps begins and ends, for bounds that may count from the end or lie beyond it. */
+export function sliceBounds(start: number, end: number, size: number): { from: number; to: number } {
+  const clamped = (bound: number) => Math.min(Math.max(bound < 0 ? bound + size : bound, 0), size);
+  return { from: clamped(start), to: clamped(end) };
 }
 
 function broadcast(a: Shape, b: Shape): Shape {

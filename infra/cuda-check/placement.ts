@@ -2,30 +2,12 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { fromBinary } from '@bufbuild/protobuf';
-import { elementTypeName } from '../../core/onnx/element-types.ts';
+import { ELEMENT_TYPE, elementTypeName, resultType } from '../../core/onnx/element-types.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../../core/onnx/onnx_pb.ts';
 
 const OPEN_VERBOSE = fileURLToPath(new URL('./open-verbose.mjs', import.meta.url));
 /** Of a model of 3,000 nodes the log has some megabytes. */
 const MAX_LOG_BYTES = 256e6;
-
-const BOOL = 9;
-const INT64 = 7;
-/** Operators whose result has another type than their first input. */
-const RESULT_TYPES: Record<string, number> = {
-  Equal: BOOL,
-  Greater: BOOL,
-  GreaterOrEqual: BOOL,
-  Less: BOOL,
-  LessOrEqual: BOOL,
-  Not: BOOL,
-  IsNaN: BOOL,
-  ArgMax: INT64,
-  ArgMin: INT64,
-  NonZero: INT64,
-  Shape: INT64,
-  Size: INT64,
-};
 
 /**
  * What of a model has no kernel on CUDA, as ONNX Runtime says when it may fall back.
@@ -74,7 +56,9 @@ function nodesOf(
   return graph.node.flatMap((node) => {
     const cast = node.attribute.find(({ name }) => name === 'to')?.i;
     const result =
-      cast === undefined ? (RESULT_TYPES[node.opType] ?? types.get(node.input[0]!)) : Number(cast);
+      cast === undefined
+        ? (ELEMENT_TYPE[resultType(node.opType)!] ?? types.get(node.input[0]!))
+        : Number(cast);
     if (result !== undefined) for (const output of node.output) types.set(output, result);
     const inputs = node.input.filter((input) => input !== '');
     const own = {

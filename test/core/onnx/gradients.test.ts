@@ -3,7 +3,7 @@ import { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession } from '../../../activities/onnx/session.ts';
 import { batchNormTraining } from '../../../core/onnx/batch-norm.ts';
 import { differentiate } from '../../../core/onnx/differentiate.ts';
-import { GRADIENTS } from '../../../core/onnx/gradients.ts';
+import { GRADIENTS } from '../../../core/onnx/gradients/all.ts';
 import { GraphBuilder, type Value } from '../../../core/onnx/graph.ts';
 import { maxPool } from '../../../core/onnx/max-pool.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
@@ -42,6 +42,9 @@ const CASES: Record<string, Case> = {
     build: (g, [a, b]) => g.node('Mul', [a!, b!]),
   },
   'Mul by itself': { inputs: [[4]], shape: [4], build: (g, [a]) => g.node('Mul', [a!, a!]) },
+  Neg: { inputs: [[2, 3]], shape: [2, 3], build: (g, [x]) => g.node('Neg', [x!]) },
+  Cast: { inputs: [[2, 3]], shape: [2, 3], build: (g, [x]) => g.cast(x!, 'float32') },
+  Sigmoid: { inputs: [[6]], shape: [6], build: (g, [x]) => g.node('Sigmoid', [x!]) },
   Relu: { inputs: [[3, 4]], shape: [3, 4], spread: true, build: (g, [x]) => g.node('Relu', [x!]) },
   Erf: { inputs: [[6]], shape: [6], build: (g, [x]) => g.node('Erf', [x!]) },
   Exp: { inputs: [[6]], shape: [6], build: (g, [x]) => g.node('Exp', [x!]) },
@@ -107,6 +110,30 @@ const CASES: Record<string, Case> = {
     shape: [2, 3, 4],
     build: (g, inputs) => g.node('LayerNormalization', inputs, { axis: -1, epsilon: { float: 1e-6 } }),
   },
+  RMSNormalization: {
+    inputs: [[2, 3, 4], [4]],
+    shape: [2, 3, 4],
+    build: (g, inputs) => g.node('RMSNormalization', inputs, { axis: -1, epsilon: { float: 1e-6 } }),
+  },
+  Attention: {
+    inputs: [
+      [2, 5, 6],
+      [2, 5, 6],
+      [2, 5, 6],
+    ],
+    shape: [2, 5, 6],
+    build: (g, inputs) => g.node('Attention', inputs, { q_num_heads: 2, kv_num_heads: 2 }),
+  },
+  'Attention, one image, scaled': {
+    inputs: [
+      [1, 3, 4],
+      [1, 3, 4],
+      [1, 3, 4],
+    ],
+    shape: [1, 3, 4],
+    build: (g, inputs) =>
+      g.node('Attention', inputs, { q_num_heads: 2, kv_num_heads: 2, scale: { float: 0.3 } }),
+  },
   'Resize up': { inputs: [[1, 2, 2, 3]], shape: [1, 2, 5, 7], build: resize([1, 2, 5, 7]) },
   'Resize down': { inputs: [[1, 2, 7, 6]], shape: [1, 2, 3, 4], build: resize([1, 2, 3, 4]) },
   MaxPool: {
@@ -124,6 +151,29 @@ const CASES: Record<string, Case> = {
     ],
     shape: [2, 3, 3],
     build: (g, inputs) => g.node('Concat', inputs, { axis: 1 }),
+  },
+  Expand: {
+    inputs: [[3, 1]],
+    shape: [2, 3, 4],
+    build: (g, [x]) => g.node('Expand', [x!, g.ints([2, 3, 4])]),
+  },
+  Split: {
+    inputs: [[2, 6]],
+    shape: [2, 2],
+    build: (g, [x]) => {
+      const [a, , c] = g.nodes('Split', [x!], { axis: 1, num_outputs: 3 }, ['a', 'b', 'c']);
+      return g.node('Mul', [a!, c!]);
+    },
+  },
+  'Split into uneven parts': {
+    inputs: [[5, 2]],
+    shape: [3, 2],
+    build: (g, [x]) => g.nodes('Split', [x!, g.ints([2, 3])], { axis: 0 }, ['a', 'b'])[1]!,
+  },
+  Slice: {
+    inputs: [[3, 5, 2]],
+    shape: [2, 3, 2],
+    build: (g, [x]) => g.node('Slice', [x!, g.ints([1, -4]), g.ints([1000, 4]), g.ints([0, 1])]),
   },
   SoftmaxCrossEntropyLoss: {
     inputs: [[2, 4, 3]],

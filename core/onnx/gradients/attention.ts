@@ -1,0 +1,132 @@
+import { GraphBuilder, type Value } from '../graph.ts';
+import { castTo, type GradientContext, once, type Rule, scaled } from './rule.ts';
+
+/**
+ * Bytes of the heads' maps (tokens × tokens, float32) that are held at a time; a few maps of this size exist at once.
+ */
+const MAP_BYTES = 1 << 28;
+
+/** Of one piece: some heads of one image. */
+interface Piece {
+  query: Value;
+  key: Value;
+  value: Value;
+  outputGrad: Value;
+  /** Sum of output times its gradient, by token; float32. */
+  outputSum: Value;
+}
+
+/** Attention over tokens. */
+export const ATTENTION: Record<string, Rule> = {
+  /**
+   * Query, key and value `[B, N, C]`, as many heads of each, no mask. The maps are computed again, a few heads at a time:
+   * with S = s · QKᵀ, P = softmax(S), O = PV: dV = Pᵀ dO; dP = dO Vᵀ; dS = P ∘ (dP − rowsum(dO ∘ O)); dQ = s · dS K;
+   * dK = s · dSᵀ Q.
+   *
+   * @see Dao et al., arXiv 2205.14135, for the row sum
+   */
+  Attention: (ctx) => {
+    const parts = once(() => attentionGradients(ctx));
+    return [0, 1, 2].map((i) => () => parts()[i]!);
+  },
+};
+
+function attentionGradients(ctx: GradientContext): [Value, Value, Value] {
+  const { graph, call, dy, shape } = ctx;
+  const [query, key, value, ...others] = call.inputs as [Value, Value, Value];
+  const { q_num_heads: heads, kv_num_heads: keyHeads, scale, ...unknown } = call.attributes;
+  const attribute = Object.keys(unknown)[0];
+  if (attribute || others.length > 0 || heads !== keyHeads || shape(query).length !== 3)
+    throw new Error(`Attention (${call.outputs[0]}): no gradient with ${attribute ?? 'such inputs'}`);
+  const [batch, tokens, channels] = shape(query) as [number, number, number];
+  const count = heads as number;
+  const size = channels / count;
+  const factor = (scale as { float: number } | undefined)?.float ?? 1 / Math.sqrt(size);
+  const atOnce = headsAtOnce(count, tokens);
+  const pieces = (batch * count) / atOnce;
+
+  const inPieces = (part: Value, width: number) => {
+    const headsFirst = graph.transpose(graph.reshape(part, [batch, tokens, count, width]), [0, 2, 1, 3]);
+    return graph.reshape(
+      headsFirst,
+      pieces === 1 ? [atOnce, tokens, width] : [pieces, atOnce, tokens, width],
+    );
+  };
+  const joined = (part: Value) => {
+    const tokensFirst = graph.transpose(graph.reshape(part, [batch, count, tokens, size]), [0, 2, 1, 3]);
+    return graph.reshape(tokensFirst, [batch, tokens, channels]);
+  };
+  const products = graph.node('Mul', [
+    castTo(graph, dy, 'float32'),
+    castTo(graph, call.outputs[0]!, 'float32'),
+  ]);
+  const ones = graph.node('Expand', [graph.scalar(factor), graph.ints([size, 1])]);
+  const sums = graph.node('MatMul', [graph.reshape(products, [batch * tokens * count, size]), ones]);
+  const whole: Piece = {
+    query: inPieces(query, size),
+    key: inPieces(key, size),
+    value: inPieces(value, size),
+    outputGrad: inPieces(dy, size),
+    outputSum: inPieces(sums, 1),
+  };
+  const grads =
+    pieces === 1
+      ? pieceGradients(graph, whole, factor)
+      : scanned(graph, whole, factor, { name: call.outputs[0]!, shape: [atOnce, tokens, size] });
+  return grads.map(joined) as [Value, Value, Value];
+}
+
+/** One piece after the other. */
+function scanned(
+  graph: GraphBuilder,
+  whole: Piece,
+  factor: number,
+  { name, shape }: { name: string; shape: number[] },
+): Value[] {
+  const type = graph.typeOf(whole.query);
+  const body = new GraphBuilder('heads', `${name}_heads_`);
+  const input = (part: keyof Piece) =>
+    part === 'outputSum'
+      ? body.input(`${name}_${part}`, 'float32', [...shape.slice(0, 2), 1])
+      : body.input(`${name}_${part}`, type, shape);
+  const piece: Piece = {
+    query: input('query'),
+    key: input('key'),
+    value: input('value'),
+    outputGrad: input('outputGrad'),
+    outputSum: input('outputSum'),
+  };
+  for (const gradient of pieceGradients(body, piece, factor)) body.output(gradient, type, shape);
+  const inputs = Object.values(whole) as Value[];
+  const outputs = ['query', 'key', 'value'].map((part) => `${name}_${part}_grads`);
+  return graph.nodes('Scan', inputs, { body, num_scan_inputs: inputs.length }, outputs);
+}
+
+/**
+ * Gradients of query, key and value of some heads, `[heads, N, C / heads]`. Maps are float32: products that round to 8 bits
+ * of mantissa would lose what the softmax and the difference of dP and its row sum need. The scale is in V and in the sums.
+ */
+function pieceGradients(
+  graph: GraphBuilder,
+  { query, key, value, outputGrad, outputSum }: Piece,
+  factor: number,
+): [Value, Value, Value] {
+  const type = graph.typeOf(query);
+  const wide = (part: Value) => castTo(graph, part, 'float32');
+  const product = (a: Value, b: Value) => graph.node('MatMul', [a, b]);
+  const turned = (matrices: Value) => graph.transpose(matrices, [0, 2, 1]);
+  const scores = product(scaled(graph, wide(query), factor), turned(wide(key)));
+  const softmax = graph.node('Softmax', [scores], { axis: -1 });
+  const valueGrad = product(turned(castTo(graph, softmax, type)), outputGrad);
+  const softmaxGrad = product(wide(outputGrad), turned(scaled(graph, wide(value), factor)));
+  const centred = graph.node('Sub', [softmaxGrad, outputSum]);
+  const scoresGrad = castTo(graph, graph.node('Mul', [softmax, centred]), type);
+  return [product(scoresGrad, key), product(turned(scoresGrad), query), valueGrad];
+}
+
+/** The largest divisor of the heads whose maps fit. */
+function headsAtOnce(heads: number, tokens: number): number {
+  const most = Math.max(1, Math.floor(MAP_BYTES / (tokens * tokens * 4)));
+  for (let count = Math.min(most, heads); count > 1; count--) if (heads % count === 0) return count;
+  return 1;
+}
