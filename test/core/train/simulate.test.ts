@@ -34,6 +34,7 @@ function costs(changes: Partial<TrainingCosts> = {}): TrainingCosts {
     gpuStepSeconds: 0,
     hostStepSeconds: 0,
     checkpointSeconds: 0,
+    loadSeconds: 0,
     startSeconds: 0,
     evaluationGpuSeconds: 0,
     lossesPerHour: 0,
