@@ -44,7 +44,7 @@ export function blockParameters({ vit, block }: Pick<BlockTraining, 'vit' | 'blo
  */
 export function blockForward(training: BlockTraining): Uint8Array {
   const { graph, y, shape } = forward(training);
-  graph.output(graph.node('Identity', [y], {}, BLOCK_OUTPUT), training.precision, shape);
+  give(graph, y, BLOCK_OUTPUT, training.precision, shape);
   return graph.toBytes();
 }
 
@@ -57,11 +57,21 @@ export function blockBackward(training: BlockTraining): Uint8Array {
   const { graph, x, y, shape, parameters } = forward(training);
   const dy = graph.input(OUTPUT_GRADIENT, precision, shape);
   const [dx, ...gradients] = differentiate(graph, [[y, dy]], [x, ...parameters.values()]);
-  graph.output(graph.node('Identity', [dx!], {}, INPUT_GRADIENT), precision, shape);
+  give(graph, dx!, INPUT_GRADIENT, precision, shape);
   for (const [i, { name, shape }] of blockParameters(training).entries())
-    graph.output(graph.cast(gradients[i]!, 'float32', gradientOutput(name)), 'float32', shape);
+    give(graph, gradients[i]!, gradientOutput(name), 'float32', shape);
   removeUnused(graph.proto);
   return graph.toBytes();
+}
+
+/** Makes a value an output of this name and type. Identity is removed by ONNX Runtime, where Cast would copy. */
+function give(graph: GraphBuilder, value: Value, name: string, type: Precision, shape: number[]): void {
+  const isOfType = graph.typeOf(value) === type;
+  graph.output(
+    isOfType ? graph.node('Identity', [value], {}, name) : graph.cast(value, type, name),
+    type,
+    shape,
+  );
 }
 
 function forward(training: BlockTraining) {
