@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { type Transferable, Worker } from 'node:worker_threads';
+import './onnx/no-telemetry.ts'; // A thread that loads ONNX Runtime could no longer switch it off.
 import {
   type Exchange,
   errorOf,

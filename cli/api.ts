@@ -44,7 +44,7 @@ export type { Session } from './session.ts';
 /** The workflows, by the type that they are started as. */
 export interface Workflows {
   EvalMIoU: { input: EvalInput; progress: Progress; result: EvalResult };
-  TrainHead: { input: TrainInput; progress: TrainProgress; result: TrainResult };
+  Train: { input: TrainInput; progress: TrainProgress; result: TrainResult };
   ReproduceTable: { input: TableInput; progress: TableProgress; result: TableResult };
   StageDataset: { input: StageDatasetInput; progress: never; result: Staged };
   StageWeights: { input: StageWeightsInput; progress: never; result: Staged };

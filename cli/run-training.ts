@@ -4,14 +4,14 @@ import { runWatched } from './run-workflow.ts';
 import type { Session } from './session.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Starts `TrainHead` (or finds it running under this id), shows how it gets on, and gives its result. */
+/** Starts `Train` (or finds it running under this id), shows how it gets on, and gives its result. */
 export function runTraining(
   session: Session,
   workflowId: string,
   input: TrainInput,
   terminal: Terminal,
 ): Promise<TrainResult> {
-  return runWatched(session, { type: 'TrainHead', workflowId, input }, terminal, {
+  return runWatched(session, { type: 'Train', workflowId, input }, terminal, {
     cancelling: 'the trainer saves where it is, then workers end',
     async cancelled(handle) {
       const { checkpoint } = await handle.query<TrainProgress>('progress');

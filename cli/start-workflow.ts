@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { differences, differencesText } from '../core/config/differences.ts';
 import { EvalInputSchema } from '../core/config/eval.ts';
 import { BadInput } from '../core/config/failures.ts';
+import { currentType } from '../core/config/listing.ts';
 import { StageDatasetInputSchema, StageWeightsInputSchema } from '../core/config/stage.ts';
 import { TableInputSchema } from '../core/config/table.ts';
 import { TrainInputSchema } from '../core/config/train-run.ts';
@@ -13,7 +14,7 @@ import type { Terminal } from './terminal.ts';
 
 const INPUTS: Record<string, z.ZodType> = {
   EvalMIoU: EvalInputSchema,
-  TrainHead: TrainInputSchema,
+  Train: TrainInputSchema,
   ReproduceTable: TableInputSchema,
   StageDataset: StageDatasetInputSchema,
   StageWeights: StageWeightsInputSchema,
@@ -59,7 +60,7 @@ async function ensureSame(
   running: { runId: string; type: string },
 ): Promise<void> {
   const otherwise = 'Choose another workflow id, or wait until it has ended, or cancel it';
-  if (running.type !== type)
+  if (currentType(running.type) !== currentType(type))
     throw new BadInput(`${workflowId}: is running as ${running.type}, not as ${type}. ${otherwise}`);
   const before = withDefaults(type, await inputOf(client, { workflowId, runId: running.runId }));
   const others = differences(before, withDefaults(type, input));
@@ -71,6 +72,6 @@ async function ensureSame(
 
 /** An input in full, so that a field that is left out equals its default. What the schema refuses stays as it is. */
 function withDefaults(type: string, input: unknown): unknown {
-  const parsed = INPUTS[type]?.safeParse(input);
+  const parsed = INPUTS[currentType(type)]?.safeParse(input);
   return parsed?.success ? parsed.data : input;
 }

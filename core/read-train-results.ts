@@ -10,7 +10,7 @@ export async function readTrainResults(store: Store, uri: string): Promise<Train
   return parseAs(TrainResultsSchema, parseJson(await store.read(uri), uri), uri);
 }
 
-/** What `TrainHead` returns of its results. */
+/** What `Train` returns of its results. */
 export function trainResult(
   { steps, best, evaluations, checkpoints, artifacts, cost }: TrainResults,
   resultsUri: string,

@@ -3,7 +3,7 @@ import type { TrainInput } from './config/train-run.ts';
 
 export interface Again {
   /** The workflow, and the command of `tessera` that starts it. */
-  type: 'EvalMIoU' | 'TrainHead';
+  type: 'EvalMIoU' | 'Train';
   command: 'run' | 'train';
   workflowId: string;
   input: EvalInput | TrainInput;

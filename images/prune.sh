@@ -11,6 +11,8 @@ find onnxruntime-node/bin/*/linux -mindepth 1 -maxdepth 1 ! -name "$arch" -exec 
 find @temporalio/core-bridge/releases -mindepth 1 -maxdepth 1 ! -name "$rust-unknown-linux-gnu" -exec rm -rf {} +
 # The workflows' bundle is made before: what makes it is loaded by name, and its compiler never.
 rm -rf @swc/core-* @img/*-wasm32 @img/*linuxmusl*
+# Sources that koffi's own install script would compile: its binary is a package of its own.
+rm -rf koffi/lib koffi/vendor koffi/cnoke.cjs @koromix/koffi-*/musl_*
 find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.md' \) \
   ! -iname 'license*' ! -iname 'notice*' -delete
 for package in "$@"; do rm -rf "$package"; done

@@ -11,6 +11,7 @@ import { BadInput, mayPass } from '../core/config/failures.ts';
 import type { SavedCheckpoint, TrainableConfig } from '../core/config/train-run.ts';
 import { joinUri } from '../core/store.ts';
 import type { Evaluation } from '../core/train/train-log.ts';
+import { trainsBackbone } from '../core/train/trainable.ts';
 import { control } from './activities.ts';
 import { longBackoff } from './backoff.ts';
 import type { EvalMIoU } from './eval-miou.ts';
@@ -55,8 +56,8 @@ async function evaluate({ run, fleet }: Training, { step, head }: SavedCheckpoin
   const input: EvalInput = {
     // Its workers are the training's, which counts their cost, sends the notice and reports it.
     config: withoutLimits(run.config),
-    weights: run.weights.uri,
-    head: head.uri,
+    // Where the backbone trains, a checkpoint holds the whole model.
+    ...(trainsBackbone(run.config) ? { weights: head.uri } : { weights: run.weights.uri, head: head.uri }),
     ...run.evaluation,
     output: joinUri(run.prefix, 'evaluations'),
     deadlineMinutes: Math.min(run.deadlineSeconds / 60, MAX_EVAL_MINUTES),

@@ -60,7 +60,7 @@ export async function withNotice<T extends EvalResult | TrainResult | TableResul
   try {
     result = await work((run) => {
       planned = run.config;
-      reporter = reporterOf(type === 'TrainHead' ? type : 'EvalMIoU', run);
+      reporter = reporterOf(type === 'Train' ? type : 'EvalMIoU', run);
       return reporter;
     });
   } catch (error) {

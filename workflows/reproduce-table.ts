@@ -7,7 +7,7 @@ import { asRunFailure, classify } from './failure.ts';
 import { listRun } from './listing.ts';
 import { withNotice } from './notify.ts';
 import { type TableTracker, trackTable } from './table-progress.ts';
-import type { TrainHead } from './train-head.ts';
+import type { Train } from './train.ts';
 
 /**
  * Trains or evaluates one row after the other, each a run of its own on a fleet of its own, and publishes the
@@ -71,7 +71,7 @@ async function reproduceRow(row: PlannedRow, onMeasured: (mIoU: number | null) =
   const child = { workflowId: row.workflowId, parentClosePolicy: 'REQUEST_CANCEL' } as const;
   try {
     if (row.kind === 'train') {
-      const { last, resultsUri } = await executeChild<typeof TrainHead>('TrainHead', {
+      const { last, resultsUri } = await executeChild<typeof Train>(row.workflowType ?? 'TrainHead', {
         ...child,
         args: [row.input],
       });

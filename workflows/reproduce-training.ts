@@ -12,7 +12,7 @@ export function reproduceTraining(
   const { resumeFrom: _r, loadFrom: _l, ...rest } = input;
   const from = beginning(start);
   return runAgain({
-    type: 'TrainHead',
+    type: 'Train',
     command: 'train',
     workflowId: `${workflowId}-again`,
     input: { ...rest, ...from, recompute: false },

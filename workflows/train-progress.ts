@@ -36,11 +36,12 @@ export function trackTraining(fleet: FleetView, view: TrainingView): TrainTracke
     const mended = failure
       ? `\n\nThe last of ${failures.length} failures: ${failure.class}: ${failure.message}`
       : '';
-    setCurrentDetails(`**${phase}**${counted}${measured}${mended}`);
+    const trained = run?.trained ? ` (${run.trained})` : '';
+    setCurrentDetails(`**${phase}**${trained}${counted}${measured}${mended}`);
   };
   tellDetails();
 
-  answerProgress('TrainHead', () => {
+  answerProgress('Train', () => {
     const { steps = 0, batch = 0 } = run?.config.train ?? {};
     const log = view.log();
     const checkpoint = view.checkpoint();

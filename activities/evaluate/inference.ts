@@ -1,5 +1,4 @@
 import { MessageChannel } from 'node:worker_threads';
-import '../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import type { Labels } from '../../core/image/label-map.ts';
 import type { Size } from '../../core/image/test-size.ts';
 import type { View } from '../../core/image/views.ts';

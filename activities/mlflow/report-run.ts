@@ -28,7 +28,7 @@ export async function reportRun(store: Store, run: TrackedRun, env: NodeJS.Proce
   const settings = run.config.run.report?.mlflow;
   if (!settings) return;
   const server = mlflowServer(settings, env);
-  const log = run.type === 'TrainHead' ? await readLog(store, run.prefix) : [];
+  const log = run.type === 'EvalMIoU' ? [] : await readLog(store, run.prefix);
   const there = await openRun(server, run, log);
   const id = there.info.run_id;
   await sendParameters(server, there, run);

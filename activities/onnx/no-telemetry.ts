@@ -8,4 +8,4 @@ const SWITCH = 'ORT_DISABLE_TELEMETRY';
 
 if (isMainThread) process.env[SWITCH] = '1';
 else if (process.env[SWITCH] !== '1')
-  throw new Error(`${SWITCH} is not 1: import activities/onnx/no-telemetry.ts before starting this thread`);
+  throw new Error(`${SWITCH} is not 1: start this thread by activities/thread.ts, or set it for the process`);

@@ -3,6 +3,8 @@ import { BadInput, OutOfMemory, WorkerLost } from '../../core/config/failures.ts
 
 /** `CUDA failure 719: unspecified launch failure ; GPU=0 ; hostname=…`, somewhere in a message. */
 const LIBRARY_FAILURE = /\b(CUDA|CUBLAS|CUDNN|CUDNN_FE|CURAND) (?:failure|error):? (\d+):? ?([^;\n]*)/i;
+/** `CUDA error cudaErrorLaunchFailure:unspecified launch failure`, of a kernel that could not be launched. */
+const NAMED_FAILURE = /\bCUDA error (cudaError\w+): ?([^;\n]*)/;
 /** By library: CUDA's cudaErrorMemoryAllocation, CUBLAS_STATUS_ALLOC_FAILED, cuDNN's before and since version 9. */
 const ALLOCATION: Record<string, number[]> = { CUDA: [2], CUBLAS: [3], CUDNN: [2, 4003, 4004] };
 /**
@@ -12,6 +14,7 @@ const ALLOCATION: Record<string, number[]> = { CUDA: [2], CUBLAS: [3], CUDNN: [2
 const NO_DEVICE = [34, 35, 100, 101, 803, 804];
 /** No kernel for this GPU's compute capability: as machine code, and as PTX that its driver could compile. */
 const NO_KERNEL = [209, 222];
+const NO_KERNEL_NAME = /\bcudaError(?:NoKernelImageForDevice|UnsupportedPtxVersion)\b/;
 
 const WITHOUT_CUDA = /cuda|cudnn|cublas|backend not found|no available backend|providers? (?:is )?not|libcu/i;
 
@@ -28,10 +31,10 @@ export function sessionFailure(error: unknown, device: Device, moment: 'opening'
   const [text, name = '', digits, words = ''] = LIBRARY_FAILURE.exec(message) ?? [];
   const library = name.toUpperCase();
   const number = Number(digits);
-  const reason = text === undefined ? firstLine(message) : `${library} failure ${number}: ${words.trim()}`;
+  const reason = text === undefined ? namedFailure(message) : `${library} failure ${number}: ${words.trim()}`;
   if (isAllocation(message) || ALLOCATION[library]?.includes(number))
     return new OutOfMemory(`ONNX Runtime ran out of memory on ${device}: ${reason}`, options);
-  if (library === 'CUDA' && NO_KERNEL.includes(number))
+  if ((library === 'CUDA' && NO_KERNEL.includes(number)) || NO_KERNEL_NAME.test(message))
     return new BadInput(
       `ONNX Runtime has no kernels for this GPU: ${reason}. Run on one of compute capability 7.5, 8.x, 9.0 or 12.x ` +
         '(docs/operations.md, GPUs)',
@@ -57,6 +60,7 @@ function isAllocation(message: string): boolean {
   return /out of memory|bad_alloc|failed to allocate|BFCArena|ALLOC(?:ATION)?_FAILED/i.test(message);
 }
 
-function firstLine(message: string): string {
-  return message.split('\n', 1)[0]!;
+function namedFailure(message: string): string {
+  const [, name, words] = NAMED_FAILURE.exec(message) ?? [];
+  return name ? `CUDA failure ${name}: ${words!.trim()}` : message.split('\n', 1)[0]!;
 }

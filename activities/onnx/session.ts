@@ -26,7 +26,7 @@ export interface SessionOptions {
 /** Else a node that has no CUDA kernel would quietly run on the CPU, copies and all. */
 const ON_CUDA = { disable_cpu_ep_fallback: '1' };
 /** Threads that spin while they wait take the cores from the other session's, and from decoding: 2 × on a tiny model. */
-const ON_CPU = { intra_op: { allow_spinning: '0' } };
+const ON_CPU = { 'intra_op.allow_spinning': '0' };
 
 /**
  * Opens an ONNX model.
@@ -39,15 +39,14 @@ export async function openSession(
   model: string | Uint8Array,
   options: SessionOptions,
 ): Promise<InferenceSession> {
-  const { device, threads, dataFolder, memoryPattern = device === 'cpu', allowCpuNodes = false } = options;
-  const onDevice = device === 'cpu' ? ON_CPU : allowCpuNodes ? {} : ON_CUDA;
+  const { device, dataFolder } = options;
+  const { threads, memoryPattern, entries } = sessionSettings(options);
   const settings: InferenceSession.SessionOptions = {
     executionProviders: [device],
-    // ONNX Runtime's own default counts cores of the machine, not those that this process may use.
-    intraOpNumThreads: threads || os.availableParallelism(),
+    intraOpNumThreads: threads,
     enableMemPattern: memoryPattern,
     logSeverityLevel: 3,
-    extra: { session: { ...onDevice, ...dataIn(dataFolder) } },
+    extra: { session: entries },
   };
   try {
     // Only a model that comes as bytes may have its data elsewhere.
@@ -58,6 +57,22 @@ export async function openSession(
   } catch (error) {
     throw sessionFailure(error, device, 'opening');
   }
+}
+
+/** What a session is opened with, by either binding; keys of `entries` are those of a session's config after `session.`. */
+export function sessionSettings(options: SessionOptions): {
+  threads: number;
+  memoryPattern: boolean;
+  entries: Record<string, string>;
+} {
+  const { device, threads, dataFolder, memoryPattern = device === 'cpu', allowCpuNodes = false } = options;
+  const onDevice: Record<string, string> = device === 'cpu' ? ON_CPU : allowCpuNodes ? {} : ON_CUDA;
+  return {
+    // ONNX Runtime's own default counts cores of the machine, not those that this process may use.
+    threads: threads || os.availableParallelism(),
+    memoryPattern,
+    entries: { ...onDevice, ...dataIn(dataFolder) },
+  };
 }
 
 function dataIn(folder: string | null | undefined): Record<string, string> {

@@ -60,7 +60,7 @@ function plannedRow(
   if (isTrained) vitConfig(config);
   if (isTrained && !config.train)
     throw new BadInput(
-      `${config.name}: has no section 'train', so there is no head to train; give one, or set train to false`,
+      `${config.name}: has no section 'train', so there is nothing to train; give one, or set train to false`,
     );
   const common = {
     config: row.config,
@@ -80,6 +80,7 @@ function plannedRow(
     ...(isTrained
       ? {
           kind: 'train',
+          workflowType: 'Train',
           input: { ...common, weights: weights!, evaluationSplit, allowOverlap, deadlineMinutes },
         }
       : {

@@ -14,6 +14,7 @@ import {
 } from '../../core/config/train-run.ts';
 import { isWide } from '../../core/image/label-map.ts';
 import { backboneSpecs } from '../../core/model/backbone.ts';
+import { headSpecs } from '../../core/model/head.ts';
 import { matchWeights } from '../../core/model/match-weights.ts';
 import type { Store } from '../../core/store.ts';
 import {
@@ -24,11 +25,14 @@ import {
   listCheckpoints,
   savedCheckpoint,
 } from '../../core/train/checkpoint-pointers.ts';
-import { matchHead, matchMoments } from '../../core/train/match-head.ts';
+import { matchState } from '../../core/train/match-state.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { historyEvents, MAX_HISTORY_EVENTS } from '../../core/train/segments.ts';
+import { optimizerSpecs, stateSpecs } from '../../core/train/state-specs.ts';
 import { evaluationsOf, readLog, upTo } from '../../core/train/train-log.ts';
-import { checkDeviceMemory, checkTrainingMemory } from './check-device-memory.ts';
+import { trainedText } from '../../core/train/trainable.ts';
+import { checkDeviceMemory } from './check-device-memory.ts';
+import { chooseState } from './choose-state.ts';
 import { finishedTraining } from './finished-training.ts';
 import { fleetSpec, type WorkflowRun } from './fleet-spec.ts';
 import { imageCosts } from './image-costs.ts';
@@ -50,22 +54,22 @@ export async function planTrain(
 ): Promise<TrainPlan> {
   const { store } = context;
   const { workflowId, runId } = workflow;
-  const input = parseInput(TrainInputSchema, request, 'TrainHead input');
+  const input = parseInput(TrainInputSchema, request, 'Train input');
   const prefix = runPrefix(input, workflow);
-  const { config: given, classes } = await resolveConfig(input, 'TrainHead input');
+  const { config: given, classes } = await resolveConfig(input, 'Train input');
   const resolved = vitConfig(given);
   const { train } = resolved;
   if (!train)
     throw new BadInput(
-      `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
+      `${resolved.name}: has no section 'train'; Train needs one, see 'tessera configs' for those that have it`,
     );
   if (isWide(classes.classes.length))
     throw new BadInput(
       `${resolved.name}: has ${classes.classes.length} classes; a training takes at most 255, more are only evaluated`,
     );
-  const config: TrainableConfig = { ...resolved, train };
-  checkDeviceMemory(config);
-  checkTrainingMemory(config);
+  const asked: TrainableConfig = { ...resolved, train };
+  checkDeviceMemory(asked);
+  const config: TrainableConfig = { ...asked, run: { ...asked.run, state: chooseState(asked) } };
 
   const weights = await plannedWeights(context, input.weights);
   matchWeights([weights.index], config.model, backboneSpecs(config.model));
@@ -82,6 +86,7 @@ export async function planTrain(
     runId,
     prefix,
     config,
+    trained: trainedText(config),
     classes,
     weights: weights.object,
     deadlineSeconds,
@@ -158,7 +163,7 @@ async function findStart(
 ): Promise<TrainStart> {
   if (loadFrom) {
     const head = await stagedWeights(store, loadFrom);
-    matchHead(head.index, config.model, config.name);
+    matchState(head.index, headSpecs(config.model), config.name);
     return { from: 'head', head: head.object };
   }
   if (!resumeFrom) return { from: 'scratch' };
@@ -196,13 +201,9 @@ async function ownCheckpoint(
 }
 
 /** @throws BadInput naming the first tensor of the checkpoint that is not as the config has it */
-async function checkShapes(
-  store: Store,
-  checkpoint: Checkpoint,
-  { model, name }: TrainableConfig,
-): Promise<void> {
+async function checkShapes(store: Store, checkpoint: Checkpoint, config: TrainableConfig): Promise<void> {
   const indexOf = async (which: 'head' | 'optimizer') =>
     (await stagedWeights(store, checkpointFile(checkpoint, which).uri)).index;
-  matchHead(await indexOf('head'), model, name);
-  matchMoments(await indexOf('optimizer'), model, name);
+  matchState(await indexOf('head'), stateSpecs(config), config.name);
+  matchState(await indexOf('optimizer'), optimizerSpecs(config), config.name);
 }

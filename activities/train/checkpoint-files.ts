@@ -3,11 +3,12 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { indexForManifest } from '../../core/checkpoint/checkpoint-index.ts';
 import { openTorchFile } from '../../core/checkpoint/torch-file.ts';
-import { type TensorToWrite, type TorchState, torchFileChunks } from '../../core/checkpoint/torch-writer.ts';
+import { type TensorToLoad, type TorchState, torchFileStream } from '../../core/checkpoint/torch-writer.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { WeightsManifest } from '../../core/config/manifests.ts';
-import type { HeadState } from '../../core/config/train.ts';
-import { MOMENTS } from '../../core/train/match-head.ts';
+import type { StatePart, StateSpec, TrainingState } from '../../core/config/train.ts';
+import { bfloat16Bits } from '../../core/model/bfloat16.ts';
+import { MASTER, MOMENTS } from '../../core/train/match-state.ts';
 import { fileReader } from '../read-at.ts';
 
 /** Bytes that are hashed and written at once; other tasks run between two pieces. */
@@ -23,76 +24,80 @@ export interface WrittenFile {
 export type CheckpointMeta = NonNullable<TorchState['meta']>;
 
 /**
- * Writes a state as two torch files, `<folder>/<name>.pth` and `<folder>/<name>.optimizer.pth`, in pieces: the state is
- * in memory once.
+ * Writes a state as two torch files, `<folder>/<name>.pth` and `<folder>/<name>.optimizer.pth`: one tensor is in memory
+ * at a time.
  *
  * @throws BadData if a weight is not finite
  */
 export async function writeCheckpointFiles(
   folder: string,
   name: string,
-  state: HeadState,
+  state: TrainingState,
   meta: CheckpointMeta,
 ): Promise<{ head: WrittenFile; optimizer: WrittenFile }> {
   await mkdir(folder, { recursive: true });
   const digests = new Map<string, string>();
-  const tensor = (key: string, shape: number[], data: Float32Array): TensorToWrite => ({
+  const tensor = (
+    spec: StateSpec,
+    part: StatePart,
+    key: string,
+    dtype: StateSpec['dtype'],
+  ): TensorToLoad => ({
     name: key,
-    dtype: 'float32',
-    shape,
-    data: pieces(data, (sha256) => digests.set(key, sha256), finite(state.step, key)),
+    dtype,
+    shape: spec.shape,
+    load: async () => {
+      const values = await state.read(spec.name, part);
+      checkFinite(state.step, key, values);
+      return pieces(dtype === 'bfloat16' ? bfloat16Bits(values) : values, (sha256) =>
+        digests.set(key, sha256),
+      );
+    },
   });
-  const weights = [...state.tensors].map(([key, { shape, data }]) => tensor(key, shape, data));
-  const moments = [...state.moments].flatMap(([key, moment]) => {
-    const { shape } = state.tensors.get(key)!;
-    return (['first', 'second'] as const).map((which) =>
-      tensor(`${key}.${MOMENTS[which]}`, shape, moment[which]),
+  const weights = state.specs.map((spec) => tensor(spec, 'value', spec.name, spec.dtype));
+  const beside = state.specs.flatMap((spec) => {
+    if (!spec.isTrained) return [];
+    const parts = (['first', 'second'] as const).map((part) =>
+      tensor(spec, part, `${spec.name}.${MOMENTS[part]}`, 'float32'),
     );
+    if (spec.dtype === 'float32') return parts;
+    return [...parts, tensor(spec, 'value', `${spec.name}.${MASTER}`, 'float32')];
   });
   return {
     head: await write(path.join(folder, `${name}.pth`), { tensors: weights, meta }, digests),
-    optimizer: await write(path.join(folder, `${name}.optimizer.pth`), { tensors: moments, meta }, digests),
+    optimizer: await write(path.join(folder, `${name}.optimizer.pth`), { tensors: beside, meta }, digests),
   };
-}
-
-/** Bytes of both files without their metadata, which is some hundred bytes per tensor. */
-export function checkpointBytes({ tensors, moments }: HeadState): number {
-  const weights = [...tensors.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
-  return [...moments.values()].reduce(
-    (sum, { first, second }) => sum + first.byteLength + second.byteLength,
-    weights,
-  );
 }
 
 /** A tensor's bytes in pieces; hashes them. */
 function* pieces(
-  data: Float32Array,
+  data: Float32Array | Uint16Array,
   onDigest: (sha256: string) => void,
-  check: (values: Float32Array) => void,
 ): Generator<Uint8Array> {
   const hash = createHash('sha256');
-  for (let at = 0; at < data.length; at += PIECE_BYTES / 4) {
-    const values = data.subarray(at, at + PIECE_BYTES / 4);
-    check(values);
-    const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const whole = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  for (let at = 0; at < whole.length; at += PIECE_BYTES) {
+    const bytes = whole.subarray(at, at + PIECE_BYTES);
     hash.update(bytes);
     yield bytes;
   }
   onDigest(hash.digest('hex'));
 }
 
-function finite(step: number, name: string) {
-  return (values: Float32Array) => {
-    for (const value of values)
-      if (!Number.isFinite(value))
-        throw new BadData(`after step ${step} ${name} holds ${value}: the training has diverged`);
-  };
+function checkFinite(step: number, name: string, values: Float32Array): void {
+  for (const value of values)
+    if (!Number.isFinite(value))
+      throw new BadData(`after step ${step} ${name} holds ${value}: the training has diverged`);
 }
 
-async function write(file: string, state: TorchState, digests: Map<string, string>): Promise<WrittenFile> {
+async function write(
+  file: string,
+  state: Parameters<typeof torchFileStream>[0],
+  digests: Map<string, string>,
+): Promise<WrittenFile> {
   const hash = createHash('sha256');
-  function* hashed() {
-    for (const chunk of torchFileChunks(state)) {
+  async function* hashed() {
+    for await (const chunk of torchFileStream(state)) {
       hash.update(chunk);
       yield chunk;
     }

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import pRetry from 'p-retry';
 import { TypedFailure } from '../../core/config/failures.ts';
-import type { HeadState } from '../../core/config/train.ts';
+import type { StateSpec, TrainingState } from '../../core/config/train.ts';
 import { joinUri, type Store, unlessAbsent } from '../../core/store.ts';
 import {
   type Checkpoint,
@@ -13,13 +13,9 @@ import {
   writeCheckpoint,
 } from '../../core/train/checkpoint-pointers.ts';
 import type { LogFile } from '../../core/train/log-files.ts';
+import { checkpointBytes } from '../../core/train/state-specs.ts';
 import { type DiskNeed, ensureRoom, withRoom } from '../disk-room.ts';
-import {
-  type CheckpointMeta,
-  checkpointBytes,
-  type WrittenFile,
-  writeCheckpointFiles,
-} from './checkpoint-files.ts';
+import { type CheckpointMeta, type WrittenFile, writeCheckpointFiles } from './checkpoint-files.ts';
 import { writeLogFile } from './write-log-file.ts';
 import { removeAbandoned, writerName } from './writer-folders.ts';
 
@@ -61,10 +57,10 @@ export class CheckpointSaver implements AsyncDisposable {
   }
 
   /** Checks the disk space for a checkpoint before the training starts. @throws Unavailable if the space is too small */
-  async ensureRoom(state: HeadState): Promise<void> {
+  async ensureRoom(specs: StateSpec[]): Promise<void> {
     await mkdir(this.#options.scratchFolder, { recursive: true });
     await removeAbandoned(this.#options.scratchFolder);
-    await ensureRoom(this.#need(state));
+    await ensureRoom(this.#need(specs));
   }
 
   /**
@@ -74,11 +70,11 @@ export class CheckpointSaver implements AsyncDisposable {
    * @throws BadData if the state holds a value that is not finite; Unavailable if the disk is full, or if the upload of
    *   the previous checkpoint failed
    */
-  async save(state: HeadState, meta: CheckpointMeta, notes: Notes, log: LogFile[]): Promise<void> {
+  async save(state: TrainingState, meta: CheckpointMeta, notes: Notes, log: LogFile[]): Promise<void> {
     await this.#sending;
     const { step } = state;
     const write = () => writeCheckpointFiles(this.#folder, `iter_${step}`, state, meta);
-    const files = await withRoom(this.#need(state), write);
+    const files = await withRoom(this.#need(state.specs), write);
     this.#sending = this.#send(step, files, notes, log).catch((error) => {
       if (!(error instanceof TypedFailure)) throw error;
       const message = `the checkpoint of step ${step} could not be sent: ${error.message}`;
@@ -99,11 +95,11 @@ export class CheckpointSaver implements AsyncDisposable {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  #need(state: HeadState): DiskNeed {
+  #need(specs: StateSpec[]): DiskNeed {
     return {
       folder: this.#options.scratchFolder,
       what: 'a checkpoint',
-      bytes: checkpointBytes(state),
+      bytes: checkpointBytes(specs),
       variable: 'TESSERA_SCRATCH',
     };
   }

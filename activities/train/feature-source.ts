@@ -1,13 +1,14 @@
 import type { StagedObject } from '../../core/config/eval.ts';
 import type { VitModel } from '../../core/config/model-kinds.ts';
 import type { ServeTask } from '../../core/config/train-run.ts';
+import { planChain } from '../../core/model/chain/chain-plan.ts';
 import { featuresMemory } from '../../core/model/device-memory.ts';
 import { readPlannedDataset } from '../../core/read-manifest.ts';
 import { folderOf, type Store } from '../../core/store.ts';
 import { trainingImages } from '../../core/train/sample-order.ts';
 import { checkGpu } from '../onnx/gpu.ts';
 import type { CheckpointOnDisk } from '../onnx/write-model.ts';
-import { BackboneExtractor } from './features/extractor.ts';
+import { BackboneExtractor, type Extractor, NOTHING_FROZEN } from './features/extractor.ts';
 import type { SampleOf } from './features/group-work.ts';
 import { prepareFeatures } from './features/prepare-features.ts';
 import { loadSample } from './load-sample.ts';
@@ -24,14 +25,14 @@ export interface FeatureContext {
   ): Promise<Omit<CheckpointOnDisk, 'name'>>;
 }
 
-/** A run's samples, and the backbone that computes their features. */
+/** A run's samples, and the frozen stretch of its backbone that computes their features. */
 export interface FeatureSource extends AsyncDisposable {
   sample: SampleOf;
-  extractor: BackboneExtractor;
+  extractor: Extractor;
 }
 
 /**
- * Loads a run's backbone and the list of its images.
+ * Loads a run's frozen backbone, if any of it is, and the list of its images.
  *
  * @throws BadData if the dataset has changed since the plan; BadInput, OutOfMemory, Unavailable
  */
@@ -42,6 +43,10 @@ export async function openFeatureSource(
 ): Promise<FeatureSource> {
   const manifest = await readPlannedDataset(store, dataset);
   const images = trainingImages(manifest.images, config.train);
+  const context = { store, root: folderOf(dataset.uri), images, config };
+  const sample: SampleOf = (step, slot, stop) => loadSample(context, step, slot, stop);
+  if (planChain(config).inputs[0]!.kind === 'images')
+    return { sample, extractor: NOTHING_FROZEN, async [Symbol.asyncDispose]() {} };
   await checkGpu(
     config.run.device,
     featuresMemory(config),
@@ -51,9 +56,8 @@ export async function openFeatureSource(
   const model = await prepareFeatures(cacheFolder, [{ name: weights.uri, ...fetched }], config);
   signal.throwIfAborted();
   const extractor = await BackboneExtractor.open({ ...model, config });
-  const context = { store, root: folderOf(dataset.uri), images, config };
   return {
-    sample: (step, slot, stop) => loadSample(context, step, slot, stop),
+    sample,
     extractor,
     [Symbol.asyncDispose]: () => extractor[Symbol.asyncDispose](),
   };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BadData, TypedFailure } from '../../core/config/failures.ts';
-import type { HeadState, StepLog } from '../../core/config/train.ts';
+import type { StateSource, StepLog, TrainingState } from '../../core/config/train.ts';
 import type { SegmentResult, SegmentTask, TrainHeartbeat, TrainRun } from '../../core/config/train-run.ts';
 import type { Store } from '../../core/store.ts';
 import {
@@ -12,9 +12,10 @@ import {
 } from '../../core/train/checkpoint-pointers.ts';
 import { recipeOf } from '../../core/train/recipe.ts';
 import { isCheckpoint } from '../../core/train/segments.ts';
+import { stateSpecs } from '../../core/train/state-specs.ts';
 import type { TrainRecord } from '../../core/train/train-log.ts';
 import { CheckpointSaver } from './checkpoint-saver.ts';
-import { readCheckpointState, withHead } from './head-state.ts';
+import { checkpointState, withHead } from './read-state.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
 
 /** Time limit for writing the last checkpoint when a run is cancelled or a service is lost. */
@@ -30,8 +31,8 @@ export interface Feed<Batch> extends AsyncDisposable {
 /** Runs training steps in order. */
 export interface Trainer<Batch> extends AsyncDisposable {
   step(batch: Batch): Promise<StepLog>;
-  /** A view, valid until the next step. */
-  state(): HeadState;
+  /** To be read before the next step. */
+  state(): TrainingState;
 }
 
 /** Dependencies of a segment. */
@@ -39,9 +40,9 @@ export interface SegmentContext<Batch> {
   store: Store;
   worker: string;
   scratchFolder: string;
-  /** The head's state before the first step. */
-  initialState(run: TrainRun): Promise<HeadState>;
-  openTrainer(run: TrainRun, state: HeadState): Promise<Trainer<Batch>>;
+  /** The state before the first step. */
+  initialState(run: TrainRun, signal: AbortSignal): Promise<StateSource>;
+  openTrainer(run: TrainRun, state: StateSource, signal: AbortSignal): Promise<Trainer<Batch>>;
   /** @param steps `[first, end)` */
   openFeed(run: TrainRun, steps: { first: number; end: number }, hooks: FeedHooks): Promise<Feed<Batch>>;
   /** Time limit for an unreachable store. */
@@ -88,7 +89,7 @@ export async function trainSegment<Batch>(
   if (newest?.step === until)
     return { checkpoint: savedCheckpoint(newest), worker, steps: 0, seconds: 0, dataSeconds: 0 };
 
-  const { state, from } = await firstState(context, run, newest);
+  const { state, from } = await firstState(context, run, newest, beat.signal);
   const first = state.step;
   const log = await openTrainingLog(store, run, from);
   await using checkpoints = new CheckpointSaver({
@@ -98,9 +99,9 @@ export async function trainSegment<Batch>(
     onSaved: beat.onSaved,
     ...(context.patienceMs === undefined ? {} : { patienceMs: context.patienceMs }),
   });
-  await checkpoints.ensureRoom(state);
-  await using trainer = await context.openTrainer(run, state);
   const { signal, onReady } = beat;
+  await checkpoints.ensureRoom(stateSpecs(run.config));
+  await using trainer = await context.openTrainer(run, state, signal);
   await using feed = await context.openFeed(run, { first, end: until }, { signal, onReady });
 
   const segment: Segment<Batch> = { context, task, beat, log, checkpoints, trainer, feed, dataSeconds: 0 };
@@ -135,11 +136,12 @@ async function firstState<Batch>(
   { store, initialState }: SegmentContext<Batch>,
   run: TrainRun,
   newest: Checkpoint | null,
-): Promise<{ state: HeadState; from: Checkpoint | null }> {
+  signal: AbortSignal,
+): Promise<{ state: StateSource; from: Checkpoint | null }> {
   const { start, config } = run;
   const from = newest ?? (start.from === 'checkpoint' ? await readCheckpoint(store, start.uri) : null);
-  if (from) return { state: await readCheckpointState(store, from, config), from };
-  const state = await initialState(run);
+  if (from) return { state: await checkpointState(store, from, config), from };
+  const state = await initialState(run, signal);
   return { state: start.from === 'head' ? await withHead(store, state, start.head, config) : state, from };
 }
 

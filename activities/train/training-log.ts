@@ -15,6 +15,7 @@ import {
   trainRecord,
   upTo,
 } from '../../core/train/train-log.ts';
+import { trainedText } from '../../core/train/trainable.ts';
 
 /** Number of latest steps that the speed is measured over. */
 const SPEED_STEPS = 20;
@@ -80,6 +81,7 @@ function header({ config, codeVersion }: TrainRun): LogLine {
     exp_name: config.name,
     started_at: new Date().toISOString(),
     tessera_version: codeVersion,
+    trained: trainedText(config),
     config: JSON.stringify(config),
   };
 }

@@ -1,17 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
-import type { HeadState } from '../../core/config/train.ts';
+import type { StateSource } from '../../core/config/train.ts';
 import type { ServeTask, TrainRun } from '../../core/config/train-run.ts';
-import { trainingMemory } from '../../core/model/device-memory.ts';
-import { headAtStart, initialTensors } from '../../core/train/initial-head.ts';
+import { trainsBackbone } from '../../core/train/trainable.ts';
+import { trainerBytes } from '../../core/train/training-memory.ts';
 import { checkGpu } from '../onnx/gpu.ts';
 import { type FeatureContext, openFeatureSource } from './feature-source.ts';
 import { featureEndpoint } from './features/endpoint.ts';
 import { openFeatureFeed } from './features/feature-feed.ts';
 import type { FeatureBatch } from './features/feature-window.ts';
 import { reaches, type ServeEnd, serveFeatures } from './features/serve-features.ts';
-import { HeadTrainer } from './head-trainer.ts';
+import { initialState, openBackbone, rotaryConstants } from './initial-state.ts';
 import type { Feed, FeedHooks, SegmentContext } from './train-segment.ts';
+import { ModelTrainer } from './trainer.ts';
 
 /** A worker's part in a training: the trainer of a segment, or a feature worker. */
 export interface TrainingWork {
@@ -29,12 +29,8 @@ export function trainingWork(
       store,
       worker,
       scratchFolder,
-      initialState,
-      async openTrainer({ config }, state) {
-        const { device, threads } = config.run;
-        await checkGpu(device, trainingMemory(config), `train.batch=${config.train.batch} of ${config.name}`);
-        return HeadTrainer.open({ config, state, threads });
-      },
+      initialState: (run, signal) => initialState(context, run, signal),
+      openTrainer: (run, state, signal) => openTrainer(context, run, state, signal),
       openFeed: (run, steps, hooks) => openFeed(context, run, steps, hooks),
     },
     async serve({ run, trainer: { address, token } }, signal) {
@@ -47,13 +43,26 @@ export function trainingWork(
   };
 }
 
-/** Yields to the event loop between pieces, so that heartbeats are sent. */
-async function initialState({ config }: TrainRun): Promise<HeadState> {
-  const tensors = initialTensors(config.model, config.train.seed);
-  for (;;) {
-    const { done, value } = tensors.next();
-    if (done) return headAtStart(value);
-    await setImmediate();
+/** A trainer that holds a state. @throws OutOfMemory if it does not fit */
+async function openTrainer(
+  context: FeatureContext,
+  run: TrainRun,
+  state: StateSource,
+  signal: AbortSignal,
+): Promise<ModelTrainer> {
+  const { config } = run;
+  const { device, threads } = config.run;
+  await checkGpu(device, trainerBytes(config), `train.batch=${config.train.batch} of ${config.name}`);
+  const backbone = openBackbone(context, run, signal);
+  const constants = await rotaryConstants(config, backbone);
+  const { step } = state;
+  const trainer = await ModelTrainer.open({ config, threads, step, constants, frozen: backbone });
+  try {
+    for await (const tensor of state.tensors()) await trainer.put(tensor);
+    return trainer;
+  } catch (error) {
+    await trainer[Symbol.asyncDispose]();
+    throw error;
   }
 }
 
@@ -66,7 +75,9 @@ async function openFeed(
 ): Promise<Feed<FeatureBatch>> {
   const { config, fleet } = run;
   const token = randomBytes(32).toString('hex');
-  const serve = fleet.workers > 1 ? { ...featureEndpoint(), token } : null;
+  // Features of a backbone that trains would be of no use a step later.
+  const isServed = fleet.workers > 1 && !trainsBackbone(config);
+  const serve = isServed ? { ...featureEndpoint(), token } : null;
   const source = await openFeatureSource(context, run, signal);
   try {
     const { sample, extractor } = source;

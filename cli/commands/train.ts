@@ -28,7 +28,9 @@ export function trainCommand(
 ): void {
   const command = program
     .command('train')
-    .description('train a config’s head on a frozen backbone: starts TrainHead, shows its progress')
+    .description(
+      'train a config’s head, or every parameter, as its recipe says: starts Train, shows its progress',
+    )
     .argument(
       '<config>',
       'a name from `tessera configs`, or a YAML file of this machine, with a train section',

@@ -4,7 +4,7 @@ import { parseInput } from '../../core/config/parse.ts';
 
 /** What a command starts: checked before there is anything to start it on. */
 export interface Request<Input> {
-  type: 'EvalMIoU' | 'TrainHead' | 'ReproduceTable';
+  type: 'EvalMIoU' | 'Train' | 'ReproduceTable';
   workflowId: string;
   /** @param bucket where results go unless the command says otherwise: it is known when the servers are */
   input(bucket: string): Input;

@@ -13,12 +13,12 @@ export async function trainRequest(named: string, options: TrainOptions): Promis
   const resolved = vitConfig(chosen);
   if (!resolved.train)
     throw new BadInput(
-      `${resolved.name}: has no section 'train'; TrainHead needs one, see 'tessera configs' for those that have it`,
+      `${resolved.name}: has no section 'train'; Train needs one, see 'tessera configs' for those that have it`,
     );
   const { weights } = checkpointsOf(resolved, options);
   return checked(
     {
-      type: 'TrainHead',
+      type: 'Train',
       workflowId: options.workflowId ?? defaultWorkflowId(resolved, new Date()),
       input: (bucket) => ({
         config,

@@ -1,6 +1,7 @@
 import { neededPart } from '../../activities/deliver/needed-part.ts';
 import { type Hub, openHub } from '../../activities/hub/hub.ts';
 import { hubSettings } from '../../activities/hub/hub-client.ts';
+import { hostStateText } from '../../activities/plan/choose-state.ts';
 import { imageCosts } from '../../activities/plan/image-costs.ts';
 import { type PlanContext, planEval } from '../../activities/plan/plan-eval.ts';
 import { planTrain } from '../../activities/plan/plan-train.ts';
@@ -13,7 +14,7 @@ import { type DatasetManifest, WeightsManifestSchema } from '../../core/config/m
 import { isVit, type VitConfig, type VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig, TrainRun } from '../../core/config/train-run.ts';
 import { isHubUri } from '../../core/hub/hub-uri.ts';
-import { evaluationMemory, featuresMemory, trainingMemory } from '../../core/model/device-memory.ts';
+import { evaluationMemory } from '../../core/model/device-memory.ts';
 import { modelFlops } from '../../core/model/flops.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { type CalibrationEntry, rateOf } from '../../core/plan/calibration.ts';
@@ -23,6 +24,8 @@ import type { Estimate, PlanReport } from '../../core/plan/report.ts';
 import { readManifest } from '../../core/read-manifest.ts';
 import { cutShards } from '../../core/shard/cut-shards.ts';
 import type { Store } from '../../core/store.ts';
+import { trainedText } from '../../core/train/trainable.ts';
+import { trainerBytes } from '../../core/train/training-memory.ts';
 import type { PlanOptions } from '../commands/plan.ts';
 import { checkpointsOf } from '../inputs/checkpoint-options.ts';
 import { type ChosenConfig, chosenConfig } from '../inputs/chosen-config.ts';
@@ -105,7 +108,10 @@ async function planReport(
     bytes: { weights: work.weightBytes, images: work.imageBytes },
     deviceMemory: device === 'cuda' && isVit(resolved) ? memoryOf(resolved, trained?.config ?? null) : null,
     estimate,
-    notes: notesOf(resolved, { fleet: fleet.workers, estimate, manifest }),
+    notes: [
+      ...(trained?.config.run.state === 'host' ? [hostStateText(trained.config)] : []),
+      ...notesOf(resolved, { fleet: fleet.workers, estimate, manifest }),
+    ],
   };
 }
 
@@ -172,15 +178,20 @@ async function neededBytes(
 }
 
 function memoryOf(config: VitConfig, trained: TrainableConfig | null): PlanReport['deviceMemory'] {
-  const bytes = trained
-    ? Math.max(trainingMemory(trained), featuresMemory(trained), evaluationMemory(config))
-    : evaluationMemory(config);
+  const evaluation = evaluationMemory(config);
+  const bytes = trained ? Math.max(trainerBytes(trained), evaluation) : evaluation;
   return { bytes, ofGb: config.run.deviceMemoryGb ?? null };
 }
 
-function trainingOf({ train }: TrainableConfig, images: number): PlanReport['training'] {
-  const { steps, batch, evaluateEvery } = train;
-  return { steps, batch, images, evaluations: Math.ceil(steps / evaluateEvery) };
+function trainingOf(config: TrainableConfig, images: number): PlanReport['training'] {
+  const { steps, batch, evaluateEvery } = config.train;
+  return {
+    steps,
+    batch,
+    images,
+    trained: trainedText(config),
+    evaluations: Math.ceil(steps / evaluateEvery),
+  };
 }
 
 function notesOf(

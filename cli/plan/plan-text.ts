@@ -12,6 +12,7 @@ export function planText(report: PlanReport): string {
     ...(training
       ? ([
           ['training', `${training.steps} steps of ${training.batch} crops, from ${training.images} images`],
+          ['trains', training.trained],
           ['evaluations', `${training.evaluations}, each as follows`],
         ] as [string, string][])
       : []),

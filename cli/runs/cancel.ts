@@ -1,6 +1,7 @@
 import { WorkflowFailedError } from '@temporalio/client';
 import { z } from 'zod';
 import { BadInput } from '../../core/config/failures.ts';
+import { currentType } from '../../core/config/listing.ts';
 import { resultOf } from '../await-workflow.ts';
 import { terminal } from '../terminal.ts';
 import { askProgress } from './progress-view.ts';
@@ -71,7 +72,7 @@ async function keptText(
   const handle = temporal.client.workflow.getHandle(id, runId);
   const progress = await soon(temporal.client, KEPT_WITHIN_MS, () => askProgress(handle, type));
   if (type === 'EvalMIoU') return 'its workers have ended, nothing was published';
-  if (type === 'TrainHead') {
+  if (currentType(type) === 'Train') {
     if (!progress)
       return `its checkpoints stay; tessera rerun ${id} --workflow-id ${id} resumes from the last one`;
     const { checkpoint } = progress.training ?? {};

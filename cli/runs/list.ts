@@ -1,6 +1,8 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { BadInput } from '../../core/config/failures.ts';
 import {
+  currentType,
+  FORMER_KINDS,
   listedInput,
   MEMO_KEY,
   nameOf,
@@ -57,7 +59,7 @@ export function listQuery(
   { all, state, since }: Pick<ListOptions, 'all' | 'state' | 'since'>,
   nowMs: number,
 ): string {
-  const kinds = [...RUN_KINDS, ...(all ? STAGE_KINDS : [])].map((kind) => `'${kind}'`);
+  const kinds = [...RUN_KINDS, ...FORMER_KINDS, ...(all ? STAGE_KINDS : [])].map((kind) => `'${kind}'`);
   const conditions = [`WorkflowType IN (${kinds.join(', ')})`];
   // Parts of other runs, such as a training's evaluations.
   if (!all) conditions.push('ParentWorkflowId IS NULL');
@@ -91,7 +93,7 @@ async function rowOf(client: Client, run: WorkflowExecutionInfo): Promise<RunRow
   return {
     id: workflowId,
     runId,
-    kind: type,
+    kind: currentType(type),
     state,
     config: listed?.config ?? null,
     dataset: listed?.dataset ?? null,

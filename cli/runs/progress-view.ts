@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Progress } from '../../core/config/eval.ts';
 import { causeText } from '../../core/config/fleet.ts';
+import { currentType } from '../../core/config/listing.ts';
 import { FailureReportSchema } from '../../core/config/results.ts';
 import { PROGRESS } from '../../core/config/run-messages.ts';
 import type { TableProgress } from '../../core/config/table.ts';
@@ -74,7 +75,7 @@ export async function askProgress(
 export function progressView(kind: string, answer: unknown): ProgressView | null {
   if (answer === null || answer === undefined) return null;
   if (kind === 'EvalMIoU') return evaluationView(answer as Progress);
-  if (kind === 'TrainHead') return trainingView(answer as TrainProgress);
+  if (currentType(kind) === 'Train') return trainingView(answer as TrainProgress);
   if (kind === 'ReproduceTable') return tableView(answer as TableProgress);
   return null;
 }

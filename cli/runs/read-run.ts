@@ -2,7 +2,7 @@ import type { Client, WorkflowExecutionDescription } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { distance } from 'fastest-levenshtein';
 import { BadInput } from '../../core/config/failures.ts';
-import { listedInput, MEMO_KEY, RunMemoSchema } from '../../core/config/listing.ts';
+import { currentType, listedInput, MEMO_KEY, RunMemoSchema } from '../../core/config/listing.ts';
 import { remedyFor } from '../../core/config/remedies.ts';
 import { isServed, nobodyListens } from '../await-workflow.ts';
 import { failureChain } from './failure-chain.ts';
@@ -72,7 +72,7 @@ export async function readRun(temporal: Temporal, workflowId: string): Promise<R
   return {
     id: workflowId,
     runId,
-    kind: type,
+    kind: currentType(type),
     state,
     config: listed?.config || null,
     dataset: listed?.dataset || null,

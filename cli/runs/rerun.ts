@@ -1,6 +1,6 @@
 import { type EvalInput, EvalInputSchema } from '../../core/config/eval.ts';
 import { BadInput } from '../../core/config/failures.ts';
-import { RUN_KINDS } from '../../core/config/listing.ts';
+import { currentType, RUN_KINDS } from '../../core/config/listing.ts';
 import { parseAs } from '../../core/config/parse.ts';
 import { type TableInput, TableInputSchema } from '../../core/config/table.ts';
 import { type TrainInput, TrainInputSchema } from '../../core/config/train-run.ts';
@@ -26,7 +26,7 @@ export async function rerun(id: string, options: RerunOptions): Promise<void> {
   const { type, earlier } = await readEarlier(id, wanted);
   const workflowId = wanted ?? freshId(id, new Date());
   const where = `the input of ${id}`;
-  if (type === 'TrainHead') {
+  if (type === 'Train') {
     const input: TrainInput = changed(parseAs(TrainInputSchema, earlier, where), { overrides });
     return trainTo({ type, workflowId, input: () => input }, options);
   }
@@ -41,7 +41,7 @@ export async function rerun(id: string, options: RerunOptions): Promise<void> {
 async function readEarlier(id: string, wanted: string | undefined) {
   await using temporal = await openTemporal();
   const { runId, type, status, parentExecution } = await describeRun(temporal, id);
-  const kind = RUN_KINDS.find((name) => name === type);
+  const kind = RUN_KINDS.find((name) => name === currentType(type));
   if (!kind) throw new BadInput(`${id} is a ${type}; only runs of ${RUN_KINDS.join(', ')} can be run again`);
   if (parentExecution)
     throw new BadInput(`${id} is a part of ${parentExecution.workflowId}: run that one again`);

@@ -44,7 +44,7 @@ async function lookBeside(handle: WorkflowHandle, view: ProgressView): Promise<B
   const [{ raw }, ...rows] = await Promise.all([
     handle.describe(),
     ...running.map(({ id, kind }) =>
-      progressOf(handle.client.getHandle(id), kind === 'train' ? 'TrainHead' : 'EvalMIoU'),
+      progressOf(handle.client.getHandle(id), kind === 'train' ? 'Train' : 'EvalMIoU'),
     ),
   ]);
   const named = running.flatMap(({ name }, i): [string, ProgressView][] =>

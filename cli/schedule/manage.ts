@@ -1,10 +1,11 @@
 import { ScheduleNotFoundError, type ScheduleSummary } from '@temporalio/client';
 import { z } from 'zod';
 import { BadInput } from '../../core/config/failures.ts';
+import { currentType, FORMER_KINDS, RUN_KINDS } from '../../core/config/listing.ts';
 import { openRunning } from '../session.ts';
 import { terminal } from '../terminal.ts';
 
-const TYPES = ['EvalMIoU', 'TrainHead', 'ReproduceTable'];
+const TYPES: string[] = [...RUN_KINDS, ...FORMER_KINDS];
 
 /** What `tessera schedule ls --json` prints. */
 export const SchedulesSchema = z.array(
@@ -36,7 +37,7 @@ function scheduleOf({ scheduleId, action, state, info }: ScheduleSummary): Sched
   const last = info.recentActions.at(-1);
   return {
     id: scheduleId,
-    type: action!.workflowType,
+    type: currentType(action!.workflowType),
     paused: state.paused,
     next: info.nextActionTimes[0]?.toISOString() ?? null,
     last: last ? { at: last.takenAt.toISOString(), workflowId: last.action.workflow.workflowId } : null,

@@ -34,6 +34,28 @@ export interface TorchFile extends CheckpointIndex {
  * @see torch 2.2 `torch/serialization.py` `_save`, `_load`; mmcv 1.7 `load_checkpoint`
  */
 export async function openTorchFile(name: string, sizeBytes: number, readAt: ReadAt): Promise<TorchFile> {
+  const { top, place, complain } = await openTorchDict(name, sizeBytes, readAt);
+  const { state, unreadable } = stateDict(top, complain);
+  const meta = top.get('meta');
+  return {
+    name,
+    meta: meta === undefined || isBuilt(meta, 'tensor') ? undefined : plainValue(meta, complain),
+    topLevelKeys: [...top.keys()].filter((key) => typeof key === 'string'),
+    tensors: await place(state),
+    unreadable,
+  };
+}
+
+/** The dict of a torch file, whatever it holds: an optimizer's state, for example. */
+export interface TorchDict {
+  top: PickleDict;
+  /** Finds where tensors of it lie. */
+  place(tensors: [string, TensorRef][]): Promise<Map<string, IndexedTensor>>;
+  complain(what: string): BadData;
+}
+
+/** As `openTorchFile`, without looking for a state dict. */
+export async function openTorchDict(name: string, sizeBytes: number, readAt: ReadAt): Promise<TorchDict> {
   const file: RangedFile = { name, sizeBytes, readAt };
   const complain = (what: string) => new BadData(`${name}: ${what}`);
   const head = await readExactly(file, 0, Math.min(KIND_BYTES, sizeBytes), 'the beginning');
@@ -53,20 +75,16 @@ export async function openTorchFile(name: string, sizeBytes: number, readAt: Rea
     );
   if (!(top instanceof Map)) throw complain(`holds ${describe(top)}, not the dict of a checkpoint`);
 
-  const { state, unreadable } = stateDict(top, complain);
-  const storages = await locateStorages(file, directory, archive.root, state);
-  const tensors = new Map<string, IndexedTensor>();
-  for (const { key, tensor, entry, dataOffset } of storages) {
-    tensors.set(key, placeTensor(name, key, tensor, entry, dataOffset));
-  }
-  const meta = top.get('meta');
-  return {
-    name,
-    meta: meta === undefined || isBuilt(meta, 'tensor') ? undefined : plainValue(meta, complain),
-    topLevelKeys: [...top.keys()].filter((key) => typeof key === 'string'),
-    tensors,
-    unreadable,
+  const place = async (tensors: [string, TensorRef][]) => {
+    const storages = await locateStorages(file, directory, archive.root, tensors);
+    return new Map(
+      storages.map(({ key, tensor, entry, dataOffset }) => [
+        key,
+        placeTensor(name, key, tensor, entry, dataOffset),
+      ]),
+    );
   };
+  return { top, place, complain };
 }
 
 /** Finds `ROOT/data.pkl`, checks what lies beside it, and reads it. */

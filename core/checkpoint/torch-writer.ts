@@ -44,11 +44,34 @@ export function* torchFileChunks(
   state: TorchState,
   zip: ZipWriter = createZipWriter(),
 ): Generator<Uint8Array> {
-  const text = new TextEncoder();
-  yield* record(zip, 'data.pkl', pickleOf(state));
-  yield* record(zip, 'byteorder', text.encode('little'));
+  yield* beginning(zip, state);
   for (const [index, tensor] of state.tensors.entries()) yield* tensorRecord(zip, index, tensor);
-  yield* record(zip, 'version', text.encode('3\n'));
+  yield* end(zip);
+}
+
+/** A tensor whose data is loaded when its turn comes. */
+export interface TensorToLoad extends Omit<TensorToWrite, 'data'> {
+  load(): Promise<TensorToWrite['data']>;
+}
+
+/** As `torchFileChunks`, of tensors that are loaded one after the other: at most one is in memory. */
+export async function* torchFileStream(
+  state: Omit<TorchState, 'tensors'> & { tensors: TensorToLoad[] },
+): AsyncGenerator<Uint8Array> {
+  const zip = createZipWriter();
+  yield* beginning(zip, state);
+  for (const [index, { load, ...tensor }] of state.tensors.entries())
+    yield* tensorRecord(zip, index, { ...tensor, data: await load() });
+  yield* end(zip);
+}
+
+function* beginning(zip: ZipWriter, state: StateToPickle): Generator<Uint8Array> {
+  yield* record(zip, 'data.pkl', pickleOf(state));
+  yield* record(zip, 'byteorder', new TextEncoder().encode('little'));
+}
+
+function* end(zip: ZipWriter): Generator<Uint8Array> {
+  yield* record(zip, 'version', new TextEncoder().encode('3\n'));
   yield zip.finish();
 }
 
@@ -75,7 +98,9 @@ function* tensorRecord(zip: ZipWriter, index: number, tensor: TensorToWrite): Ge
   yield zip.end();
 }
 
-function pickleOf({ tensors, wrap = 'state_dict', meta }: TorchState): Uint8Array {
+type StateToPickle = Omit<TorchState, 'tensors'> & { tensors: Omit<TensorToWrite, 'data'>[] };
+
+function pickleOf({ tensors, wrap = 'state_dict', meta }: StateToPickle): Uint8Array {
   const state = tensors.map(({ name, dtype, shape }, index): [string, PickledTensor] => [
     name,
     { key: String(index), dtype, shape },

@@ -138,6 +138,11 @@ const run = z.strictObject({
   precision: z.enum(PRECISIONS),
   /** Memory of a worker's GPU, in GB: with it, a batch that is too large is refused before anything is launched. */
   deviceMemoryGb: z.number().positive().optional(),
+  /**
+   * Where a training keeps parameters and moments: on the `device`, or on the `host`, which needs less device memory and takes
+   * longer. `auto`: on the device where they fit by `run.deviceMemoryGb`, else on the host.
+   */
+  state: z.enum(['auto', 'device', 'host']).default('auto'),
   /** Workers (pods, or processes on a laptop). */
   workers: positive.max(512),
   /** Shards that the dataset is cut into: more than workers, so that fast ones take more. */
@@ -179,7 +184,7 @@ export const ConfigSchema = z.strictObject({
   name: z.string().min(1),
   /** The row of the original's table that this reproduces, and the mIoU (percent) that it reports. */
   reproduces: z.strictObject({ row: z.string(), mIoU: z.number(), source: z.string() }).optional(),
-  /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, too. */
+  /** Where the weights are published: `hf://org/name`, or an https address; `head` where a trained head is, or a whole tuned model, too. */
   published: z.strictObject({ weights: z.string(), head: z.string().optional() }).optional(),
   model: z.discriminatedUnion(
     'type',
@@ -218,7 +223,7 @@ export const ConfigSchema = z.strictObject({
       .optional(),
   }),
   run,
-  /** For `TrainHead` only; an evaluation does not look at it. */
+  /** For `Train` only; an evaluation does not look at it. */
   train: TrainSchema.optional(),
 });
 

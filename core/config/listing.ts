@@ -2,8 +2,15 @@ import { z } from 'zod';
 import { FAILURE_CLASSES } from './failures.ts';
 
 /** Workflow types that are runs: what a user asked for. The others prepare something for them. */
-export const RUN_KINDS = ['EvalMIoU', 'TrainHead', 'ReproduceTable'] as const;
+export const RUN_KINDS = ['EvalMIoU', 'Train', 'ReproduceTable'] as const;
+/** What earlier versions called one of them. */
+export const FORMER_KINDS = ['TrainHead'] as const;
 export const STAGE_KINDS = ['StageDataset', 'StageWeights'] as const;
+
+/** The type of a run by today's name. */
+export function currentType(type: string): string {
+  return FORMER_KINDS.some((name) => name === type) ? 'Train' : type;
+}
 
 /** Temporal's search attributes of a run, with their types; a namespace may have them or not. */
 export const SEARCH_ATTRIBUTES = {

@@ -28,7 +28,7 @@ export const NoticeSchema = z.strictObject({
   text: z.string(),
   version: z.literal(1),
   event: z.literal('run-ended'),
-  type: z.enum(['EvalMIoU', 'TrainHead', 'ReproduceTable']),
+  type: z.enum(['EvalMIoU', 'Train', 'ReproduceTable']),
   workflowId: z.string(),
   runId: z.string(),
   /** The config's name; of a table, its suite or how many rows it has. */

@@ -7,6 +7,7 @@ import { type Config, ConfigSchema, type DatasetConfig, type Device, type Precis
 import { didYouMean } from './did-you-mean.ts';
 import { BadInput } from './failures.ts';
 import { classesKey, classesOf, cropPxOf, isVit, type VitConfig } from './model-kinds.ts';
+import { trainProblems } from './train-problems.ts';
 
 /**
  * Checks a config: its form by the schema, then what fields say about one another.
@@ -98,32 +99,6 @@ export function labelProblems({ dataset, model }: Pick<Config, 'dataset' | 'mode
 
 function listed(classes: Exclude<DatasetConfig['classes'], string>) {
   return Array.isArray(classes) ? classes : classes.classes;
-}
-
-function trainProblems({ model, train }: VitConfig): (string | false)[] {
-  if (!train) return [];
-  const { head, auxiliaryHead: auxiliary } = model;
-  const { longPx, shortPx, ratioRange } = train.augmentation;
-  const { optimizer, schedule } = train;
-  return [
-    schedule.warmup.steps > train.steps &&
-      `train.schedule.warmup.steps is ${schedule.warmup.steps}, more than train.steps ${train.steps}`,
-    schedule.minLr > optimizer.lr &&
-      `train.schedule.minLr is ${schedule.minLr}, more than train.optimizer.lr ${optimizer.lr}`,
-    ratioRange[0] > ratioRange[1] &&
-      `train.augmentation.ratioRange is ${ratioRange[0]} to ${ratioRange[1]}; expected the smaller one first`,
-    shortPx > longPx &&
-      `train.augmentation.shortPx is ${shortPx}, more than train.augmentation.longPx ${longPx}`,
-    Math.trunc(shortPx * ratioRange[0]) < 1 &&
-      `train.augmentation.ratioRange begins at ${ratioRange[0]}, which makes less than a pixel of shortPx ${shortPx}`,
-    ...headType(head).trainingProblems(head, train),
-    headType(head).neck === null &&
-      auxiliary !== undefined &&
-      `model.auxiliaryHead is trained on a level of the feature pyramid, which a head of type ${head.type} has not`,
-    auxiliary !== undefined &&
-      auxiliary.classes !== head.classes &&
-      `model.auxiliaryHead.classes is ${auxiliary.classes}, but model.head.classes is ${head.classes}`,
-  ];
 }
 
 /** What each device computes in unless a config says otherwise. */

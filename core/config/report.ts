@@ -42,7 +42,7 @@ export const ReportSchema = z.strictObject({
 
 /** A run as it is reported to a tracking server: while it runs, and when it has ended. */
 export interface TrackedRun {
-  type: 'EvalMIoU' | 'TrainHead';
+  type: 'EvalMIoU' | 'Train';
   workflowId: string;
   runId: string;
   startedAtMs: number;

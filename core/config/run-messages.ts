@@ -22,7 +22,7 @@ export const PROGRESS = 'progress';
 /** What each type of workflow answers to it. */
 export interface ProgressOf {
   EvalMIoU: Progress;
-  TrainHead: TrainProgress;
+  Train: TrainProgress;
   ReproduceTable: TableProgress;
 }
 

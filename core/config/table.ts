@@ -57,7 +57,7 @@ export const TableInputSchema = z
     /** A staged dataset, with the split to train on and the one to evaluate on. */
     dataset: s3Uri,
     evaluationSplit: z.string().default('validation'),
-    /** As in `TrainHead`. */
+    /** As in `Train`. */
     allowOverlap: z.boolean().default(false),
     /** The table goes to `<output>/<workflow id>/`, its rows' runs below it. */
     output: s3Uri,
@@ -78,9 +78,12 @@ export type TableInput = z.input<typeof TableInputSchema>;
 export type TableRequest = z.infer<typeof TableInputSchema>;
 export type TableRowInput = z.infer<typeof TableRowInputSchema>;
 
-/** A row as planned: what is started for it, under which workflow id. */
+/**
+ * A row as planned: what is started for it, under which workflow id. Plans of earlier versions name no type for a training:
+ * it is started as `TrainHead`, as their histories have it.
+ */
 export type PlannedRow = { name: string; workflowId: string } & (
-  | { kind: 'train'; input: TrainInput }
+  | { kind: 'train'; workflowType?: 'Train'; input: TrainInput }
   | { kind: 'evaluate'; input: EvalInput }
 );
 

@@ -10,7 +10,7 @@ import { ObjectReportSchema, type ShardReport } from './results.ts';
 import type { TrainConfig } from './train.ts';
 import { s3Uri, weightsUri } from './uris.ts';
 
-/** What `TrainHead` is started with. */
+/** What `Train` is started with. */
 export const TrainInputSchema = z
   .strictObject({
     version: z.literal(1).default(1),
@@ -18,7 +18,7 @@ export const TrainInputSchema = z
     config: z.union([z.string().min(1), ConfigSchema]),
     /** `key.path=value`, applied to the config. */
     overrides: z.array(z.string()).default([]),
-    /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, which stays as it is. */
+    /** A checkpoint, staged or `hf://org/name@revision/file`: the backbone's, which a training of every parameter begins with. */
     weights: weightsUri,
     /** A staged dataset, with the split that the config trains on and the one that it is evaluated on. */
     dataset: s3Uri,
@@ -64,6 +64,8 @@ export interface TrainRun {
   dataset: StagedObject & { name: string; split: string; images: number };
   evaluation: { dataset: string; split: string };
   start: TrainStart;
+  /** What trains, for people. Plans of earlier versions don't say. */
+  trained?: string;
   fleet: FleetSpec;
   deadlineSeconds: number;
   labels?: Labels;
@@ -84,7 +86,7 @@ export type TrainPlan = (
 ) &
   Listed;
 
-/** What `TrainHead` returns. */
+/** What `Train` returns. */
 export interface TrainResult {
   steps: number;
   /** Of the best evaluation, and of the last one. */

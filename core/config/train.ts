@@ -3,16 +3,30 @@ import { z } from 'zod';
 const positive = z.int().positive();
 
 /**
- * How a head is trained: a config's `train` section. Data like all of it, so that the original's recipes and the
- * tests' tiny ones are the same code. The backbone stays frozen; everything that `headSpecs` names trains.
+ * How a model is trained: a config's `train` section. Data like all of it, so that the original's recipes and the
+ * tests' tiny ones are the same code.
  */
 export const TrainSchema = z.strictObject({
   /** Optimizer steps. */
   steps: positive,
   /** Crops of one optimizer step. BatchNorm sees all of them, whoever computed their features. */
   batch: positive.max(1024),
-  /** Of the order of images, crops, dropout and first weights. */
+  /** Of the order of images, crops, dropout, drop path and first weights. */
   seed: z.int().nonnegative().default(0),
+  /**
+   * What trains: `head`, `all`, or a list of names of the backbone's parameters, where `*` stands for any characters and
+   * `?` for one, such as `backbone.blocks.4?.*`. Heads, auxiliary head and feature pyramid always train.
+   */
+  trainable: z
+    .union([z.enum(['head', 'all']), z.array(z.string().min(1)).min(1)], {
+      error: "expected head, all, or a list of parameters' names such as backbone.blocks.47.*",
+    })
+    .default('head'),
+  /**
+   * How likely a branch of the last block is dropped for a crop, in a step of training; less for each block below, and 0
+   * for the first. Frozen blocks below the lowest that trains drop nothing.
+   */
+  dropPathRate: z.number().min(0).lt(1).default(0),
   optimizer: z.strictObject({
     type: z.literal('adamw'),
     lr: z.number().positive(),
@@ -20,7 +34,7 @@ export const TrainSchema = z.strictObject({
     eps: z.number().positive().default(1e-8),
     /** Of weights with two dimensions or more; vectors and biases have none. */
     weightDecay: z.number().nonnegative(),
-    /** The learning rate of a layer is this much that of the layer above; 1 for frozen backbones. */
+    /** The learning rate of a layer is this much that of the layer above: blocks, from the head down. */
     layerDecayRate: z.number().positive().max(1).default(1),
   }),
   schedule: z.strictObject({
@@ -58,18 +72,43 @@ export const TrainSchema = z.strictObject({
 });
 export type TrainConfig = z.infer<typeof TrainSchema>;
 
-/** A trained head as it is after `step` steps: all that resuming from there needs, and nothing else. */
-export interface HeadState {
-  step: number;
-  /** Parameters and running statistics by their names in a checkpoint, such as `decode_head.conv_seg.weight`. */
-  tensors: Map<string, HeadTensor>;
-  /** AdamW's moments, by parameter. */
-  moments: Map<string, { first: Float32Array; second: Float32Array }>;
+/** A tensor of a training's state: a parameter, with AdamW's moments if it trains, or a running statistic. */
+export interface StateTensor {
+  /** Its name in a checkpoint, such as `decode_head.conv_seg.weight`. */
+  name: string;
+  data: Float32Array;
+  /** Absent before the first step: zero. */
+  first?: Float32Array;
+  second?: Float32Array;
 }
 
-export interface HeadTensor {
+/** What of a tensor: its numbers, or one of its moments. */
+export type StatePart = 'value' | 'first' | 'second';
+
+/** A tensor of a checkpoint. */
+export interface StateSpec {
+  name: string;
   shape: number[];
-  data: Float32Array;
+  /** Whether an optimizer changes it: then it has moments. */
+  isTrained: boolean;
+  /** Type in the model's file. What trains is float32 in any case: its master lies beside the moments. */
+  dtype: 'float32' | 'bfloat16';
+}
+
+/** A training's state as it begins, or goes on from a checkpoint: tensor by tensor, each once. */
+export interface StateSource {
+  /** Steps done. */
+  step: number;
+  tensors(): AsyncIterable<StateTensor>;
+}
+
+/** A training's state after `step` steps, to be read tensor by tensor before the next step. */
+export interface TrainingState {
+  step: number;
+  /** In the order of a checkpoint. */
+  specs: StateSpec[];
+  /** @returns a copy */
+  read(name: string, part: StatePart): Promise<Float32Array>;
 }
 
 /** One optimizer step's figures, as mmseg logs them. */

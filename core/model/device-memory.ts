@@ -13,11 +13,11 @@ import type { TensorSpec } from './tensor-spec.ts';
  */
 
 /** CUDA's context, the libraries' handles and workspaces, and the graph that stitches images: assumed, not counted. */
-const BESIDE = 2e9;
+export const BESIDE = 2e9;
 /** The arena takes what it lacks in blocks that double, and what a session opens with fills none of them. */
-const ARENA = 1.8e9;
+export const ARENA = 1.8e9;
 /** Of the largest values that are alive at once, by what blocks that double and gaps between values add. */
-const SPREAD = 1.8;
+export const SPREAD = 1.8;
 
 /** Times a block's width, of a rotary embedding's float32 values. */
 const ROTATED = 3.5;
@@ -38,16 +38,7 @@ export function featuresMemory({ model, run }: { model: Model; run: Run }): numb
   return BESIDE + ARENA + backboneBytes(model, run) + run.batch * cropOfBlock(model, run);
 }
 
-/** The worker that trains: its own backbone, and the step of `train.batch` crops. */
-export function trainingMemory(config: {
-  model: Model;
-  run: Run;
-  train: Pick<TrainConfig, 'batch'>;
-}): number {
-  return featuresMemory(config) + stepMemory(config);
-}
-
-/** The step alone: parameters come as inputs, and gradients are as large. */
+/** A step of the heads alone: parameters come as inputs, and gradients are as large. */
 export function stepMemory({ model, train }: { model: Model; train: Pick<TrainConfig, 'batch'> }): number {
   const parameters = 2 * 4 * elements(parameterSpecs(model));
   return ARENA + parameters + train.batch * cropOfHead(model, 'training');
@@ -69,7 +60,8 @@ function backboneBytes(model: Model, { precision }: Run): number {
   return ITEM_BYTES[precision] * elements(backboneSpecs(model));
 }
 
-function elements(specs: TensorSpec[]): number {
+/** Numbers of tensors. */
+export function elements(specs: TensorSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
@@ -77,7 +69,7 @@ function elements(specs: TensorSpec[]): number {
  * The larger of a block's two halves. Feed-forward: the block's input, its norm and its sum, beside the hidden layers: two
  * around a Gelu, four around SwiGLU's products. Attention: input, norm, query, key and value, and what rotates them.
  */
-function cropOfBlock({ backbone }: Model, { precision }: Run): number {
+export function cropOfBlock({ backbone }: Model, { precision }: Run): number {
   const { embedDim, ffn, position } = vitOf(backbone);
   const layers = { gelu: 2, swiglu: 4 }[ffn.type];
   const feedForward = ITEM_BYTES[precision] * (3 * embedDim + layers * ffn.hidden);
@@ -86,6 +78,7 @@ function cropOfBlock({ backbone }: Model, { precision }: Run): number {
   return SPREAD * tokensPerImage(backbone) * Math.max(feedForward, attention);
 }
 
-function cropOfHead(model: Model, phase: 'evaluation' | 'training'): number {
+/** Of all that a head holds at once for a crop, float32. */
+export function cropOfHead(model: Model, phase: 'evaluation' | 'training'): number {
   return 4 * headType(model.head).numbersAlive(model.head, tapShape(model), phase);
 }

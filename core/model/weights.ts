@@ -1,4 +1,5 @@
 import type { CheckpointIndex } from '../checkpoint/checkpoint-index.ts';
+import { elementCount } from '../checkpoint/dtypes.ts';
 import { readTensor, toFloat32 } from '../checkpoint/tensor-data.ts';
 import type { DType } from '../config/manifests.ts';
 import type { VitModel } from '../config/model-kinds.ts';
@@ -8,6 +9,7 @@ import { gridSide, vitOf } from './backbone.ts';
 import { roundToBfloat16 } from './bfloat16.ts';
 import type { MatchedWeights, WeightSource } from './match-weights.ts';
 import { resizePositionEmbedding } from './position-embedding.ts';
+import type { TensorSpec } from './tensor-spec.ts';
 import type { Grid, NamingName, Vit } from './vit.ts';
 import { POSITION_EMBEDDING, ROPE_PERIODS } from './vit-tensors.ts';
 
@@ -97,6 +99,42 @@ export async function openWeights(
     has: (name) => matched.sources.has(name),
     floats: (name) => computed.get(name)!.data,
   });
+}
+
+/**
+ * Reads tensors as a training begins with them, float32: parts joined, the position embedding at the crop's grid, what is
+ * computed on load computed.
+ *
+ * @returns reads a tensor of the model; null for one that is optional and in no checkpoint
+ */
+export function tensorReader(
+  matched: MatchedWeights,
+  checkpoints: CheckpointFile[],
+  { backbone }: Pick<VitModel, 'backbone'>,
+): (spec: TensorSpec) => Promise<Float32Array | null> {
+  const vit = vitOf(backbone);
+  const grid = { rows: gridSide(backbone), columns: gridSide(backbone) };
+  const readOne = async (name: string): Promise<Float32Array | null> => {
+    const source = matched.sources.get(name);
+    if (!source) return null;
+    const { file, tensor } = source;
+    const { read } = checkpoints.find(({ index }) => index === file)!;
+    const stored = toFloat32(await readTensor(file, tensor, read), tensor.dtype);
+    return onLoad(name, source, vit, grid, matched.naming)?.(stored).data ?? stored;
+  };
+  return async ({ name, shape, parts = [] }) => {
+    const whole = await readOne(name);
+    if (whole || parts.length === 0) return whole;
+    const joined = new Float32Array(elementCount(shape));
+    let at = 0;
+    for (const part of parts) {
+      const values = (await readOne(part.name))!;
+      // Between a query's bias and a value's is room for a key's, which is zero where there is none.
+      joined.set(values, part === parts.at(-1) ? joined.length - values.length : at);
+      at += values.length;
+    }
+    return joined;
+  };
 }
 
 function castTo(graph: GraphBuilder, value: Value, from: DType, to: DType): Value {

@@ -29,6 +29,8 @@ export const PlanReportSchema = z.strictObject({
       /** Crops of a step, and images that they are drawn from. */
       batch: z.int().positive(),
       images: count,
+      /** `head: 0.5 M parameters`, `all: 5,905 M parameters`. */
+      trained: z.string(),
       evaluations: z.int().positive(),
     })
     .optional(),

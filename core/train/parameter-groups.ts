@@ -2,6 +2,7 @@ import type { TrainConfig } from '../config/train.ts';
 import { layerOf } from '../model/backbone.ts';
 import { isParameter } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
+import { type AdamWFactors, adamwFactors } from '../onnx/adamw.ts';
 
 /** Optimizer settings of one parameter. */
 export interface ParameterGroup {
@@ -41,5 +42,25 @@ export function parameterGroups(
       };
       return [spec.name, group];
     }),
+  );
+}
+
+/**
+ * AdamW's factors of each parameter.
+ *
+ * @param step number of the step, from 0
+ * @param learningRate of a group, by its scale
+ */
+export function stepFactors(
+  { optimizer }: Pick<TrainConfig, 'optimizer'>,
+  groups: Map<string, ParameterGroup>,
+  step: number,
+  learningRate: (lrScale: number) => number,
+): Record<string, AdamWFactors> {
+  return Object.fromEntries(
+    [...groups].map(([name, { lrScale, weightDecay }]) => [
+      name,
+      adamwFactors(optimizer, step + 1, learningRate(lrScale), weightDecay),
+    ]),
   );
 }

@@ -19,6 +19,7 @@ export function recipeOf({
 }): Recipe {
   const { test: _, ...model } = config.model;
   const { logEvery: _l, checkpointEvery: _c, evaluateEvery: _e, ...train } = config.train;
+  const { trainable, dropPathRate } = train;
   const { mean, std } = config.pipeline;
   const { reduceZeroLabel, ignoreIndex } = config.dataset;
   return RecipeSchema.parse(
@@ -26,7 +27,12 @@ export function recipeOf({
     JSON.parse(
       JSON.stringify({
         model,
-        train,
+        train: {
+          ...train,
+          // Checkpoints of earlier versions, which trained heads only, don't have these fields.
+          trainable: trainable === 'head' ? undefined : trainable,
+          dropPathRate: dropPathRate === 0 ? undefined : dropPathRate,
+        },
         pipeline: { mean, std },
         dataset: { reduceZeroLabel, ignoreIndex },
         run: { precision: config.run.precision },

@@ -3,8 +3,8 @@ import { elementCount } from '../checkpoint/dtypes.ts';
 import type { VitConfig, VitModel } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { gridSide } from '../model/backbone.ts';
+import { headStageGraph, headStageOf, lossOutput, trainedHeads } from '../model/chain/head-stage.ts';
 import { buildHead, headSpecs, parameterSpecs } from '../model/head.ts';
-import { lossOutput, trainedHeads, trainingGraph } from '../model/training-graph.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../onnx/onnx_pb.ts';
 import { inferShapes, type Shape } from '../onnx/shapes.ts';
@@ -50,7 +50,7 @@ const FLOPS: Record<string, (a: Shape, b: Shape, y: Shape) => number> = {
 };
 
 function nodesOfStep(config: Parameters<typeof stepCost>[0]): number {
-  const { graph } = fromBinary(ModelProtoSchema, trainingGraph(config));
+  const { graph } = fromBinary(ModelProtoSchema, headStageGraph(headStageOf(config)));
   const losses = trainedHeads(config.model, config.train).map(lossOutput);
   return graph!.node.reduce((sum, node) => {
     const body = bodyOf(node);

@@ -46,6 +46,8 @@ export interface LogHeader {
   /** Earlier versions did not tell. */
   started_at?: string;
   tessera_version: string;
+  /** `all: 5,905 M parameters`. Earlier versions trained heads only. */
+  trained?: string;
   config: string;
 }
 

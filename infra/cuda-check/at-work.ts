@@ -5,13 +5,14 @@ import { openOwnModel } from '../../activities/onnx/own-model.ts';
 import type { CheckpointOnDisk } from '../../activities/onnx/write-model.ts';
 import { BackboneExtractor } from '../../activities/train/features/extractor.ts';
 import { prepareFeatures } from '../../activities/train/features/prepare-features.ts';
-import { HeadTrainer } from '../../activities/train/head-trainer.ts';
+import { ModelTrainer } from '../../activities/train/trainer.ts';
+import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import type { Config } from '../../core/config/config.ts';
 import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
 import { OnnxModelSchema } from '../../core/config/onnx-model.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { makeViews } from '../../core/image/views.ts';
-import { gridSide } from '../../core/model/backbone.ts';
+import { planChain } from '../../core/model/chain/chain-plan.ts';
 import { planOwnModel } from '../../core/model/own-onnx.ts';
 import { GraphBuilder } from '../../core/onnx/graph.ts';
 import { readOnnxModel } from '../../core/onnx/read-model.ts';
@@ -66,11 +67,12 @@ export async function extractFeatures(
 /** Trains a head for two steps. @returns the last one's number */
 export async function trainHead(config: TrainableConfig): Promise<number> {
   const { batch } = config.train;
-  const { taps, embedDim, imageSizePx } = config.model.backbone;
-  const grid = gridSide(config.model.backbone);
-  await using trainer = await HeadTrainer.open({ config, state: initialHead(config, 1), threads: 1 });
+  const { imageSizePx } = config.model.backbone;
+  const { inputs } = planChain(config);
+  await using trainer = await ModelTrainer.open({ config, step: 0, threads: 1 });
+  for (const [name, data] of initialHead(config, 1)) await trainer.put({ name, data });
   for (let step = 1; step <= 2; step++) {
-    const features = taps.map(() => new Float32Array(batch * embedDim * grid ** 2));
+    const features = inputs.map(({ shape }) => new Float32Array(batch * elementCount(shape)));
     await trainer.step({ features, labels: new Uint8Array(batch * imageSizePx ** 2) });
   }
   return trainer.state().step;

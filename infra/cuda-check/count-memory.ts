@@ -6,17 +6,18 @@ import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
 import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { gridSide } from '../../core/model/backbone.ts';
+import {
+  dropoutMaskInput,
+  headStageGraph,
+  headStageOf,
+  LABELS,
+  tapInput,
+  trainedHeads,
+} from '../../core/model/chain/head-stage.ts';
 import { featuresGraph, IMAGES } from '../../core/model/features-graph.ts';
 import { evaluatedModel, headSpecs } from '../../core/model/head.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
 import { CROPS, segmenterGraph } from '../../core/model/segmenter-graph.ts';
-import {
-  dropoutMaskInput,
-  LABELS,
-  tapInput,
-  trainedHeads,
-  trainingGraph,
-} from '../../core/model/training-graph.ts';
 import { type TensorLoader, type WeightLoader, weightLoader } from '../../core/model/weights.ts';
 import { deviceMemory } from './trace.ts';
 
@@ -43,7 +44,7 @@ export function countFeatures(config: TrainableConfig, memoryPattern?: boolean):
   const { batch } = config.run;
   const side = config.model.backbone.imageSizePx;
   return withWeights(config.model, (weights) => ({
-    graph: featuresGraph({ config, weights, batch, features: config.train.features }),
+    graph: featuresGraph({ config, weights, batch }),
     feeds: { [IMAGES]: zeros([batch, side, side, 3]) },
     memoryPattern,
   }));
@@ -68,7 +69,7 @@ export function countTraining(config: TrainableConfig, memoryPattern?: boolean):
       : {}),
     ...Object.fromEntries(headSpecs(model).map(({ name, shape }) => [name, zeros(shape)])),
   };
-  return count(trainingGraph(config), { feeds, memoryPattern, dataFolder: null });
+  return count(headStageGraph(headStageOf(config)), { feeds, memoryPattern, dataFolder: null });
 }
 
 interface Counted {

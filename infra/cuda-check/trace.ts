@@ -54,8 +54,15 @@ export function readTrace(from: number): TracedSession[] {
   return [...sessions.values()];
 }
 
-/** Sizes of the copies of a run from one place to another, such as from `pageable` to `device`. */
-export function copies({ calls }: TracedRun, from: string, to: string): number[] {
+/** What this process has asked of the fake CUDA since then, by whoever, each as its words. */
+export function readCalls(from: number): string[][] {
+  return linesFrom(from)
+    .filter((line) => !line.includes('{') && line !== '')
+    .map((line) => line.split(' ').slice(1));
+}
+
+/** Sizes of copies from one place to another, such as from `pageable` to `device`. */
+export function copies({ calls }: Pick<TracedRun, 'calls'>, from: string, to: string): number[] {
   return calls
     .filter((call) => call[0] === 'C' && call[3] === from && call[4] === to)
     .map((call) => Number(call[5]));

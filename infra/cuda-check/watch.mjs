@@ -1,12 +1,15 @@
 /*
  * Preloaded into every thread of a process under check (`node --import`): each session that is opened on CUDA, whoever
- * opens it, is written into the trace of the fake CUDA, with its model, its opener, and each of its runs:
+ * opens it and by either binding, is written into the trace of the fake CUDA, with its model, its opener, and each of its
+ * runs. Inputs and outputs are those that a run copies: none that is bound to a tensor on the device.
  *
  *   O {"session", "caller", "model", "data"}     a session is about to be opened: its ONNX file, its weights' folder
  *   X {"session", "message"}                     it could not be
  *   R {"session", "inputs": {name: bytes}}       a run begins
  *   E {"session", "outputs": {name: bytes}}      and ends; none if it failed
  */
+
+import { tracingChannel } from 'node:diagnostics_channel';
 import { appendFileSync, mkdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -33,10 +36,10 @@ function keep(model, session) {
   return file;
 }
 
-/** The product's file that opens the session: the first one behind session.ts. */
+/** The product's file that opens the session: the first one behind those of the bindings. */
 function callerOf(stack) {
   const files = [...stack.matchAll(/((?:activities|cli|test)\/[\w./-]+\.ts)/g)].map(([, file]) => file);
-  return files.find((file) => file !== 'activities/onnx/session.ts') ?? null;
+  return files.find((file) => !/^activities\/onnx\/(c-api\/)?session\.ts$/.test(file)) ?? null;
 }
 
 InferenceSession.create = async (model, options) => {
@@ -66,3 +69,45 @@ InferenceSession.create = async (model, options) => {
   };
   return made;
 };
+
+/** By Session of the C API. */
+const sessions = new WeakMap();
+
+tracingChannel('tessera:onnx:open').subscribe({
+  start(context) {
+    const { model, options } = context;
+    if (options.device !== 'cuda') return;
+    context.session = `${thread()}-${++opened}`;
+    const record = { session: context.session, caller: callerOf(new Error().stack) };
+    write('O', { ...record, model: keep(model, context.session), data: options.dataFolder ?? null });
+  },
+  error({ session, error }) {
+    if (session) write('X', { session, message: error.message });
+  },
+  asyncEnd({ session, result }) {
+    if (session && result) sessions.set(result, session);
+  },
+});
+
+tracingChannel('tessera:onnx:run').subscribe({
+  start({ session }) {
+    if (sessions.has(session)) write('R', { session: sessions.get(session), inputs: {} });
+  },
+  end({ session, error, outputs }) {
+    if (sessions.has(session)) write('E', { outputs: error ? {} : toHost(session, outputs) });
+  },
+});
+
+/** Bytes of the outputs that a run copies to the host. */
+function toHost(session, outputs) {
+  return Object.fromEntries(
+    [...outputs]
+      .filter(([, to]) => (to.device ?? to) === 'cpu')
+      .map(([name, to]) => [name, to.sizeBytes ?? declaredBytes(session.outputs.get(name))]),
+  );
+}
+
+function declaredBytes({ dtype, dims }) {
+  const bits = Number(/\d+/.exec(dtype)?.[0] ?? 8);
+  return dims.reduce((product, dim) => product * dim, bits / 8);
+}

@@ -74,7 +74,11 @@ export const SCHEMA_PAGES: SchemaPage[] = [
     io: 'input',
     documents: [
       { title: 'EvalMIoU', intro: 'Evaluates a checkpoint. `tessera run`.', schema: EvalInputSchema },
-      { title: 'TrainHead', intro: 'Trains a head. `tessera train`.', schema: TrainInputSchema },
+      {
+        title: 'Train',
+        intro: 'Trains a head, or every parameter. `tessera train`.',
+        schema: TrainInputSchema,
+      },
       {
         title: 'ReproduceTable',
         intro: 'Trains and evaluates several configs. `tessera reproduce`.',

@@ -5,10 +5,8 @@ import type { FeaturesConfig } from '../../activities/train/features/prepare-fea
 
 /** Samples and features of the right size that cost nothing: what is left is their way to the trainer. */
 export function pretendedFeatures(config: FeaturesConfig): { sample: SampleOf; extractor: Extractor } {
-  const { feature, labels } = cropSizes(config);
-  const sample = { image: new Float32Array(0), labels: new Uint8Array(labels) };
-  const features = config.model.backbone.taps.map(() =>
-    new Float32Array(config.run.batch * feature).fill(1.5),
-  );
+  const sizes = cropSizes(config);
+  const sample = { image: new Float32Array(0), labels: new Uint8Array(sizes.labels) };
+  const features = sizes.features.map((elements) => new Float32Array(config.run.batch * elements).fill(1.5));
   return { sample: async () => sample, extractor: { extract: async () => features } };
 }

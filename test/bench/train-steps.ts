@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import { HeadTrainer } from '../../activities/train/head-trainer.ts';
+import { ModelTrainer } from '../../activities/train/trainer.ts';
 import { TrainSchema } from '../../core/config/train.ts';
+import { isParameter } from '../../core/model/head.ts';
 import { drawsAt } from '../../core/train/draws.ts';
 import { initialHead } from '../../core/train/initial-head.ts';
 import { randomHeadModel } from './train-model.ts';
@@ -33,10 +34,13 @@ const train = TrainSchema.parse({
   checkpointEvery: 1,
   evaluateEvery: 1,
 });
-const state = initialHead({ model }, 0);
-const parameters = [...state.moments.values()].reduce((sum, { first }) => sum + first.length, 0);
-const config = { model, train, run: { device: 'cpu' as const } };
-await using trainer = await HeadTrainer.open({ config, state, threads });
+const config = { model, train, run: { device: 'cpu', batch, precision: 'float32' } as const };
+await using trainer = await ModelTrainer.open({ config, step: 0, threads });
+let parameters = 0;
+for (const [name, data] of initialHead({ model }, 0)) {
+  if (isParameter({ name })) parameters += data.length;
+  await trainer.put({ name, data });
+}
 
 const { uniform } = drawsAt(0, 'bench');
 const grid = crop / model.backbone.patchSizePx;

@@ -45,7 +45,7 @@ async function outcomeOnThisMachine(workflowId: string): Promise<Outcome> {
     },
     output: 'ignore',
   });
-  await tessera.client.workflow.execute('TrainHead', { taskQueue, workflowId, args: [input(1)] });
+  await tessera.client.workflow.execute('Train', { taskQueue, workflowId, args: [input(1)] });
   return tessera.trainings.outcome(workflowId);
 }
 
@@ -58,7 +58,7 @@ function isFed({ log }: TrainProgress): boolean {
   return (log?.feature_workers ?? 0) > 0;
 }
 
-describe('TrainHead on a cluster', () => {
+describe('Train on a cluster', () => {
   it('trains on features of other pods, loses its trainer, and gives the same head, bit for bit', async () => {
     const handle = await tessera.trainings.start('on-pods', input(3));
     const before = await untilProgress<TrainProgress>(

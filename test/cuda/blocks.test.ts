@@ -6,8 +6,7 @@ import type { Tensor } from '../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { PRECISIONS } from '../../core/config/config.ts';
-import { vitOf } from '../../core/model/backbone.ts';
-import { blockBackward, blockForward } from '../../core/model/block-training.ts';
+import { backwardGraph, blockSpecs, forwardGraph } from '../../core/model/chain/backbone-stages.ts';
 import { FAMILIES } from '../../core/model/families/all.ts';
 import { ELEMENT_TYPE } from '../../core/onnx/element-types.ts';
 import {
@@ -53,16 +52,19 @@ const cases = Object.entries(BACKBONES).flatMap(([name, backbone]) =>
 
 test.for(cases)('a block of %s in %s trains on CUDA alone', async ([, precision, backbone]) => {
   const { schema } = FAMILIES[backbone.type as keyof typeof FAMILIES];
-  const vit = vitOf(schema.parse(backbone));
-  const training = { vit, block: 0, batch: 2, precision, isDropPath: true };
-  for (const build of [blockForward, blockBackward]) {
-    const file = path.join(temporaryFolder(), `${build.name}.onnx`);
-    const model = withFloat32Ends(build(training));
+  const parsed = schema.parse(backbone);
+  const specs = blockSpecs(parsed);
+  const kind = 'block' as const;
+  const stage = { kind, backbone: parsed, batch: 2, dtype: precision, specs, hasDropPath: true };
+  const graphs = { forward: forwardGraph(stage), backward: backwardGraph(stage, specs, true) };
+  for (const [name, graph] of Object.entries(graphs)) {
+    const file = path.join(temporaryFolder(), `${name}.onnx`);
+    const model = withFloat32Ends(graph);
     writeFileSync(file, toBinary(ModelProtoSchema, model));
     const before = traceEnd();
     const session = await openSession(file, { device: 'cuda', threads: 1 }).catch(async (error: Error) => {
       const nodes = (await nodesWithoutKernel(file)).join('; ');
-      throw new Error(`${build.name}: no CUDA kernel for ${nodes}`, { cause: error });
+      throw new Error(`${name}: no CUDA kernel for ${nodes}`, { cause: error });
     });
     const inputs = model.graph!.input.map(({ name, type }): [string, Tensor] => {
       const dims = dimsOf(type);

@@ -64,7 +64,7 @@ describe('the request', () => {
       type: 'BadInput',
       message:
         'there is no workflow type EvalMiou; did you mean EvalMIoU? ' +
-        'The types are EvalMIoU, ReproduceTable, StageDataset, StageWeights, TrainHead',
+        'The types are EvalMIoU, ReproduceTable, StageDataset, StageWeights, Train',
     });
   });
   it('asks for CUDA where there is none', async () => {

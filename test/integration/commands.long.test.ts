@@ -55,7 +55,7 @@ describe('a run under way', () => {
     const rows = RunListSchema.parse(JSON.parse(stdout));
     expect(rows.map(({ id }) => id)).toEqual(['long', 'trained', 'lost', 'measured']);
     const [running, trained, lost, measured] = rows;
-    expect(running).toMatchObject({ kind: 'TrainHead', config: 'tiny', state: 'running', phase: 'training' });
+    expect(running).toMatchObject({ kind: 'Train', config: 'tiny', state: 'running', phase: 'training' });
     expect(running!.share).toBeGreaterThan(0);
     expect(trained).toMatchObject({ state: 'completed', share: 1, cost: { total: null } });
     expect(trained!.mIoU).toBeGreaterThan(0);

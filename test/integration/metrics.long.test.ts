@@ -82,7 +82,7 @@ it('the control worker counts runs by outcome and failures by class', async () =
   await expect(tessera.run('none', tessera.input({ dataset: 's3://tessera/none' }))).rejects.toThrow();
   await scrape('control', ports.control);
   expect(value('control', 'tessera_runs_total', 'type="EvalMIoU"', 'outcome="done"')).toBe(2);
-  expect(value('control', 'tessera_runs_total', 'type="TrainHead"', 'outcome="done"')).toBe(1);
+  expect(value('control', 'tessera_runs_total', 'type="Train"', 'outcome="done"')).toBe(1);
   expect(value('control', 'tessera_runs_total', 'outcome="BadInput"')).toBe(1);
   expect(value('control', 'tessera_failures_total', 'class="WorkerLost"')).toBe(1);
   expect(value('control', 'tessera_workers_gone_total', 'cause="crashed"')).toBe(1);

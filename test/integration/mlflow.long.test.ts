@@ -111,7 +111,7 @@ it('a training that is cancelled and resumed is one run, with each step and eval
   const input = trainings.input({ overrides, labels: { team: 'vision' } });
   const first = await trainings.start('resumed', input);
   for (let step = 0; step < 15; await sleep(100))
-    ({ step } = await queryProgress(first, 'TrainHead').catch(() => ({ step: 0 })));
+    ({ step } = await queryProgress(first, 'Train').catch(() => ({ step: 0 })));
   await first.cancel();
   await expect(first.result()).rejects.toThrow();
   const [cancelled, ...others] = await runsOf('train');

@@ -82,7 +82,7 @@ it('is not made of what a command would refuse', async () => {
     'tiny',
     ...inputs().filter((word) => !/head/.test(word)),
   );
-  expect({ type, workflowId }).toEqual({ type: 'TrainHead', workflowId: 'x' });
+  expect({ type, workflowId }).toEqual({ type: 'Train', workflowId: 'x' });
   const bad = async (...times: string[]) =>
     (await schedule('create', 'bad', ...times, '--', 'run', 'tiny', ...inputs())).stderr;
   expect(await bad('--cron', 'at noon')).toBe("✗ --cron 'at noon': CronString does not have 5-7 fields\n");

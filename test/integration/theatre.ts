@@ -44,7 +44,7 @@ interface Played {
   progress: TrainProgress;
 }
 
-/** Runs of `TrainHead` alone: a real Temporal, and activities that only say that they have done their part. */
+/** Runs of `Train` alone: a real Temporal, and activities that only say that they have done their part. */
 export interface Theatre extends AsyncDisposable {
   play(workflowId: string, scene: Scene): Promise<Played>;
 }
@@ -116,7 +116,7 @@ async function play(
   ];
   const running = workers.map((worker) => worker.run().catch(() => {}));
   try {
-    const handle = await client.workflow.start('TrainHead', {
+    const handle = await client.workflow.start('Train', {
       taskQueue: 'tessera',
       workflowId,
       args: [{ config: 'x', weights: 's3://w', dataset: 's3://d', output: 's3://o' }],
@@ -126,7 +126,7 @@ async function play(
       (error: WorkflowFailedError) => error.cause as Error & { type?: string },
     );
     const { historyLength, historySize } = await handle.describe();
-    const progress = await queryProgress(handle, 'TrainHead');
+    const progress = await queryProgress(handle, 'Train');
     return { end, historyLength, historySize, outcome, told, progress };
   } finally {
     for (const worker of workers) worker.shutdown();

@@ -22,7 +22,7 @@ const UPERNET = ['train.schedule.warmup.steps=1', 'train.logEvery=1', 'run.shard
 /** `SHORT` with changes. */
 const short = (...overrides: string[]) => ({ overrides: [...SHORT, ...overrides] });
 
-describe('TrainHead on real servers with local workers', () => {
+describe('Train on real servers with local workers', () => {
   it('trains, evaluates at each stop, and publishes the best head', async () => {
     const { store } = trainings.tessera.session;
     const result = await trainings.run('whole', trainings.input(short('train.evaluateEvery=8')));
@@ -117,7 +117,7 @@ describe('TrainHead on real servers with local workers', () => {
     const small = ['train.steps=4', 'train.batch=2', 'train.checkpointEvery=2', 'train.evaluateEvery=2'];
     const command = ['train', 'tiny_upernet', ...options, '--cfg-options', ...small, ...UPERNET];
     const { stdout, stderr } = await promisify(execFile)('node', ['cli/tessera.mjs', ...command]);
-    expect(stderr).toContain('▸ TrainHead upernet');
+    expect(stderr).toContain('▸ Train upernet');
     // Where nothing can move, each phase is a line; the last figures may come between two of them.
     expect(stderr).toMatch(/training · .*\d\/4 steps/);
     expect(stderr).toMatch(/loss [\d.]+/);

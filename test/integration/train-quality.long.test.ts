@@ -49,7 +49,7 @@ afterAll(async () => {
 
 function train(config: string, overrides: string[] = []): Promise<TrainResult> {
   const { weights, dataset } = demo;
-  return runToEnd(session, 'TrainHead', config, { config, overrides, weights, dataset, output });
+  return runToEnd(session, 'Train', config, { config, overrides, weights, dataset, output });
 }
 
 describe('a head that is trained from random weights on the demo’s data', () => {

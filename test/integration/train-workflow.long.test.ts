@@ -107,7 +107,7 @@ it('workers that do not reach a trainer give it up soon, try once at the next se
           const address = '10.0.0.1:7300';
           await sendSignal(handle, 'trainerReady', { attempt, worker: 'w0', address, token: 'x' });
           const isGivenUp = async () =>
-            tries[attempt - 1]! > 0 && (await queryProgress(handle, 'TrainHead')).failures.length > 0;
+            tries[attempt - 1]! > 0 && (await queryProgress(handle, 'Train')).failures.length > 0;
           while (!(await isGivenUp())) await sleep(200);
           // One more try would come after a second.
           if (attempt === 2) await sleep(1_500);

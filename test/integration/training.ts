@@ -25,7 +25,7 @@ export const SHORT = [
   'train.evaluateEvery=20',
 ];
 
-/** Runs of `TrainHead` on the mini set, wherever their workers are. */
+/** Runs of `Train` on the mini set, wherever their workers are. */
 export interface TrainingRuns {
   /** A request that works; tests change what they are about. */
   input(changes?: Partial<TrainInput>): TrainInput;
@@ -75,7 +75,7 @@ export async function trainingSet(folder: string): Promise<StageDatasetInput> {
 
 export function trainingsOf(client: Client, store: Store): TrainingRuns {
   const start = (workflowId: string, input: TrainInput) =>
-    client.workflow.start('TrainHead', { taskQueue: 'tessera', workflowId, args: [input] });
+    client.workflow.start('Train', { taskQueue: 'tessera', workflowId, args: [input] });
   return {
     input: (changes = {}) => ({
       config: 'tiny',
@@ -111,7 +111,7 @@ export async function untilTraining(
   isReached: (progress: TrainProgress) => boolean,
 ): Promise<TrainProgress> {
   for (let i = 0; i < 1_200; i++) {
-    const progress = await queryProgress(handle, 'TrainHead').catch(() => null);
+    const progress = await queryProgress(handle, 'Train').catch(() => null);
     if (progress && isReached(progress)) return progress;
     await sleep(50);
   }

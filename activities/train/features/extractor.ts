@@ -1,4 +1,3 @@
-import '../../onnx/no-telemetry.ts'; // Here, since it is too late in the thread.
 import { Thread } from '../../thread.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
@@ -6,7 +5,7 @@ import type { FeaturesConfig } from './prepare-features.ts';
 export interface Extractor {
   /**
    * @param images `[b, S, S, 3]` float32, b = run.batch; its buffer is transferred
-   * @returns by tap, `[b, C, g, g]` float32, rounded to `train.features`
+   * @returns in the order of `ChainPlan.inputs`, each of b crops, float32
    */
   extract(images: Float32Array): Promise<Float32Array[]>;
 }
@@ -24,6 +23,12 @@ export interface ExtractorExchange {
   ask: Float32Array;
   answer: Float32Array[];
 }
+
+/** The extractor of a training with nothing frozen: crops go to the lowest stage as they are. */
+export const NOTHING_FROZEN: Extractor & AsyncDisposable = {
+  extract: async (images) => [images],
+  async [Symbol.asyncDispose]() {},
+};
 
 /** Runs a backbone on a thread of its own. */
 export class BackboneExtractor implements Extractor, AsyncDisposable {

@@ -179,9 +179,9 @@ function isOverdue({ groups }: Session): boolean {
 
 function hasItsSizes({ features, labels }: Computed, config: FeaturesConfig): boolean {
   const sizes = cropSizes(config);
-  const bytes = sizes.feature * FEATURE_BYTES[config.train.features];
-  const isRight = features.length === config.model.backbone.taps.length && labels.length === sizes.labels;
-  return isRight && features.every(({ length }) => length === bytes);
+  const bytes = sizes.features.map((elements) => elements * FEATURE_BYTES[config.train.features]);
+  const isRight = features.length === bytes.length && labels.length === sizes.labels;
+  return isRight && features.every(({ length }, i) => length === bytes[i]);
 }
 
 function asError({ failureClass, message }: Failure): Error {

@@ -38,8 +38,9 @@ export function channelOptions(config: FeaturesConfig): ChannelOptions {
 
 /** Bytes of one crop in a message: features of each tap, and labels. */
 export function cropBytes(config: FeaturesConfig): number {
-  const { feature, labels } = cropSizes(config);
-  return config.model.backbone.taps.length * feature * FEATURE_BYTES[config.train.features] + labels;
+  const { features, labels } = cropSizes(config);
+  const elements = features.reduce((sum, count) => sum + count, 0);
+  return elements * FEATURE_BYTES[config.train.features] + labels;
 }
 
 export class FeatureClient extends Client {

@@ -1,10 +1,11 @@
-import { gridSide } from '../../../core/model/backbone.ts';
+import { elementCount } from '../../../core/checkpoint/dtypes.ts';
+import { planChain } from '../../../core/model/chain/chain-plan.ts';
 import type { FeaturesConfig } from './prepare-features.ts';
 
 /** Input of one optimizer step. Each array owns its buffer. */
 export interface FeatureBatch {
   step: number;
-  /** By tap, `[B, C, g, g]`, B = train.batch. */
+  /** What the frozen stretch gives, in the order of `ChainPlan.inputs`, each of B = train.batch crops. */
   features: Float32Array<ArrayBuffer>[];
   /** `[B, S, S]` */
   labels: Uint8Array<ArrayBuffer>;
@@ -28,7 +29,7 @@ export interface WindowOptions {
 
 /** Buffers for a crop's features and labels. */
 export interface CropPlace {
-  /** By tap, `[C, g, g]`. */
+  /** As a batch's, of one crop. */
   features: Float32Array[];
   /** `[S, S]` */
   labels: Uint8Array;
@@ -121,24 +122,26 @@ export function slotsOf({ group }: Group, { run, train }: FeaturesConfig): numbe
   return Array.from({ length: Math.min(run.batch, train.batch - first) }, (_, i) => first + i);
 }
 
-/** Elements of one crop's feature of one tap, and of its labels. */
-export function cropSizes({ model }: Pick<FeaturesConfig, 'model'>): { feature: number; labels: number } {
-  const { embedDim, imageSizePx } = model.backbone;
-  return { feature: embedDim * gridSide(model.backbone) ** 2, labels: imageSizePx ** 2 };
+/** Elements of one crop's features, one by one, and of its labels. */
+export function cropSizes(config: FeaturesConfig): { features: number[]; labels: number } {
+  return {
+    features: planChain(config).inputs.map(({ shape }) => elementCount(shape)),
+    labels: config.model.backbone.imageSizePx ** 2,
+  };
 }
 
 function batchBytes(config: FeaturesConfig): number {
-  const { feature, labels } = cropSizes(config);
-  return config.train.batch * (4 * feature * config.model.backbone.taps.length + labels);
+  const { features, labels } = cropSizes(config);
+  return config.train.batch * (4 * features.reduce((sum, elements) => sum + elements, 0) + labels);
 }
 
 function openStep(config: FeaturesConfig, step: number): OpenStep {
   const { batch } = config.train;
-  const { feature, labels } = cropSizes(config);
+  const { features, labels } = cropSizes(config);
   return {
     batch: {
       step,
-      features: config.model.backbone.taps.map(() => new Float32Array(batch * feature)),
+      features: features.map((elements) => new Float32Array(batch * elements)),
       labels: new Uint8Array(batch * labels),
     },
     missing: new Set(Array(batch).keys()),

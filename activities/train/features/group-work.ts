@@ -18,7 +18,7 @@ export interface GroupWork {
 export interface ComputedCrop {
   step: number;
   slot: number;
-  /** By tap, `[C, g, g]`. */
+  /** As `CropPlace`. */
   features: Float32Array[];
   /** `[S, S]` */
   labels: Uint8Array;
@@ -57,12 +57,12 @@ async function compute(
   const pixels = config.model.backbone.imageSizePx ** 2 * 3;
   const images = new Float32Array(config.run.batch * pixels);
   for (const [i, { image }] of samples.entries()) images.set(image, i * pixels);
-  const taps = await extractor.extract(images);
-  const { feature } = cropSizes(config);
+  const outputs = await extractor.extract(images);
+  const { features } = cropSizes(config);
   return slots.map((slot, i) => ({
     step,
     slot,
-    features: taps.map((tap) => tap.subarray(i * feature, (i + 1) * feature)),
+    features: outputs.map((output, at) => output.subarray(i * features[at]!, (i + 1) * features[at]!)),
     labels: samples[i]!.labels,
   }));
 }

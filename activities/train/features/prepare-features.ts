@@ -17,13 +17,13 @@ export async function prepareFeatures(
   checkpoints: CheckpointOnDisk[],
   config: FeaturesConfig,
 ): Promise<PreparedModel> {
-  const { model, run, train } = config;
+  const { model, run } = config;
   return writeModel({
     folder,
     kind: 'features',
     checkpoints,
     model,
     specs: backboneSpecs(model),
-    build: (weights) => featuresGraph({ config, weights, batch: run.batch, features: train.features }),
+    build: (weights) => featuresGraph({ config, weights, batch: run.batch }),
   });
 }

@@ -104,7 +104,7 @@ function answerGroups(call: Call, options: ServeOptions) {
 /** Encodes and sends one crop at a time: a slow trainer slows its workers down, and they need memory for one crop. */
 function cropSender(call: Call, { config, signal }: ServeOptions): (crop: ComputedCrop) => Promise<void> {
   const { features: type } = config.train;
-  const encoded = config.model.backbone.taps.map(() => new Uint16Array(cropSizes(config).feature));
+  const encoded = cropSizes(config).features.map((elements) => new Uint16Array(elements));
   return async ({ step, slot, labels, features: taps }) => {
     signal.throwIfAborted();
     const features = taps.map((feature, tap) => encodeFeatures(feature, type, encoded[tap]!));

@@ -34,6 +34,9 @@ describe('a failure of ONNX Runtime on CUDA', () => {
     [arena, 'OutOfMemory'],
     ['std::bad_alloc', 'OutOfMemory'],
     [call('CUDA failure 209: no kernel image is available for execution on the device'), 'BadInput'],
+    [inNode('CUDA error cudaErrorNoKernelImageForDevice:no kernel image is available'), 'BadInput'],
+    [inNode('CUDA error cudaErrorLaunchFailure:unspecified launch failure'), 'WorkerLost'],
+    [inNode('CUDA error cudaErrorMemoryAllocation:out of memory'), 'OutOfMemory'],
   ])('in mid-run: %s', ([message, expected]) => {
     expect(classOf(message, 'run')).toBe(expected);
   });
@@ -51,6 +54,15 @@ describe('a failure of ONNX Runtime on CUDA', () => {
     [arena, 'OutOfMemory'],
   ])('at the opening: %s', ([message, expected]) => {
     expect(classOf(message, 'opening')).toBe(expected);
+  });
+
+  test('is told by the error’s name where there is no number', () => {
+    const message = inNode('CUDA error cudaErrorLaunchFailure:unspecified launch failure');
+    expect(sessionFailure(new Error(message), 'cuda', 'run')).toMatchObject({
+      message: expect.stringMatching(
+        /^the GPU failed: CUDA failure cudaErrorLaunchFailure: unspecified launch failure/,
+      ),
+    });
   });
 
   test('is told by the library’s own words, without the source lines around them', () => {

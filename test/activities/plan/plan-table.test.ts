@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { memoryStore } from '../../../activities/deliver/memory-store.ts';
+import { loadConfig } from '../../../activities/plan/load-config.ts';
 import { planTable } from '../../../activities/plan/plan-table.ts';
 import { type TableInput, TableInputSchema, type TableRun, TableSchema } from '../../../core/config/table.ts';
 
@@ -33,12 +34,26 @@ describe('the plan of a table', () => {
     });
   });
 
-  it('has all eight rows; that without a way to train is evaluated', async () => {
+  it('has all eight rows, and trains each on the backbone that is given', async () => {
     const planned = await rows({ suite: 'all' });
     expect(planned).toHaveLength(8);
-    expect(
-      planned.filter(({ kind }) => kind === 'evaluate').map(({ reproduces }) => reproduces?.row),
-    ).toEqual(['full tuning']);
+    expect(new Set(planned.map(({ kind }) => kind))).toEqual(new Set(['train']));
+  });
+
+  it('evaluates of the eight rows those three that are published as they were trained, and trains the others', async () => {
+    const planned = await rows({ suite: 'all', weights: undefined });
+    const evaluated = planned.filter(({ kind }) => kind === 'evaluate');
+    expect(evaluated.map(({ reproduces }) => reproduces?.row)).toEqual([
+      'linear probing',
+      'head tuning',
+      'full tuning',
+    ]);
+    expect(new Set(planned.map(({ input }) => input.weights))).toEqual(
+      new Set(['hf://OpenGVLab/InternVL/intern_vit_6b_224px.pth']),
+    );
+    expect(evaluated[2]!.input).toMatchObject({
+      head: 'hf://OpenGVLab/InternVL/upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5.pth',
+    });
   });
 
   it('takes a given row in place of the suite’s, and a head that is given is evaluated', async () => {
@@ -114,8 +129,10 @@ describe('the plan of a table', () => {
     await expect(plan({ rows: [{ config: 'tiny', head: HEAD, train: true }] })).rejects.toThrow(
       'rows.0.train: expected false or nothing where a head is given',
     );
-    const full = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5';
-    await expect(plan({ rows: [{ config: full, train: true }] })).rejects.toThrow("has no section 'train'");
+    const { train: _, ...untrained } = await loadConfig('tiny');
+    await expect(plan({ rows: [{ config: untrained, train: true }] })).rejects.toThrow(
+      "has no section 'train'",
+    );
     await expect(plan({ suite: 'few-shot', overrides: ['train.step=3'] })).rejects.toThrow('train.steps?');
   });
 

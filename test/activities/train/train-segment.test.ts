@@ -119,13 +119,14 @@ describe('a training that diverges', () => {
   test('is not saved either if a weight is infinite before the loss tells', async () => {
     const objects = new Map<string, Buffer>();
     const broken = new Float32Array([1, Number.POSITIVE_INFINITY]);
-    const tensors = new Map([['decode_head.conv_seg.bias', { shape: [2], data: broken }]]);
+    const name = 'decode_head.conv_seg.bias';
+    const specs = [{ name, shape: [2], isTrained: true, dtype: 'float32' as const }];
     const training = train(
       {
         context: {
           openTrainer: async () => ({
             step: async () => ({ step: 1, lr: 1, loss: 1, parts: {} }),
-            state: () => ({ step: 1, tensors, moments: new Map() }),
+            state: () => ({ step: 1, specs, read: async () => broken }),
             async [Symbol.asyncDispose]() {},
           }),
         },

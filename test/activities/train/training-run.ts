@@ -5,11 +5,11 @@ import {
   type Trainer,
   trainSegment,
 } from '../../../activities/train/train-segment.ts';
-import type { HeadState } from '../../../core/config/train.ts';
+import type { StateSource, StateTensor } from '../../../core/config/train.ts';
 import type { SegmentTask, TrainRun, TrainStart } from '../../../core/config/train-run.ts';
-import { headSpecs, isParameter } from '../../../core/model/head.ts';
 import type { Store } from '../../../core/store.ts';
 import { initialHead } from '../../../core/train/initial-head.ts';
+import { optimizerSpecs, stateSpecs } from '../../../core/train/state-specs.ts';
 import { tinyConfig } from '../../builders.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
 
@@ -58,40 +58,58 @@ export function trainRun({ config = trainable(), start = { from: 'scratch' } as 
   };
 }
 
+/** A state at step 0: the heads by the seed, of the rest small numbers. */
+export function initialSource({ config }: TrainRun): StateSource {
+  return {
+    step: 0,
+    async *tensors() {
+      const heads = initialHead(config, config.train.seed);
+      for (const { name, shape } of stateSpecs(config)) {
+        const length = shape.reduce((product, dim) => product * dim, 1);
+        yield { name, data: heads.get(name) ?? Float32Array.from({ length }, (_, i) => Math.cos(i)) };
+      }
+    },
+  };
+}
+
 /** Something that learns: a step changes each tensor by its number alone, as the real trainer does by its batch. */
-export function fakeTrainer(
-  state: HeadState,
+export async function fakeTrainer(
+  { config }: TrainRun,
+  source: StateSource,
   loss: (step: number) => number = (step) => 5 / step,
-): Trainer<number> {
-  const tensors = new Map(
-    [...state.tensors].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]),
-  );
-  const moments = new Map(
-    [...state.moments].map(([name, { first, second }]) => [
+): Promise<Trainer<number>> {
+  const specs = stateSpecs(config);
+  const trained = new Set(specs.flatMap(({ name, isTrained }) => (isTrained ? [name] : [])));
+  const tensors = new Map<string, Required<StateTensor>>();
+  for await (const { name, data, first, second } of source.tensors()) {
+    const zeros = () => new Float32Array(data.length);
+    tensors.set(name, {
       name,
-      { first: first.slice(), second: second.slice() },
-    ]),
-  );
-  let { step } = state;
+      data: data.slice(),
+      first: first?.slice() ?? zeros(),
+      second: second?.slice() ?? zeros(),
+    });
+  }
+  let { step } = source;
   return {
     async step(batch) {
       if (batch !== step) throw new Error(`step ${step} was fed with the batch of ${batch}`);
       step += 1;
-      for (const [name, { data }] of tensors) {
-        const moment = moments.get(name);
+      for (const { name, data, first, second } of tensors.values())
         for (let i = 0; i < data.length; i++) {
           const gradient = Math.sin(step * 31 + i);
-          if (moment) {
-            moment.first[i] = 0.9 * moment.first[i]! + 0.1 * gradient;
-            moment.second[i] = 0.999 * moment.second[i]! + 0.001 * gradient ** 2;
-          }
-          data[i]! += 0.01 * (moment?.first[i] ?? gradient);
+          first[i] = 0.9 * first[i]! + 0.1 * gradient;
+          second[i] = 0.999 * second[i]! + 0.001 * gradient ** 2;
+          data[i]! += 0.01 * (trained.has(name) ? first[i]! : gradient);
         }
-      }
       const parts = { 'decode.loss_ce': loss(step), 'decode.acc_seg': step };
       return { step, lr: 0.01, loss: loss(step), parts };
     },
-    state: () => ({ step, tensors, moments }),
+    state: () => ({
+      step,
+      specs,
+      read: async (name, part) => tensors.get(name)![part === 'value' ? 'data' : part].slice(),
+    }),
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -129,8 +147,8 @@ export function segment(store: Store, options: SegmentOptions = {}) {
       worker: 'w0',
       scratchFolder: temporaryFolder(),
       patienceMs: 5_000,
-      initialState: async ({ config }) => initialHead(config, config.train.seed),
-      openTrainer: async (_, state) => fakeTrainer(state, loss),
+      initialState: async (started) => initialSource(started),
+      openTrainer: (started, state) => fakeTrainer(started, state, loss),
       openFeed: async (_, { first }) => fakeFeed(first, onNext),
       ...context,
     },
@@ -149,9 +167,6 @@ export function segment(store: Store, options: SegmentOptions = {}) {
 
 /** Names of a state's tensors, moments included, as its two files have them. */
 export function tensorNames({ config }: TrainRun): { head: string[]; optimizer: string[] } {
-  const specs = headSpecs(config.model);
-  return {
-    head: specs.map(({ name }) => name),
-    optimizer: specs.filter(isParameter).flatMap(({ name }) => [`${name}.exp_avg`, `${name}.exp_avg_sq`]),
-  };
+  const names = (specs: { name: string }[]) => specs.map(({ name }) => name);
+  return { head: names(stateSpecs(config)), optimizer: names(optimizerSpecs(config)) };
 }

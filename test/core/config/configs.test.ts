@@ -36,7 +36,7 @@ describe.each(names)('configs/%s.yaml', (name) => {
 describe("the original's recipes", () => {
   const RECIPE = {
     batch: 16,
-    optimizer: { lr: 4e-5, betas: [0.9, 0.999], eps: 1e-8, layerDecayRate: 1 },
+    optimizer: { lr: 4e-5, betas: [0.9, 0.999], eps: 1e-8 },
     schedule: { power: 1, minLr: 0, warmup: { ratio: 1e-6 } },
     augmentation: {
       longPx: 2016,
@@ -53,6 +53,7 @@ describe("the original's recipes", () => {
   test.each([
     [/^linear_probing/, 80_000, 1500, { weightDecay: 0, dropout: 0, images: undefined }],
     [/^head_tuning/, 80_000, 1500, { weightDecay: 0.05, dropout: 0.1, images: undefined }],
+    [/^full_tuning/, 80_000, 1500, { weightDecay: 0.05, dropout: 0.1, images: undefined }],
     [/1of16$/, 5_000, 100, { weightDecay: 0.05, dropout: 0, images: 1263 }],
     [/1of8$/, 10_000, 200, { weightDecay: 0.05, dropout: 0, images: 2526 }],
     [/1of4$/, 20_000, 400, { weightDecay: 0.05, dropout: 0, images: 5052 }],
@@ -66,11 +67,30 @@ describe("the original's recipes", () => {
     expect(train?.data.images).toBe(images);
   });
 
-  test("head tuning has the original's auxiliary head", async () => {
-    const name = names.find((config) => config.startsWith('head_tuning/'))!;
+  test.each([
+    ['head_tuning', 1],
+    ['full_tuning', 2],
+  ])("%s has the original's auxiliary head, on level %i", async (folder, level) => {
+    const name = names.find((config) => config.startsWith(`${folder}/`))!;
     const { model, train } = await loadVitConfig(name);
-    expect(model.auxiliaryHead).toEqual({ channels: 1536, level: 1, classes: 150 });
+    expect(model.auxiliaryHead).toEqual({ channels: 1536, level, classes: 150 });
     expect(train?.auxiliaryLossWeight).toBe(0.4);
+  });
+
+  test('of the eight rows two train a head, and six every parameter, with drop path and layer decay', async () => {
+    const rows = names.filter((name) => /^(linear_probing|head_tuning|full_tuning|few_shot)\//.test(name));
+    expect(rows).toHaveLength(8);
+    for (const name of rows) {
+      const { model, train } = await loadVitConfig(name);
+      const isFrozen = name.endsWith('_frozen');
+      expect(train, name).toMatchObject({
+        trainable: isFrozen ? 'head' : 'all',
+        dropPathRate: isFrozen ? 0 : 0.4,
+        optimizer: { layerDecayRate: isFrozen ? 1 : 0.95 },
+      });
+      const taps = { linear_probing: [44], few_shot: [47] }[name.split('/')[0]!] ?? [11, 23, 35, 47];
+      expect(model.backbone.taps, name).toEqual(taps);
+    }
   });
 
   test('a recipe scales with its pixels', async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession } from '../../../activities/onnx/session.ts';
-import { adamwFactors, adamwGraph } from '../../../core/onnx/adamw.ts';
+import { adamwFactors, adamwGraph, FACTORS } from '../../../core/onnx/adamw.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
 const OPTIONS = { betas: [0.9, 0.999] as [number, number], eps: 1e-8 };
@@ -29,17 +29,14 @@ test.each([0, 0.05])('five steps in place are the paper’s, weight decay %d', a
   for (const [i, gradient] of gradients.entries()) {
     const factors = adamwFactors(OPTIONS, i + 1, 0.01, weightDecay);
     const [parameter, first, second] = arrays.map(vector) as [Tensor, Tensor, Tensor];
-    const scalars = Object.entries(factors).map(([name, value]) => [
-      name,
-      new Tensor('float32', Float32Array.of(value), []),
-    ]);
+    const values = Float32Array.from(FACTORS, (name) => factors[name]);
     await session.run(
       {
         parameter,
         first,
         second,
         gradient: vector(Float32Array.from(gradient)),
-        ...Object.fromEntries(scalars),
+        factors: new Tensor('float32', values, [values.length]),
       },
       { 'next parameter': parameter, 'next first': first, 'next second': second },
     );

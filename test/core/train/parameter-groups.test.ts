@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { parameterGroups } from '../../../core/train/parameter-groups.ts';
+import { type ParameterGroup, parameterGroups } from '../../../core/train/parameter-groups.ts';
+import { trainedSpecs } from '../../../core/train/trainable.ts';
+import { tinyConfig } from '../../builders.ts';
+import LAYER_DECAY_GROUPS from './layer-decay-groups.json' with { type: 'json' };
 
 const OPTIMIZER = { weightDecay: 0.05, layerDecayRate: 0.95 };
 
@@ -37,4 +40,21 @@ test('each block learns a little slower than the one above; heads and pyramid at
 test('running statistics are in no group', () => {
   expect(groupOf('decode_head.norm.running_mean', 16)).toBeUndefined();
   expect(groupOf('decode_head.norm.running_var', 16)).toBeUndefined();
+});
+
+test('the groups of a whole UperNet with its backbone are those that the original’s constructor makes', () => {
+  // Golden's full_training/full/optimizer.json: what the original's own optimizer held, by group.
+  const model = tinyConfig(
+    'model.backbone.embedDim=24',
+    'model.backbone.depth=4',
+    'model.backbone.taps=[0,1,2,3]',
+    'model.head={"type":"upernet","channels":16,"poolScales":[1,2,3,6],"classes":150}',
+    'model.auxiliaryHead={"channels":16,"level":2,"classes":150}',
+  ).model;
+  const specs = trainedSpecs({ model, train: { trainable: 'all' } });
+  const groups = parameterGroups(OPTIMIZER, 4, specs);
+  const expected = LAYER_DECAY_GROUPS.flatMap(({ parameters, ...group }) =>
+    parameters.map((name): [string, ParameterGroup] => [name, group]),
+  );
+  expect(groups).toEqual(new Map(expected));
 });

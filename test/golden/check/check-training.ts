@@ -4,17 +4,23 @@ import path from 'node:path';
 import { z } from 'zod';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import { prepareFeatures } from '../../../activities/train/features/prepare-features.ts';
-import { HeadTrainer } from '../../../activities/train/head-trainer.ts';
+import { ModelTrainer, type TrainingBatch } from '../../../activities/train/trainer.ts';
 import { openCheckpoint } from '../../../core/checkpoint/open-checkpoint.ts';
 import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
 import type { VitConfig } from '../../../core/config/model-kinds.ts';
 import { parseAs } from '../../../core/config/parse.ts';
-import { type HeadState, type TrainConfig, TrainSchema } from '../../../core/config/train.ts';
-import { gridSide } from '../../../core/model/backbone.ts';
+import { type TrainConfig, type TrainingState, TrainSchema } from '../../../core/config/train.ts';
+import { gradientOutput } from '../../../core/model/chain/backbone-stages.ts';
+import {
+  headStageGraph,
+  headStageOf,
+  LABELS,
+  tapInput,
+  tapShape,
+} from '../../../core/model/chain/head-stage.ts';
 import { featureOf, IMAGES } from '../../../core/model/features-graph.ts';
 import { headSpecs, parameterSpecs } from '../../../core/model/head.ts';
-import { gradientOutput, LABELS, tapInput, trainingGraph } from '../../../core/model/training-graph.ts';
-import { headAtStart } from '../../../core/train/initial-head.ts';
+import { stateSpecs } from '../../../core/train/state-specs.ts';
 import { compareNumber, type Row } from './compare.ts';
 import type { GoldenFolder, HeadTrainingRun } from './manifest.ts';
 import { fromMmcv } from './mmcv-config.ts';
@@ -23,6 +29,7 @@ import { trainingRows } from './training-rows.ts';
 
 const MmcvTraining = z.looseObject({
   model: z.looseObject({
+    backbone: z.looseObject({ drop_path_rate: z.number() }),
     decode_head: z.looseObject({ dropout_ratio: z.number() }),
     auxiliary_head: z.looseObject({ loss_decode: z.looseObject({ loss_weight: z.number() }) }).optional(),
   }),
@@ -33,11 +40,18 @@ const MmcvTraining = z.looseObject({
   }),
 });
 
-const Log = z.looseObject({
-  steps: z.array(z.looseObject({ lr: z.number(), losses: z.record(z.string(), z.number()) })),
+export const Log = z.looseObject({
+  steps: z.array(
+    z.looseObject({
+      lr: z.number(),
+      losses: z.record(z.string(), z.number()),
+      grad_norm_all: z.number().optional(),
+      grad_norm: z.record(z.string(), z.number()).default({}),
+    }),
+  ),
 });
 
-type TrainingConfig = VitConfig & { train: TrainConfig };
+export type TrainingConfig = VitConfig & { train: TrainConfig };
 
 /** Steps of the original on a frozen backbone: losses, gradients, parameters, moments, running statistics. */
 export async function checkTraining(golden: GoldenFolder, run: HeadTrainingRun): Promise<Row[]> {
@@ -48,13 +62,14 @@ export async function checkTraining(golden: GoldenFolder, run: HeadTrainingRun):
     const rows: Row[] = [];
     const actual = await firstStep(golden, run, config, batches[0]!);
     const { steps } = parseAs(Log, golden.json(run.log), run.log);
-    const state = await initialState(golden.path(run.checkpoint), config);
-    await using trainer = await HeadTrainer.open({
+    await using trainer = await ModelTrainer.open({
       config,
       threads: 1,
-      state,
+      step: 0,
       learningRate: (step) => run.learning_rates[step]!,
     });
+    for await (const tensor of checkpointTensors(golden.path(run.checkpoint), config))
+      await trainer.put(tensor);
     for (const [step, batch] of batches.entries()) {
       const log = await trainer.step(batch);
       const figures: Record<string, number> = { ...log.parts, loss: log.loss };
@@ -63,7 +78,7 @@ export async function checkTraining(golden: GoldenFolder, run: HeadTrainingRun):
         const tolerance = name.endsWith('acc_seg') ? 0.02 : 1e-4 * Math.abs(value);
         rows.push(compareNumber(`${name} of step ${step}`, figures[name] ?? Number.NaN, value, tolerance));
       }
-      collect(actual, step, trainer.state());
+      await collect(actual, step, trainer.state());
     }
     return [...rows, ...trainingRows(golden, run, actual)];
   } finally {
@@ -71,13 +86,20 @@ export async function checkTraining(golden: GoldenFolder, run: HeadTrainingRun):
   }
 }
 
-function trainingConfig(golden: GoldenFolder, run: HeadTrainingRun): TrainingConfig {
+/** @param trainable what of a model the original's run has trained */
+export function trainingConfig(
+  golden: GoldenFolder,
+  run: Pick<HeadTrainingRun, 'config' | 'inputs' | 'batch' | 'crop'>,
+  trainable: 'head' | 'all' = 'head',
+): TrainingConfig {
   const json = golden.json(run.config);
   const config = fromMmcv(json, {}, run.config);
   const { model, optimizer } = parseAs(MmcvTraining, json, run.config);
   const train = TrainSchema.parse({
     steps: run.inputs.length,
     batch: run.batch,
+    trainable,
+    dropPathRate: trainable === 'all' ? model.backbone.drop_path_rate : 0,
     optimizer: {
       type: 'adamw',
       lr: 1,
@@ -120,7 +142,10 @@ async function batchesOf(golden: GoldenFolder, run: HeadTrainingRun, config: Tra
 }
 
 /** `[B, 3, H, W]` to `[B, H, W, 3]` */
-function channelsLast(data: Float32Array, [batch, , height, width]: number[]): Float32Array {
+export function channelsLast(
+  data: Float32Array,
+  [batch, , height, width]: number[],
+): Float32Array<ArrayBuffer> {
   const pixels = height! * width!;
   const out = new Float32Array(data.length);
   for (let b = 0; b < batch!; b++)
@@ -134,56 +159,50 @@ async function firstStep(
   golden: GoldenFolder,
   run: HeadTrainingRun,
   config: TrainingConfig,
-  { features, labels }: { features: Float32Array[]; labels: Uint8Array },
+  { features, labels }: TrainingBatch,
 ): Promise<Map<string, ArrayLike<number>>> {
-  const { model, train } = config;
   const stages = features.map((_, level) => `feat${level}`);
   const options = { device: golden.device, threads: 1 };
-  const session = await openSession(trainingGraph({ model, train, run: options }, stages), options);
-  const state = await initialState(golden.path(run.checkpoint), config);
-  const grid = gridSide({ ...model.backbone, imageSizePx: run.crop });
-  const outputs = await runSession(
-    session,
-    {
-      [LABELS]: tensor(labels, [run.batch, run.crop, run.crop]),
-      ...Object.fromEntries(
-        features.map((data, tap) => [
-          tapInput(tap),
-          tensor(data, [run.batch, model.backbone.embedDim, grid, grid]),
-        ]),
-      ),
-      ...Object.fromEntries([...state.tensors].map(([name, { data, shape }]) => [name, tensor(data, shape)])),
-    },
-    golden.device,
-  );
+  const stage = headStageOf({ ...config, run: { ...config.run, device: golden.device } });
+  const session = await openSession(headStageGraph({ ...stage, stages }), options);
+  const feeds: Record<string, ReturnType<typeof tensor>> = {
+    [LABELS]: tensor(labels, [run.batch, run.crop, run.crop]),
+  };
+  for (const [tap, data] of features.entries()) feeds[tapInput(tap)] = tensor(data, tapShape(stage));
+  for await (const { name, data } of checkpointTensors(golden.path(run.checkpoint), config))
+    feeds[name] = tensor(data, headSpecs(config.model).find((spec) => spec.name === name)!.shape);
+  const outputs = await runSession(session, feeds, golden.device);
   await session.release();
   const found = new Map<string, ArrayLike<number>>();
   for (const stage of stages) found.set(`${stage}.npy`, outputs[stage]!.data as Float32Array);
-  for (const { name } of parameterSpecs(model))
+  for (const { name } of parameterSpecs(config.model))
     found.set(`grad0/${name}.npy`, outputs[gradientOutput(name)]!.data as Float32Array);
   return found;
 }
 
-function collect(into: Map<string, ArrayLike<number>>, step: number, { tensors, moments }: HeadState): void {
-  for (const [name, { data }] of tensors) {
-    const folder = moments.has(name) ? `param${step}` : `running/${step}`;
-    into.set(`${folder}/${name}.npy`, data.slice());
-  }
-  for (const [name, { first, second }] of moments) {
-    into.set(`moments${step}/${name}.exp_avg.npy`, first.slice());
-    into.set(`moments${step}/${name}.exp_avg_sq.npy`, second.slice());
+async function collect(
+  into: Map<string, ArrayLike<number>>,
+  step: number,
+  { specs, read }: TrainingState,
+): Promise<void> {
+  for (const { name, isTrained } of specs) {
+    into.set(`${isTrained ? `param${step}` : `running/${step}`}/${name}.npy`, await read(name, 'value'));
+    if (!isTrained) continue;
+    into.set(`moments${step}/${name}.exp_avg.npy`, await read(name, 'first'));
+    into.set(`moments${step}/${name}.exp_avg_sq.npy`, await read(name, 'second'));
   }
 }
 
-async function initialState(file: string, { model }: TrainingConfig): Promise<HeadState> {
+/** A state's tensors out of a checkpoint of the original's. */
+export async function* checkpointTensors(
+  file: string,
+  config: TrainingConfig,
+): AsyncGenerator<{ name: string; data: Float32Array<ArrayBuffer> }> {
   const bytes = readFileSync(file);
   const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
   const torch = await openCheckpoint(file, bytes.length, read);
-  const tensors: HeadState['tensors'] = new Map();
-  for (const { name, shape } of headSpecs(model)) {
+  for (const { name } of stateSpecs(config)) {
     const stored = torch.tensors.get(name)!;
-    const data = Float32Array.from(toFloat32(await readTensor(torch, stored, read), stored.dtype));
-    tensors.set(name, { shape, data });
+    yield { name, data: Float32Array.from(toFloat32(await readTensor(torch, stored, read), stored.dtype)) };
   }
-  return headAtStart(tensors);
 }

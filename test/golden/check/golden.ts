@@ -4,6 +4,7 @@ import type { Device } from '../../../core/config/config.ts';
 import { openBackboneGolden } from './backbones/manifest.ts';
 import { backboneSections } from './backbones/sections.ts';
 import { checkCheckpoints } from './check-checkpoints.ts';
+import { checkFullTraining } from './check-full-training.ts';
 import { checkModel, checkPositionEmbedding } from './check-model.ts';
 import { checkPipeline } from './check-pipeline.ts';
 import { checkDecoding, checkPreprocessing } from './check-preprocessing.ts';
@@ -60,6 +61,9 @@ function segmenterSections(golden: GoldenFolder): Section[] {
         `training: ${run.name}`,
         () => ('cases' in run ? checkAugmentation(golden) : checkTraining(golden, run as HeadTrainingRun)),
       ],
+    ),
+    ...runs.fullTraining.map(
+      (run): Section => [`full training: ${run.name}`, () => checkFullTraining(golden, run)],
     ),
     ['training: learning rates and groups', async () => checkSchedules(golden)],
   ];

@@ -89,6 +89,39 @@ const headTrainingRun = z.looseObject({
   expected: z.array(z.looseObject({ what: z.string(), file: z.string(), tolerance })),
 });
 
+/** Steps of every parameter, the backbone's included. */
+const fullTrainingRun = z.looseObject({
+  name: z.string(),
+  kind: z.string(),
+  crop: z.int(),
+  precision: z.string(),
+  batch: z.int(),
+  config: z.string(),
+  checkpoint: z.string(),
+  learning_rates: z.array(z.number()),
+  inputs: z.array(z.looseObject({ input: z.string(), label: z.string() })),
+  drop_path: z.string().optional(),
+  optimizer: z.string(),
+  log: z.string(),
+  log_tolerance: z.looseObject({
+    losses_rtol: z.number(),
+    acc_atol: z.number(),
+    grad_norm_rtol: z.number().optional(),
+    zero: z.array(z.string()).default([]),
+    zero_grad_norm_atol: z.number().default(0),
+  }),
+  expected: z.array(
+    z.looseObject({
+      kind: z.enum(['activation', 'activation_grad', 'grad', 'param', 'exp_avg', 'exp_avg_sq', 'running']),
+      name: z.string(),
+      step: z.int(),
+      file: z.string(),
+      tolerance,
+    }),
+  ),
+  resume: z.looseObject({ checkpoint: z.string(), next_step: z.int() }).optional(),
+});
+
 const augmentationRun = z.looseObject({ name: z.string(), cases: z.string() });
 
 const Manifest = z.looseObject({
@@ -99,6 +132,7 @@ const Manifest = z.looseObject({
     preprocessing: z.array(preprocessingRun).default([]),
     pipeline: z.array(pipelineRun).default([]),
     training: z.array(z.union([headTrainingRun, augmentationRun])).default([]),
+    fullTraining: z.array(fullTrainingRun).default([]),
   }),
 });
 
@@ -106,6 +140,7 @@ export type ModelRun = z.infer<typeof modelRun>;
 export type PreprocessingRun = z.infer<typeof preprocessingRun>;
 export type PipelineRun = z.infer<typeof pipelineRun>;
 
+export type FullTrainingRun = z.infer<typeof fullTrainingRun>;
 export type HeadTrainingRun = z.infer<typeof headTrainingRun>;
 
 export interface GoldenFolder {

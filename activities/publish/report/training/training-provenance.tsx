@@ -1,4 +1,6 @@
+import { isVit } from '../../../../core/config/model-kinds.ts';
 import type { TrainResults } from '../../../../core/config/train-results.ts';
+import { trainedText } from '../../../../core/train/trainable.ts';
 import { bytes, count, labelsText } from '../format.ts';
 import { Facts, Section } from '../parts.tsx';
 
@@ -16,14 +18,21 @@ export function TrainingProvenance({ results }: { results: TrainResults }) {
           ['Evaluated on', `${inputs.evaluation.split} of ${inputs.evaluation.dataset}`],
           ['Begun from', start.from === 'head' ? <Stored key="head" {...start.head} /> : startText(start)],
           ['Resumed from step', resumedFrom === null ? null : count(resumedFrom)],
+          ['Trained', trainedOf(run.config)],
           [
             'Optimizer',
             train
-              ? `AdamW, learning rate ${train.optimizer.lr}, weight decay ${train.optimizer.weightDecay}`
+              ? [
+                  `AdamW, learning rate ${train.optimizer.lr}, weight decay ${train.optimizer.weightDecay}`,
+                  train.optimizer.layerDecayRate < 1 && `layer decay ${train.optimizer.layerDecayRate}`,
+                  train.dropPathRate > 0 && `drop path ${train.dropPathRate}`,
+                ]
+                  .filter((part) => part !== false)
+                  .join(', ')
               : null,
           ],
           ['Seed', train ? String(train.seed) : null],
-          ['Features', train ? train.features : null],
+          ['Features', train?.trainable === 'head' ? train.features : null],
           ['Code', <code key="code">{run.codeVersion}</code>],
           ['Container image', run.imageDigest && <code>{run.imageDigest}</code>],
           ['Labels', labelsText(run)],
@@ -37,6 +46,12 @@ export function TrainingProvenance({ results }: { results: TrainResults }) {
       </details>
     </Section>
   );
+}
+
+/** Null for a config without a recipe, as tests have it. */
+function trainedOf(config: TrainResults['run']['config']): string | null {
+  const { train } = config;
+  return train && isVit(config) ? trainedText({ model: config.model, train }) : null;
 }
 
 function Stored({ uri, sha256, sizeBytes }: { uri: string; sha256: string; sizeBytes: number }) {

@@ -61,14 +61,14 @@ export function quickBackbone(
   config: FeaturesConfig,
   before: () => Promise<void> = async () => {},
 ): Extractor {
-  const { feature } = cropSizes(config);
-  const { taps, imageSizePx } = config.model.backbone;
+  const { features } = cropSizes(config);
+  const { imageSizePx } = config.model.backbone;
   return {
     async extract(images) {
       await before();
-      return taps.map(() =>
-        Float32Array.from({ length: config.run.batch * feature }, (_, i) =>
-          roundToBfloat16(images[Math.floor(i / feature) * imageSizePx ** 2 * 3]!),
+      return features.map((elements) =>
+        Float32Array.from({ length: config.run.batch * elements }, (_, i) =>
+          roundToBfloat16(images[Math.floor(i / elements) * imageSizePx ** 2 * 3]!),
         ),
       );
     },

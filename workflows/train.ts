@@ -19,14 +19,14 @@ import { type Training, trainUntil } from './train-segments.ts';
 import { type TrainingView, watchTraining } from './training-view.ts';
 
 /**
- * Trains a head on a frozen backbone: from checkpoint to checkpoint, with an evaluation in between, on whatever
- * workers there are. Whatever was lost, the steps are the same, bit for bit.
+ * Trains a model as its recipe says, its head alone or every parameter: from checkpoint to checkpoint, with an evaluation
+ * in between, on whatever workers there are. Whatever was lost, the steps are the same, bit for bit.
  */
-export function TrainHead(input: TrainInput): Promise<TrainResult> {
-  return withNotice('TrainHead', input, (onPlan) => trainHead(input, onPlan));
+export function Train(input: TrainInput): Promise<TrainResult> {
+  return withNotice('Train', input, (onPlan) => trainModel(input, onPlan));
 }
 
-async function trainHead(input: TrainInput, onPlan: OnPlan): Promise<TrainResult> {
+async function trainModel(input: TrainInput, onPlan: OnPlan): Promise<TrainResult> {
   const fleet = watchFleet();
   const view = watchTraining();
   const progress = trackTraining(fleet, view);

@@ -2,21 +2,20 @@ import { expect, test } from 'vitest';
 import type { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import type { BackboneConfig } from '../../../core/config/config.ts';
-import { vitOf } from '../../../core/model/backbone.ts';
 import {
-  BLOCK_INPUT,
-  BLOCK_OUTPUT,
-  type BlockTraining,
-  blockBackward,
-  blockForward,
-  blockParameters,
+  type BackboneStage,
+  backwardGraph,
+  blockSpecs,
   DROP_PATH,
-  INPUT_GRADIENT,
-  OUTPUT_GRADIENT,
-} from '../../../core/model/block-training.ts';
+  forwardGraph,
+  gradientOutput,
+  TOKENS_IN,
+  TOKENS_IN_GRAD,
+  TOKENS_OUT,
+  TOKENS_OUT_GRAD,
+  tokensShape,
+} from '../../../core/model/chain/backbone-stages.ts';
 import { FAMILIES } from '../../../core/model/families/all.ts';
-import { gradientOutput } from '../../../core/model/training-graph.ts';
-import { tokensOf } from '../../../core/model/vit-tensors.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
 const BATCH = 2;
@@ -48,15 +47,14 @@ function block(backbone: { type: keyof typeof FAMILIES; [field: string]: unknown
 }
 
 /** A block with random inputs: the loss is its output weighted by `dy`. */
-function arrange({ backbone, isDropPath }: Block, options: Partial<BlockTraining> = {}) {
-  const vit = vitOf(backbone);
-  const training: BlockTraining = {
-    vit,
-    block: 1,
+function arrange({ backbone, isDropPath }: Block) {
+  const stage: BackboneStage = {
+    kind: 'block',
+    backbone,
     batch: BATCH,
-    precision: 'float32',
-    isDropPath,
-    ...options,
+    dtype: 'float32',
+    specs: blockSpecs(backbone),
+    hasDropPath: isDropPath,
   };
   const draws = drawsAt(1, 'block');
   const random = (shape: number[], mean = 0, deviation = 1) => {
@@ -66,9 +64,9 @@ function arrange({ backbone, isDropPath }: Block, options: Partial<BlockTraining
       shape,
     );
   };
-  const tokens = [BATCH * tokensOf(vit), vit.embedDim];
-  const inputs: Record<string, Tensor> = { [BLOCK_INPUT]: random(tokens) };
-  for (const { name, shape } of blockParameters(training))
+  const tokens = tokensShape(stage);
+  const inputs: Record<string, Tensor> = { [TOKENS_IN]: random(tokens) };
+  for (const { name, shape } of stage.specs)
     inputs[name] = shape.length > 1 ? random(shape, 0, 0.3) : random(shape, 0.5, 0.3);
   const differentiated = Object.keys(inputs);
   if (isDropPath)
@@ -76,7 +74,7 @@ function arrange({ backbone, isDropPath }: Block, options: Partial<BlockTraining
       [DROP_PATH.attention]: tensor(Float32Array.of(0, 1.25), [BATCH]),
       [DROP_PATH.mlp]: tensor(Float32Array.of(1.25, 2), [BATCH]),
     });
-  return { training, inputs, differentiated, dy: random(tokens) };
+  return { stage, inputs, differentiated, dy: random(tokens) };
 }
 
 function numbers(value: { data: unknown } | undefined): Float32Array {
@@ -90,12 +88,15 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
 test.for(Object.entries(BLOCKS))(
   '%s: gradients are the slopes that finite differences show',
   async ([_, one]) => {
-    const { training, inputs, differentiated, dy } = arrange(one);
-    const forward = await openSession(blockForward(training), { device: 'cpu', threads: 1 });
-    const backward = await openSession(blockBackward(training), { device: 'cpu', threads: 1 });
+    const { stage, inputs, differentiated, dy } = arrange(one);
+    const forward = await openSession(forwardGraph(stage), { device: 'cpu', threads: 1 });
+    const backward = await openSession(backwardGraph(stage, stage.specs, true), {
+      device: 'cpu',
+      threads: 1,
+    });
     const loss = async (changed: typeof inputs) =>
-      dot(numbers((await runSession(forward, changed, 'cpu'))[BLOCK_OUTPUT]), numbers(dy));
-    const gradients = await runSession(backward, { ...inputs, [OUTPUT_GRADIENT]: dy }, 'cpu');
+      dot(numbers((await runSession(forward, changed, 'cpu'))[TOKENS_OUT]), numbers(dy));
+    const gradients = await runSession(backward, { ...inputs, [TOKENS_OUT_GRAD]: dy }, 'cpu');
 
     const draws = drawsAt(2, 'directions');
     for (const name of differentiated) {
@@ -109,7 +110,7 @@ test.for(Object.entries(BLOCKS))(
       const step = 1 / 256;
       const [near, far] = [step, 2 * step].map(async (h) => ((await moved(h)) - (await moved(-h))) / (2 * h));
       const slope = (4 * (await near!) - (await far!)) / 3;
-      const gradient = numbers(gradients[name === BLOCK_INPUT ? INPUT_GRADIENT : gradientOutput(name)]);
+      const gradient = numbers(gradients[name === TOKENS_IN ? TOKENS_IN_GRAD : gradientOutput(name)]);
       const along = dot(gradient, direction);
       const scale = Math.max(1, Math.sqrt(dot(gradient, gradient)));
       expect(Math.abs(along - slope), `${name}: ${along} and ${slope}`).toBeLessThan(2e-3 * scale);
@@ -119,15 +120,15 @@ test.for(Object.entries(BLOCKS))(
 );
 
 test('an image whose branches are dropped passes through, and moves no parameter', async () => {
-  const { training, inputs, dy } = arrange(BLOCKS['InternViT-6B’s block with drop path']!);
+  const { stage, inputs, dy } = arrange(BLOCKS['InternViT-6B’s block with drop path']!);
   for (const name of Object.values(DROP_PATH)) inputs[name] = tensor(new Float32Array(BATCH), [BATCH]);
-  const forward = await openSession(blockForward(training), { device: 'cpu', threads: 1 });
-  const { [BLOCK_OUTPUT]: y } = await runSession(forward, inputs, 'cpu');
-  expect(numbers(y)).toEqual(numbers(inputs[BLOCK_INPUT]));
-  const backward = await openSession(blockBackward(training), { device: 'cpu', threads: 1 });
-  const gradients = await runSession(backward, { ...inputs, [OUTPUT_GRADIENT]: dy }, 'cpu');
-  expect(numbers(gradients[INPUT_GRADIENT])).toEqual(numbers(dy));
-  for (const { name } of blockParameters(training))
+  const forward = await openSession(forwardGraph(stage), { device: 'cpu', threads: 1 });
+  const { [TOKENS_OUT]: y } = await runSession(forward, inputs, 'cpu');
+  expect(numbers(y)).toEqual(numbers(inputs[TOKENS_IN]));
+  const backward = await openSession(backwardGraph(stage, stage.specs, true), { device: 'cpu', threads: 1 });
+  const gradients = await runSession(backward, { ...inputs, [TOKENS_OUT_GRAD]: dy }, 'cpu');
+  expect(numbers(gradients[TOKENS_IN_GRAD])).toEqual(numbers(dy));
+  for (const { name } of stage.specs)
     expect(Math.max(...numbers(gradients[gradientOutput(name)]).map(Math.abs)), name).toBe(0);
   await Promise.all([forward.release(), backward.release()]);
 });

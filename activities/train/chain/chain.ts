@@ -1,0 +1,255 @@
+import { bfloat16Bits } from '../../../core/model/bfloat16.ts';
+import { tokensShape } from '../../../core/model/chain/backbone-stages.ts';
+import {
+  type ChainConfig,
+  type ChainPlan,
+  chainSpecs,
+  dtypeOf,
+  planChain,
+} from '../../../core/model/chain/chain-plan.ts';
+import { headStageGraph, headStageOf } from '../../../core/model/chain/head-stage.ts';
+import { type AdamWFactors, adamwGraph, FACTORS } from '../../../core/onnx/adamw.ts';
+import { addGraph } from '../../../core/onnx/add.ts';
+import { isTrained } from '../../../core/train/trainable.ts';
+import type { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
+import { type DeviceSessionOptions, Session } from '../../onnx/c-api/session.ts';
+import { BackboneChain } from './backbone-chain.ts';
+import { ChainState } from './chain-state.ts';
+import { copyIn, HeadStage, type HeadSums } from './head-stage.ts';
+import { updateTensor } from './optimizer.ts';
+import { RowTensor } from './row-tensor.ts';
+import { openStages } from './stage-sessions.ts';
+
+export interface ChainOptions {
+  config: ChainConfig;
+  /** Threads of one operator; 0: one for each core. */
+  threads: number;
+  /** Tensors that graphs are built with, and nothing changes. */
+  constants?: ReadonlyMap<string, Float32Array>;
+  observer?: ChainObserver;
+}
+
+/** Sees a step's values, which are valid during the call: for comparisons. */
+export interface ChainObserver {
+  /** Output of a block (−1: the embedding), once it is forward; and the gradient of the loss with respect to it. */
+  tokens?(kind: 'value' | 'gradient', block: number, tokens: DeviceTensor): void;
+  /** Of a parameter, before its update. */
+  gradient?(name: string, gradient: DeviceTensor): void;
+}
+
+/** Input of one step. */
+export interface ChainStep {
+  /** What the frozen stretch gives, in the order of `ChainPlan.inputs`, each of the whole step. */
+  inputs: Float32Array[];
+  /** `[B, S, S]` */
+  labels: Uint8Array;
+  /** `[depth, 2, B]`, as `dropPathMultipliers` gives them; null without drop path. */
+  dropPath: Float32Array | null;
+  /** Dropout masks `[B, channels]`, by the name of the head stage's input. */
+  dropoutMasks: Record<string, Float32Array>;
+  /** By parameter. */
+  factors: Record<string, AdamWFactors>;
+}
+
+/** Result of one step. A step that diverged has changed nothing. */
+export interface ChainStepped {
+  sums: HeadSums;
+  isSound: boolean;
+  /** Forward to the head; the head, and back; the optimizer. */
+  seconds: { forward: number; backward: number; optimizer: number };
+}
+
+/** A training's graphs and state on one device. Its calls block: it has a thread of its own. */
+export interface Chain extends Disposable {
+  readonly state: ChainState;
+  step(step: ChainStep): ChainStepped;
+}
+
+/**
+ * Opens a model as a chain of stages. Its state is zeros until it is put.
+ *
+ * @throws BadInput if the device does not exist, OutOfMemory if the training does not fit
+ * @see docs/decisions/0018-chain-of-stages.md
+ */
+export async function openChain(options: ChainOptions): Promise<Chain> {
+  const { config, threads, constants = new Map(), observer = {} } = options;
+  const { model, train, run } = config;
+  const plan = planChain(config);
+  const specs = chainSpecs(config, plan);
+  const trained = specs.filter(({ name }) => isTrained(config, name));
+  const settings: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false };
+
+  const open: Disposable[] = [];
+  const keep = <T extends Disposable>(opened: T): T => {
+    open.push(opened);
+    return opened;
+  };
+  const dispose = () => {
+    for (const opened of open.splice(0).reverse()) opened[Symbol.dispose]();
+  };
+  const session = async (graph: Uint8Array) => keep(await Session.open(graph, settings));
+
+  try {
+    const optimizer = await session(adamwGraph(train.optimizer));
+    const memory = optimizer;
+    const isRounded = plan.dtype !== 'float32';
+    const rounding = isRounded ? await session(adamwGraph(train.optimizer, plan.dtype)) : optimizer;
+    const addFloats = await session(addGraph('float32'));
+    const addTokens = isRounded ? await session(addGraph(plan.dtype)) : addFloats;
+
+    const state = keep(
+      new ChainState(memory, {
+        specs,
+        isTrained: (name) => isTrained(config, name),
+        dtypeOf: dtypeOf(config, plan),
+      }),
+    );
+    const factors = keep(new RowTensor(memory, trained.length, FACTORS.length));
+    const { depth } = model.backbone;
+    const hasDropPath = plan.stages.length > 0 && train.dropPathRate > 0;
+    const dropPath = hasDropPath ? keep(new RowTensor(memory, depth * 2 * plan.groups, plan.group)) : null;
+
+    const sessions = keep(await openStages(config, plan, settings, constants));
+    const add = { float32: addFloats, tokens: addTokens };
+    const backbone =
+      plan.stages.length > 0
+        ? keep(new BackboneChain({ config, plan, sessions, add, state, dropPath, memory }))
+        : null;
+    const inputs = keep(new StretchInputs(config, plan, memory, backbone));
+
+    const stage = headStageOf(config, plan);
+    const tapGradients = keep(new TapGradients(config, plan, memory, backbone));
+    const head = keep(
+      new HeadStage({
+        config,
+        session: await session(headStageGraph(stage)),
+        state,
+        normSpecs: plan.normSpecs,
+        trained: stage.trained,
+        tapGradients: tapGradients.byTap,
+        memory,
+      }),
+    );
+
+    const rowOf = new Map(trained.map(({ name }, row) => [name, row]));
+    const update = (gradients: Map<string, DeviceTensor>) => {
+      for (const [name, gradient] of gradients) {
+        observer.gradient?.(name, gradient);
+        const tensor = state.get(name);
+        using row = factors.row(rowOf.get(name)!);
+        updateTensor(tensor.rounded ? rounding : optimizer, tensor, gradient, row);
+      }
+    };
+
+    const step = (given: ChainStep): ChainStepped => {
+      const began = performance.now();
+      inputs.load(given.inputs);
+      head.load(given.labels, given.dropoutMasks);
+      factors.set(trained.flatMap(({ name }) => FACTORS.map((factor) => given.factors[name]![factor])));
+      dropPath?.set(given.dropPath!);
+      backbone?.forward();
+      for (const { block } of plan.stages) observer.tokens?.('value', block, backbone!.output(block));
+      const forward = performance.now();
+
+      const sums = head.run(inputs.taps());
+      // Known before anything is changed.
+      const isSound = Object.values(sums).every(({ loss }) => Number.isFinite(loss));
+      let optimizing = 0;
+      const timedUpdate = (gradients: Map<string, DeviceTensor>) => {
+        const start = performance.now();
+        update(gradients);
+        optimizing += performance.now() - start;
+      };
+      if (isSound) {
+        head.keepStatistics();
+        timedUpdate(head.gradients);
+        backbone?.backward(tapGradients.byBlock, timedUpdate, (block, gradient) =>
+          observer.tokens?.('gradient', block, gradient),
+        );
+      }
+      const seconds = {
+        forward: (forward - began) / 1000,
+        backward: (performance.now() - forward - optimizing) / 1000,
+        optimizer: optimizing / 1000,
+      };
+      return { sums, isSound, seconds };
+    };
+    return { state, step, [Symbol.dispose]: dispose };
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+}
+
+/** What comes from the frozen stretch, on the device: the lowest stage's input, and taps. */
+class StretchInputs implements Disposable {
+  readonly #plan: ChainPlan;
+  readonly #taps: number[];
+  readonly #backbone: BackboneChain | null;
+  /** In the order of `ChainPlan.inputs`; the first is the backbone's own, where it trains. */
+  readonly #tensors: DeviceTensor[];
+
+  constructor(config: ChainConfig, plan: ChainPlan, memory: Session, backbone: BackboneChain | null) {
+    const { batch } = config.train;
+    this.#plan = plan;
+    this.#taps = config.model.backbone.taps;
+    this.#backbone = backbone;
+    this.#tensors = plan.inputs.map(({ kind, shape }, i) => {
+      if (backbone && i === 0) return backbone.input;
+      if (kind !== 'tokens') return memory.allocate('float32', [batch, ...shape]);
+      return memory.allocate(plan.dtype, tokensShape({ backbone: config.model.backbone, batch }));
+    });
+  }
+
+  load(arrays: Float32Array[]): void {
+    for (const [i, tensor] of this.#tensors.entries()) {
+      const array = arrays[i]!;
+      if (tensor.dtype === 'bfloat16') copyIn('bfloat16', bfloat16Bits(array), tensor);
+      else copyIn('float32', array, tensor);
+    }
+  }
+
+  /** What the head stage sees, in the order of the taps. */
+  taps(): DeviceTensor[] {
+    const { inputs, stages } = this.#plan;
+    if (inputs[0]!.kind === 'feature') return this.#tensors;
+    return this.#taps.map((block) => {
+      const given = inputs.findIndex((input) => input.kind === 'tokens' && input.block === block);
+      if (given >= 0) return this.#tensors[given]!;
+      return stages.length > 0 ? this.#backbone!.output(block) : this.#tensors[0]!;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    for (const [i, tensor] of this.#tensors.entries()) if (!this.#backbone || i > 0) tensor[Symbol.dispose]();
+  }
+}
+
+/** Gradients of the taps within the trained stretch: the head stage writes them, the stages add them. */
+class TapGradients implements Disposable {
+  readonly byTap = new Map<number, DeviceTensor>();
+  /** All but the last block's, whose gradient begins the backward pass. */
+  readonly byBlock = new Map<number, DeviceTensor>();
+
+  constructor(
+    { model, train }: ChainConfig,
+    plan: ChainPlan,
+    memory: Session,
+    backbone: BackboneChain | null,
+  ) {
+    if (!backbone) return;
+    const { taps } = model.backbone;
+    const shape = tokensShape({ backbone: model.backbone, batch: train.batch });
+    for (const [tap, block] of taps.entries()) {
+      if (!plan.stages.some((stage) => stage.block === block)) continue;
+      const isLast = block === plan.stages.at(-1)!.block;
+      const tensor = isLast ? backbone.outputGrad : memory.allocate(plan.dtype, shape);
+      this.byTap.set(tap, tensor);
+      if (!isLast) this.byBlock.set(block, tensor);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.byBlock.values()) tensor[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'vitest';
+import { loadVitConfig } from '../../../activities/plan/load-config.ts';
+import { applyOverrides } from '../../../core/config/overrides.ts';
+import type { TrainableConfig } from '../../../core/config/train-run.ts';
+import { featuresMemory, stepMemory } from '../../../core/model/device-memory.ts';
+import { type MemoryPart, sumOf, trainerBytes, trainingMemory } from '../../../core/train/training-memory.ts';
+
+const FEW_SHOT = 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_1of1';
+const FULL = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5';
+const FROZEN = `${FULL}_frozen`;
+
+async function config(name: string, ...overrides: string[]): Promise<TrainableConfig> {
+  return applyOverrides(await loadVitConfig(name), overrides, name) as TrainableConfig;
+}
+
+/** Gigabytes by part. */
+const gb = (parts: MemoryPart[]) =>
+  Object.fromEntries(parts.map(({ what, bytes }) => [what, Math.round(bytes / 1e8) / 10]));
+
+describe('the 6B with every parameter free, in steps of 16 crops', () => {
+  test('takes what the design counted of a device, which an H200 has room for', async () => {
+    const { device, host } = trainingMemory(await config(FEW_SHOT), 'device');
+    expect(gb(device)).toEqual({
+      'parameters and moments': 70.9,
+      'copies in bfloat16': 11.8,
+      'inputs of stages': 6.5,
+      'a block of 8 crops': 4.3,
+      'heads of 16 crops': 1.6,
+      'gradients of a stage': 0.5,
+      'libraries and arenas': 5.6,
+    });
+    expect(sumOf(device)).toBeLessThan(141e9);
+    expect(host).toEqual([]);
+  });
+
+  test('fits a 24 GB GPU if its state lies on the host, which needs 83 GB for it', async () => {
+    const { device, host } = trainingMemory(await config(FEW_SHOT), 'host');
+    expect(sumOf(device)).toBeLessThan(24e9);
+    expect(gb(device)).toMatchObject({ 'weights of two stages': 0.2, 'inputs of stages': 6.5 });
+    expect(gb(host)).toEqual({
+      'parameters and moments': 70.9,
+      'copies in bfloat16': 11.8,
+      'gradients of a stage': 0.5,
+    });
+  });
+
+  test('under UperNet does not fit an H200 beside the heads’ 69 GB: on the host it does', async () => {
+    const full = await config(FULL);
+    expect(gb(trainingMemory(full, 'device').device)).toMatchObject({ 'heads of 16 crops': 69.3 });
+    expect(sumOf(trainingMemory(full, 'device').device) / 1e9).toBeCloseTo(176, 0);
+    expect(sumOf(trainingMemory(full, 'host').device) / 1e9).toBeCloseTo(90, 0);
+  });
+});
+
+test('frozen blocks are weights without moments or copies, and keep no inputs', async () => {
+  const head = trainingMemory(await config(FROZEN), 'device').device;
+  expect(gb(head)).toMatchObject({ 'frozen weights': 11.8, 'parameters and moments': 5.8 });
+  expect(gb(head)).not.toHaveProperty('copies in bfloat16');
+  // The four taps that the pyramid sees.
+  const kept = head.find(({ what }) => what === 'inputs of stages')?.bytes;
+  expect(kept).toBe(2 * 16 * 4 * 1297 * 3200);
+  const upper = await config(FULL, 'train.trainable=["backbone.blocks.4?.*"]');
+  const { device } = trainingMemory(upper, 'device');
+  // Blocks 40 to 47 of 48: their inputs, the last one's output, and the taps of the three stretches below.
+  expect(device.find(({ what }) => what === 'inputs of stages')?.bytes).toBe(
+    2 * 16 * (8 + 1 + 3) * 1297 * 3200,
+  );
+  expect(gb(device)['frozen weights']).toBeCloseTo((11.8 * 40) / 48, 0);
+});
+
+test('a head’s training takes no less than its backbone and its step, which are counted', async () => {
+  const frozen = await config(FROZEN);
+  expect(trainerBytes(frozen)).toBeGreaterThan(featuresMemory(frozen) + stepMemory(frozen));
+});
+
+test('in float32 there are no copies', async () => {
+  const { device } = trainingMemory(await config(FEW_SHOT, 'run.precision=float32'), 'device');
+  expect(device.some(({ what }) => what.startsWith('copies'))).toBe(false);
+});
