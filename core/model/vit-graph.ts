@@ -1,5 +1,6 @@
 import type { DType } from '../config/manifests.ts';
 import type { GraphBuilder, Value } from '../onnx/graph.ts';
+import { scaledLinear } from '../onnx/scaled-linear.ts';
 import { addRotary, rotaryTables } from './rotary-embedding.ts';
 import { type Grid, patchesAlong, prefixTokens, type Vit } from './vit.ts';
 import { POSITION_EMBEDDING } from './vit-tensors.ts';
@@ -127,14 +128,11 @@ function tokens(ctx: VitContext, patches: Value): Value {
 export function transformerBlock(ctx: VitContext, x: Value, block: number): Value {
   const { graph, weights, dtype, dropPath } = ctx;
   const at = `backbone.blocks.${block}`;
-  const scaled = (branch: Value, gamma: string) =>
-    graph.node('Mul', [branch, weights(graph, `${at}.${gamma}.gamma`, dtype)]);
-
   const attended = attention(ctx, norm(ctx, x, `${at}.norm1`, `b${block}_norm1`), block);
-  const middle = graph.node('Add', [x, dropped(ctx, scaled(attended, 'ls1'), dropPath?.attention)]);
+  const scaled = graph.node('Mul', [attended, weights(graph, `${at}.ls1.gamma`, dtype)]);
+  const middle = graph.node('Add', [x, dropped(ctx, scaled, dropPath?.attention)]);
   const fed = feedForward(ctx, norm(ctx, middle, `${at}.norm2`, `b${block}_norm2`), block);
-  const branch = dropped(ctx, scaled(fed, 'ls2'), dropPath?.mlp);
-  return graph.node('Add', [middle, branch], {}, `block${block}_out`);
+  return graph.node('Add', [middle, dropped(ctx, fed, dropPath?.mlp)], {}, `block${block}_out`);
 }
 
 /** A branch times its image's multiplier, which is rounded to the blocks' type. @see timm 0.6 `DropPath` */
@@ -206,17 +204,22 @@ function queryKeyValue(ctx: VitContext, x: Value, at: string, name: string): [Va
 }
 
 /**
- * The hidden layer's bias is an Add of its own, which ONNX Runtime joins with the Gelu behind it: on CUDA one kernel,
- * where Gemm's own bias would be a second product.
+ * The MLP and its LayerScale. The hidden layer's bias is an Add of its own, which ONNX Runtime joins with the Gelu behind
+ * it: on CUDA one kernel, where Gemm's own bias would be a second product.
  */
 function feedForward(ctx: VitContext, x: Value, block: number): Value {
   const { graph, weights, vit, dtype } = ctx;
   const at = `backbone.blocks.${block}.mlp`;
-  if (vit.ffn.type === 'swiglu')
-    return linear(ctx, gated(ctx, x, at, `b${block}`), `${at}.w3`, `b${block}_mlp`);
+  const lastLayer = (hidden: Value, layer: string) => {
+    const weight = weights(graph, `${at}.${layer}.weight`, dtype);
+    const bias = weights(graph, `${at}.${layer}.bias`, dtype);
+    const gamma = weights(graph, `backbone.blocks.${block}.ls2.gamma`, dtype);
+    return scaledLinear(graph, hidden, { weight, bias, gamma }, `b${block}_mlp`);
+  };
+  if (vit.ffn.type === 'swiglu') return lastLayer(gated(ctx, x, at, `b${block}`), 'w3');
   const product = graph.node('Gemm', [x, weights(graph, `${at}.fc1.weight`, dtype)], { transB: 1 });
   const hidden = graph.node('Add', [product, weights(graph, `${at}.fc1.bias`, dtype)], {}, `b${block}_fc1`);
-  return linear(ctx, graph.node('Gelu', [hidden]), `${at}.fc2`, `b${block}_mlp`);
+  return lastLayer(graph.node('Gelu', [hidden]), 'fc2');
 }
 
 /** SwiGLU: silu of the first product times the second one. @see Shazeer, arXiv 2002.05202 */

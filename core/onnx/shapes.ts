@@ -38,6 +38,7 @@ const RULES: Record<string, (context: ShapeContext) => Shape[]> = {
   Gemm: ({ shapes: [a, b], call: { attributes } }) => [
     [attributes.transA ? a![1]! : a![0]!, attributes.transB ? b![0]! : b![1]!],
   ],
+  ScaledLinear: ({ shapes: [x, w] }) => [[x![0]!, w![0]!]],
   Conv: ({ shapes: [x, w], call: { attributes } }) => {
     const { strides, pads } = window(attributes);
     const side = (axis: 0 | 1) =>

@@ -1,5 +1,5 @@
 import type { Attribute, Value } from '../graph.ts';
-import { pair, type Rule, sumTo } from './rule.ts';
+import { castTo, once, pair, type Rule, sumOfRows, sumTo } from './rule.ts';
 
 /** Matrix products. */
 export const PRODUCTS: Record<string, Rule> = {
@@ -26,6 +26,28 @@ export const PRODUCTS: Record<string, Rule> = {
       () => (transA ? gemm(b, dy, transB, 1) : gemm(dy, b, 0, transB ? 0 : 1)),
       () => (transB ? gemm(dy, a, 1, transA) : gemm(a, dy, transA ? 0 : 1, 0)),
       () => sumTo(ctx, dy, 2),
+    ];
+  },
+  /**
+   * y = γ ∘ (x Wᵀ + b), see scaled-linear.ts. With G = dyᵀ x: dW = γ ∘ G, and Σ dy ∘ (x Wᵀ) over tokens is Σ W ∘ G over
+   * a row, so that the product x Wᵀ isn't computed again.
+   */
+  ScaledLinear: ({ graph, dy, call, shape }) => {
+    const [x, weight, bias, gamma] = call.inputs as [Value, Value, Value, Value];
+    const [outputs, inputs] = shape(weight) as [number, number];
+    const wide = (value: Value) => castTo(graph, value, 'float32');
+    const product = once(() => graph.node('Gemm', [dy, x], { transA: 1 }));
+    const sum = once(() => graph.reshape(sumOfRows(graph, dy, shape(call.outputs[0]!), 1), [outputs]));
+    return [
+      () => graph.node('Gemm', [graph.node('Mul', [dy, gamma]), weight]),
+      () => graph.node('Mul', [product(), graph.reshape(gamma, [outputs, 1])]),
+      () => graph.node('Mul', [sum(), wide(gamma)]),
+      () => {
+        const ones = graph.node('Expand', [graph.scalar(1), graph.ints([inputs, 1])]);
+        const weighted = graph.node('Mul', [wide(weight), wide(product())]);
+        const ofProduct = graph.reshape(graph.node('MatMul', [weighted, ones]), [outputs]);
+        return graph.node('Add', [ofProduct, graph.node('Mul', [sum(), wide(bias)])]);
+      },
     ];
   },
 };

@@ -6,6 +6,7 @@ import { differentiate } from '../../../core/onnx/differentiate.ts';
 import { GRADIENTS } from '../../../core/onnx/gradients/all.ts';
 import { GraphBuilder, type Value } from '../../../core/onnx/graph.ts';
 import { maxPool } from '../../../core/onnx/max-pool.ts';
+import { scaledLinear } from '../../../core/onnx/scaled-linear.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
 interface Case {
@@ -70,6 +71,12 @@ const CASES: Record<string, Case> = {
     ],
     shape: [3, 2],
     build: (g, inputs) => g.node('Gemm', inputs, { transA: 1, transB: 1 }),
+  },
+  ScaledLinear: {
+    inputs: [[3, 4], [2, 4], [2], [2]],
+    shape: [3, 2],
+    build: (g, [x, weight, bias, gamma]) =>
+      scaledLinear(g, x!, { weight: weight!, bias: bias!, gamma: gamma! }, 'linear'),
   },
   'Conv 1×1': {
     inputs: [[2, 3, 4, 5], [2, 3, 1, 1], [2]],
