@@ -72,10 +72,12 @@ export function trainingMemory(config: ChainConfig, place: StatePlace): Training
     { what: 'libraries and arenas', bytes: BESIDE + ARENAS * ARENA },
   ];
   if (place === 'device') return { device: present([parameters, copied, ...common]), host: [] };
-  // A stage's weights are there while it computes, and those of the next one.
-  const block = plan.stages.length > 0 ? item * elements(plan.specs.block) : 0;
-  const heads = ITEM_BYTES.float32 * elements(held.filter(({ name }) => inHeads.has(name)));
-  const stages = { what: 'weights of two stages', bytes: heads + block };
+  const kinds = [...new Set(plan.stages.map(({ kind }) => kind))].flatMap((kind) => plan.specs[kind]);
+  const heads = held.filter(({ name }) => inHeads.has(name));
+  const stages = {
+    what: 'weights of a stage of each kind',
+    bytes: ITEM_BYTES.float32 * elements(heads) + item * elements(kinds),
+  };
   const down = { what: 'gradients of a stage', bytes: gradients };
   return { device: present([stages, ...common]), host: present([parameters, copied, down]) };
 }
