@@ -58,6 +58,8 @@ export function chainCost(
   const sums = memory((groups - 1) * SUM_BYTES * inBackbone);
   const onHost = run.state === 'host';
   const copies = run.precision === 'float32' ? 0 : item * inBackbone;
+  // A block's weights go up for each direction, those of the heads once; gradients come down.
+  const stateTraffic = 2 * item * inBackbone + ITEM_BYTES.float32 * (2 * parameters - inBackbone);
   const crops = train.batch * 3 * model.backbone.imageSizePx ** 2;
   return {
     step: {
@@ -68,8 +70,7 @@ export function chainCost(
         (onHost
           ? (assumed.optimizerNanoseconds * parameters) / 1e9
           : memory(ADAMW_BYTES * parameters + copies)),
-      // Weights go up for each direction, and gradients come down.
-      traffic: copy(crops + (onHost ? 2 * item * inBackbone + ITEM_BYTES.float32 * parameters : 0)),
+      traffic: copy(crops + (onHost ? stateTraffic : 0)),
     },
     tokens: train.batch * tokensPerImage(model.backbone),
     parameters,
