@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import type { BackboneConfig } from '../../../core/config/config.ts';
+import { backboneSpecs, layerOf } from '../../../core/model/backbone.ts';
 import {
   type BackboneStage,
   backwardGraph,
@@ -16,6 +17,8 @@ import {
   tokensShape,
 } from '../../../core/model/chain/backbone-stages.ts';
 import { FAMILIES } from '../../../core/model/families/all.ts';
+import { IMAGES } from '../../../core/model/features-graph.ts';
+import type { TensorSpec } from '../../../core/model/tensor-spec.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
 const BATCH = 2;
@@ -24,12 +27,13 @@ const INTERN_VIT = { type: 'InternViT' as const, pretrainSizePx: 28, mlpRatio: 2
 const DINO_V2 = { type: 'DINOv2' as const, pretrainSizePx: 28, hiddenChannels: 24, ...COMMON };
 const DINO_V3 = { type: 'DINOv3' as const, hiddenChannels: 24, ...COMMON };
 
-interface Block {
+interface Case {
+  kind: BackboneStage['kind'];
   backbone: BackboneConfig;
   isDropPath: boolean;
 }
 
-const BLOCKS: Record<string, Block> = {
+const STAGES: Record<string, Case> = {
   'InternViT-6B’s block': block(INTERN_VIT, false),
   'InternViT-6B’s block with drop path': block(INTERN_VIT, true),
   'InternViT-300M’s block': block(
@@ -40,20 +44,39 @@ const BLOCKS: Record<string, Block> = {
   'DINOv2 g’s block': block({ ...DINO_V2, ffn: 'swiglu' }, false),
   'DINOv3’s block': block(DINO_V3, true),
   'DINOv3 7B’s block': block({ ...DINO_V3, ffn: 'swiglu', qvBias: false }, false),
+  'InternViT’s embedding': embedding(INTERN_VIT),
+  'DINOv2’s embedding, of crops that no whole patches fill': embedding({ ...DINO_V2, imageSizePx: 31 }),
+  'DINOv2’s embedding with registers': embedding({ ...DINO_V2, registers: 3 }),
+  'DINOv3’s embedding': embedding(DINO_V3),
 };
 
-function block(backbone: { type: keyof typeof FAMILIES; [field: string]: unknown }, isDropPath: boolean) {
-  return { backbone: FAMILIES[backbone.type].schema.parse(backbone), isDropPath };
+interface Fields {
+  type: keyof typeof FAMILIES;
+  [field: string]: unknown;
 }
 
-/** A block with random inputs: the loss is its output weighted by `dy`. */
-function arrange({ backbone, isDropPath }: Block) {
+function block(backbone: Fields, isDropPath: boolean): Case {
+  return { kind: 'block', backbone: FAMILIES[backbone.type].schema.parse(backbone), isDropPath };
+}
+
+function embedding(backbone: Fields): Case {
+  return { kind: 'embedding', backbone: FAMILIES[backbone.type].schema.parse(backbone), isDropPath: false };
+}
+
+function specsOf({ kind, backbone }: Case): TensorSpec[] {
+  if (kind === 'block') return blockSpecs(backbone);
+  return backboneSpecs({ backbone }).filter(({ name }) => layerOf(name) === 0);
+}
+
+/** A stage with random inputs: the loss is its output weighted by `dy`. */
+function arrange(one: Case) {
+  const { kind, backbone, isDropPath } = one;
   const stage: BackboneStage = {
-    kind: 'block',
+    kind,
     backbone,
     batch: BATCH,
     dtype: 'float32',
-    specs: blockSpecs(backbone),
+    specs: specsOf(one),
     hasDropPath: isDropPath,
   };
   const draws = drawsAt(1, 'block');
@@ -65,10 +88,12 @@ function arrange({ backbone, isDropPath }: Block) {
     );
   };
   const tokens = tokensShape(stage);
-  const inputs: Record<string, Tensor> = { [TOKENS_IN]: random(tokens) };
+  const side = backbone.imageSizePx;
+  const inputs: Record<string, Tensor> =
+    kind === 'block' ? { [TOKENS_IN]: random(tokens) } : { [IMAGES]: random([BATCH, side, side, 3]) };
   for (const { name, shape } of stage.specs)
     inputs[name] = shape.length > 1 ? random(shape, 0, 0.3) : random(shape, 0.5, 0.3);
-  const differentiated = Object.keys(inputs);
+  const differentiated = Object.keys(inputs).filter((name) => name !== IMAGES);
   if (isDropPath)
     Object.assign(inputs, {
       [DROP_PATH.attention]: tensor(Float32Array.of(0, 1.25), [BATCH]),
@@ -85,12 +110,12 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 }
 
-test.for(Object.entries(BLOCKS))(
+test.for(Object.entries(STAGES))(
   '%s: gradients are the slopes that finite differences show',
   async ([_, one]) => {
     const { stage, inputs, differentiated, dy } = arrange(one);
     const forward = await openSession(forwardGraph(stage), { device: 'cpu', threads: 1 });
-    const backward = await openSession(backwardGraph(stage, stage.specs, true), {
+    const backward = await openSession(backwardGraph(stage, stage.specs, stage.kind === 'block'), {
       device: 'cpu',
       threads: 1,
     });
@@ -120,7 +145,7 @@ test.for(Object.entries(BLOCKS))(
 );
 
 test('an image whose branches are dropped passes through, and moves no parameter', async () => {
-  const { stage, inputs, dy } = arrange(BLOCKS['InternViT-6B’s block with drop path']!);
+  const { stage, inputs, dy } = arrange(STAGES['InternViT-6B’s block with drop path']!);
   for (const name of Object.values(DROP_PATH)) inputs[name] = tensor(new Float32Array(BATCH), [BATCH]);
   const forward = await openSession(forwardGraph(stage), { device: 'cpu', threads: 1 });
   const { [TOKENS_OUT]: y } = await runSession(forward, inputs, 'cpu');
