@@ -1,3 +1,4 @@
+import { toBinary } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import type { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
@@ -19,7 +20,9 @@ import {
 import { FAMILIES } from '../../../core/model/families/all.ts';
 import { IMAGES } from '../../../core/model/features-graph.ts';
 import type { TensorSpec } from '../../../core/model/tensor-spec.ts';
+import { ModelProtoSchema } from '../../../core/onnx/onnx_pb.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
+import { FLOAT32_END, withFloat32Ends } from '../../infra/float32-ends.ts';
 
 const BATCH = 2;
 const COMMON = { imageSizePx: 28, patchSizePx: 14, embedDim: 16, depth: 2, heads: 2, taps: [1] };
@@ -157,3 +160,28 @@ test('an image whose branches are dropped passes through, and moves no parameter
     expect(Math.max(...numbers(gradients[gradientOutput(name)]).map(Math.abs)), name).toBe(0);
   await Promise.all([forward.release(), backward.release()]);
 });
+
+test.for(Object.entries(STAGES))(
+  '%s: gradients in float16 are those in float32, rounded',
+  async ([_, one]) => {
+    const { stage, inputs, dy } = arrange(one);
+    const isBlock = stage.kind === 'block';
+    const gradientsIn = async (dtype: 'float32' | 'float16') => {
+      const model = withFloat32Ends(backwardGraph({ ...stage, dtype }, stage.specs, isBlock));
+      const session = await openSession(toBinary(ModelProtoSchema, model), { device: 'cpu', threads: 1 });
+      const all: Record<string, Tensor> = { ...inputs, [TOKENS_OUT_GRAD]: dy };
+      const named = session.inputNames.map((name) => [name, all[name.replace(FLOAT32_END, '')]!] as const);
+      const outputs = await runSession(session, Object.fromEntries(named), 'cpu');
+      await session.release();
+      return new Map(Object.entries(outputs).map(([name, value]) => [name.replace(FLOAT32_END, ''), value]));
+    };
+    const [wide, half] = [await gradientsIn('float32'), await gradientsIn('float16')];
+    expect([...half.keys()].sort()).toEqual([...wide.keys()].sort());
+    for (const [name, gradient] of wide) {
+      const [expected, actual] = [numbers(gradient), numbers(half.get(name))];
+      const largest = Math.max(...expected.map(Math.abs));
+      const error = Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!)));
+      expect(error, `${name}: an error of ${error} beside ${largest}`).toBeLessThan(0.01 * largest);
+    }
+  },
+);
