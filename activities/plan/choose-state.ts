@@ -1,5 +1,6 @@
 import { BadInput } from '../../core/config/failures.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
+import { groupSize } from '../../core/model/chain/chain-plan.ts';
 import { largestBatch, memoryText } from '../../core/model/device-memory.ts';
 import { type StatePlace, sumOf, trainingMemory } from '../../core/train/training-memory.ts';
 
@@ -61,7 +62,8 @@ function remedyOf(config: TrainableConfig, room: number): string {
     return 'run.state=host fits: set it, or take GPUs with more memory';
   const groups = (batch: number) => deviceBytes({ ...config, run: { ...run, batch } }, place);
   const group = largestBatch(run.batch, room, groups);
-  if (group > 0) return `run.batch=${group} fits: set it, or take GPUs with more memory`;
+  if (group > 0)
+    return `run.batch=${groupSize(train.batch, group)} fits: set it, or take GPUs with more memory`;
   const steps = (batch: number) =>
     deviceBytes({ ...config, run: { ...run, batch: 1 }, train: { ...train, batch } }, place);
   const step = largestBatch(train.batch, room, steps);

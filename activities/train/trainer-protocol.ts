@@ -1,12 +1,10 @@
 import type { StatePart, StateTensor } from '../../core/config/train.ts';
-import type { TrainableConfig } from '../../core/config/train-run.ts';
+import type { ChainConfig } from '../../core/model/chain/chain-plan.ts';
 import type { ChainStep, ChainStepped } from './chain/chain.ts';
 
 /** Start options of the training thread. */
 export interface TrainerThreadOptions {
-  config: Pick<TrainableConfig, 'model' | 'train'> & {
-    run: Pick<TrainableConfig['run'], 'device' | 'batch' | 'precision'>;
-  };
+  config: ChainConfig;
   threads: number;
   /** Tensors that graphs are built with, and nothing changes. */
   constants?: Map<string, Float32Array>;

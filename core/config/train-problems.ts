@@ -5,7 +5,7 @@ import type { VitConfig, VitModel } from './model-kinds.ts';
 import type { TrainConfig } from './train.ts';
 
 /** What the fields of a `train` section say about one another and about the model. */
-export function trainProblems({ model, train }: VitConfig): (string | false)[] {
+export function trainProblems({ model, train, run }: VitConfig): (string | false)[] {
   if (!train) return [];
   const { head, auxiliaryHead: auxiliary } = model;
   const { longPx, shortPx, ratioRange } = train.augmentation;
@@ -15,6 +15,9 @@ export function trainProblems({ model, train }: VitConfig): (string | false)[] {
     train.dropPathRate > 0 &&
       train.trainable === 'head' &&
       `train.dropPathRate is ${train.dropPathRate}, but frozen blocks drop nothing: set train.trainable to all, or leave it out`,
+    train.trainable !== 'head' &&
+      run.precision === 'float16' &&
+      'run.precision is float16, in which the gradients of a backbone that trains get lost: expected bfloat16 or float32',
     schedule.warmup.steps > train.steps &&
       `train.schedule.warmup.steps is ${schedule.warmup.steps}, more than train.steps ${train.steps}`,
     schedule.minLr > optimizer.lr &&

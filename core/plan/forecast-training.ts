@@ -33,7 +33,7 @@ export function forecastTraining(
     ['compute', busy.backbone / workers, 'the backbones'],
     ['decode', busy.workerThread / workers, 'making and sending crops'],
     ['features', Math.max(busy.network, busy.receive), 'bringing features to the trainer'],
-    ['head', busy.head, "the head's own steps"],
+    ['head', busy.head, costs.chain ? 'the steps' : "the head's own steps"],
     ['evaluations', evaluateSeconds, 'the evaluations'],
     ['fetch', weights, 'fetching the weights'],
   ];

@@ -151,7 +151,12 @@ export function simulateSegment(
   };
 
   for (const worker of workers)
-    at(Math.max(start, fleet.backAt[worker.index]!) + costs.startSeconds, () => arrive(worker));
+    at(
+      Math.max(start, fleet.backAt[worker.index]!) +
+        costs.startSeconds +
+        (worker === trainer ? costs.loadSeconds : 0),
+      () => arrive(worker),
+    );
   runUntil(() => saved === until || isTrainerLost);
 
   const sum = (pick: (worker: Worker) => Resource) =>

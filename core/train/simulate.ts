@@ -1,4 +1,5 @@
 import type { TrainConfig } from '../config/train.ts';
+import type { ChainCost } from './chain-cost.ts';
 import { drawsAt } from './draws.ts';
 import { isStop, nextStop } from './segments.ts';
 import { type Busy, simulateSegment } from './simulate-segment.ts';
@@ -27,6 +28,8 @@ export interface TrainingCosts {
   hostStepSeconds: number;
   /** While a checkpoint is written to disk the steps stand still. */
   checkpointSeconds: number;
+  /** Until a trainer that is ready has the state of its last checkpoint, at each segment. */
+  loadSeconds: number;
   /** Until a worker is ready, for features and for an evaluation alike. */
   startSeconds: number;
   /** Of one evaluation, on one GPU. */
@@ -35,6 +38,8 @@ export interface TrainingCosts {
   lossesPerHour: number;
   noticeSeconds: number;
   replaceSeconds: number;
+  /** Where blocks train: the parts of `gpuStepSeconds`. */
+  chain?: ChainCost;
 }
 
 /** When each worker goes next, and since when it is (or will be) there. */

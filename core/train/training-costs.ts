@@ -4,9 +4,11 @@ import { networkSize } from '../image/test-size.ts';
 import { backboneFlops, gridSide } from '../model/backbone.ts';
 import { cropShape } from '../model/crop-shape.ts';
 import { slideWindows, windowCount } from '../model/slide-windows.ts';
+import { type ChainCost, chainCost } from './chain-cost.ts';
 import { FEATURE_BYTES } from './feature-codec.ts';
 import type { TrainingCosts } from './simulate.ts';
 import { stepCost } from './step-cost.ts';
+import { lowestTrained } from './trainable.ts';
 
 /** What a plan takes for granted of machines: docs/scaling.md says of each number where it comes from. */
 export interface Assumptions {
@@ -20,6 +22,9 @@ export interface Assumptions {
   copyGbPerS: number;
   /** AdamW on the host, for each parameter. */
   optimizerNanoseconds: number;
+  /** Of the GPU's memory, and the share of it that an optimizer reaches. */
+  memoryTbPerS: number;
+  memoryShare: number;
   /** On one thread: to make a crop, and to send and to receive a megabyte of features. */
   sampleMs: number;
   sendMsPerMb: number;
@@ -44,6 +49,8 @@ export const ASSUMED: Assumptions = {
   launchMicroseconds: 10,
   copyGbPerS: 10,
   optimizerNanoseconds: 1,
+  memoryTbPerS: 4.8,
+  memoryShare: 0.7,
   sampleMs: 18,
   sendMsPerMb: 3.8,
   receiveMsPerMb: 5.2,
@@ -81,7 +88,9 @@ export function trainingCosts(
   const batchBytes = train.batch * (4 * elements + labels);
   const grids = slideWindows(networkSize(TYPICAL_IMAGE, config.pipeline.resize), cropShape(model));
   const crops = assumed.evaluationImages * (grids ? windowCount(grids) : 1);
-  return {
+  const heads = 3 * train.batch * headSeconds + (step.nodes * assumed.launchMicroseconds) / 1e6;
+  const chain = lowestTrained(config) === 'head' ? null : chainCost(config, assumed, heads);
+  const costs: TrainingCosts = {
     train,
     group: run.batch,
     windowSteps: Math.max(
@@ -97,16 +106,35 @@ export function trainingCosts(
     receiveSeconds: (assumed.receiveMsPerMb * cropBytes) / 1e9,
     copySeconds: copy(4 * elements),
     // Backward costs twice the forward. Parameters go in and gradients come out: nothing stays on a device.
-    gpuStepSeconds:
-      3 * train.batch * headSeconds +
-      (step.nodes * assumed.launchMicroseconds) / 1e6 +
-      copy(batchBytes + 2 * 4 * step.parameters),
+    gpuStepSeconds: heads + copy(batchBytes + 2 * 4 * step.parameters),
     hostStepSeconds: (assumed.optimizerNanoseconds * step.parameters) / 1e9,
     checkpointSeconds: (12 * step.parameters) / (assumed.checkpointMbPerS * 1e6),
+    loadSeconds: 0,
     startSeconds: assumed.startSeconds,
     evaluationGpuSeconds: crops * (cropSeconds + headSeconds),
     lossesPerHour: assumed.lossesPerHour,
     noticeSeconds: NOTICE_SECONDS,
     replaceSeconds: assumed.replaceMinutes * 60,
+  };
+  return chain ? costsOfChain(costs, chain, assumed) : costs;
+}
+
+/** One GPU does the whole step, and nothing is sent: what other workers there are make crops, and evaluate. */
+function costsOfChain(costs: TrainingCosts, chain: ChainCost, assumed: Assumptions): TrainingCosts {
+  const { backbone, heads, optimizer, traffic } = chain.step;
+  // A checkpoint is read at each segment as fast as it was written.
+  const stateSeconds = chain.checkpointBytes / (assumed.checkpointMbPerS * 1e6);
+  return {
+    ...costs,
+    chain,
+    sendSeconds: 0,
+    backboneSeconds: 0,
+    cropBytes: 0,
+    receiveSeconds: 0,
+    copySeconds: 0,
+    gpuStepSeconds: backbone + heads + optimizer + traffic,
+    hostStepSeconds: 0,
+    checkpointSeconds: stateSeconds,
+    loadSeconds: stateSeconds,
   };
 }

@@ -1,12 +1,11 @@
-import { ITEM_BYTES } from '../checkpoint/dtypes.ts';
+import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
-import type { VitModel } from '../config/model-kinds.ts';
-import type { TrainConfig } from '../config/train.ts';
-import { backboneSpecs, blockOf, tokensPerImage, vitOf } from '../model/backbone.ts';
+import { backboneSpecs, tokensPerImage, vitOf } from '../model/backbone.ts';
+import { type ChainConfig, type ChainPlan, chainSpecs, planChain } from '../model/chain/chain-plan.ts';
 import { ARENA, BESIDE, cropOfBlock, cropOfHead, elements, SPREAD } from '../model/device-memory.ts';
-import { headSpecs, isParameter } from '../model/head.ts';
+import { headSpecs } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
-import { isTrained, lowestTrained, trainedSpecs } from './trainable.ts';
+import { isTrained } from './trainable.ts';
 
 /*
  * What a training takes of its GPU and of its host, in bytes: tensors are counted, the values inside of a stage are
@@ -27,14 +26,8 @@ export interface TrainingMemory {
   host: MemoryPart[];
 }
 
-interface Training {
-  model: VitModel;
-  run: Pick<Config['run'], 'batch' | 'precision'>;
-  train: Pick<TrainConfig, 'batch' | 'trainable'>;
-}
-
-/** A parameter and AdamW's two moments, float32. */
-const STATE_BYTES = 3 * ITEM_BYTES.float32;
+/** AdamW's, of a parameter. */
+const MOMENTS = 2;
 /** Times a block's width: its values, computed again for the backward pass, and their gradients that are alive at once. */
 const WIDTHS = 17;
 /** The same for the hidden layers of its feed-forward part. */
@@ -46,41 +39,51 @@ const MAPS = 4;
 const ARENAS = 2;
 
 /** What a training takes with its parameters and moments in either place. */
-export function trainingMemory(config: Training, place: StatePlace): TrainingMemory {
+export function trainingMemory(config: ChainConfig, place: StatePlace): TrainingMemory {
   const { model, run, train } = config;
+  const plan = planChain(config);
   const item = ITEM_BYTES[run.precision];
-  const state = trainedSpecs(config).filter(isParameter);
-  const head = headSpecs(model).filter(isParameter);
-  const inBackbone = backboneSpecs(model).filter(({ name }) => isTrained(config, name));
-  const frozen = backboneSpecs(model).filter(({ name }) => !isTrained(config, name));
-  const largestBlock = largestBlockOf(inBackbone);
+  const held = chainSpecs(config, plan);
+  const inHeads = new Set(headSpecs(model).map(({ name }) => name));
+  const inBackbone = held.filter(({ name }) => !inHeads.has(name));
+  const trained = held.filter(({ name }) => isTrained(config, name));
+  const names = new Set(held.map(({ name }) => name));
+  const frozen = backboneSpecs(model).filter(({ name }) => !names.has(name));
+  const gradients = gradientsOf(
+    plan,
+    trained.filter(({ name }) => inHeads.has(name)),
+  );
+  const parameters = {
+    what: 'parameters and moments',
+    bytes: ITEM_BYTES.float32 * (elements(held) + MOMENTS * elements(trained)),
+  };
   // Heads and pyramid compute in float32, with the parameters themselves.
   const copies = run.precision === 'float32' ? 0 : item * elements(inBackbone);
-  const parameters = { what: 'parameters and moments', bytes: STATE_BYTES * elements(state) };
   const copied = { what: `copies in ${run.precision}`, bytes: copies };
-  const gradients = {
-    what: 'gradients of a stage',
-    bytes: ITEM_BYTES.float32 * Math.max(elements(head), largestBlock),
-  };
   const common = [
     { what: 'frozen weights', bytes: item * elements(frozen) },
-    { what: 'inputs of stages', bytes: train.batch * keptOf(config) },
-    { what: `a block of ${run.batch} crops`, bytes: run.batch * cropOfStages(config) + mapsOf(config) },
+    { what: 'tokens between stages', bytes: tokensOf(config, plan) },
+    {
+      what: `a block of ${plan.group} crops`,
+      bytes: plan.group * cropOfStages(config, plan) + mapsOf(config, plan),
+    },
     { what: `heads of ${train.batch} crops`, bytes: train.batch * cropOfHead(model, 'training') },
-    gradients,
+    { what: 'gradients of a stage', bytes: gradients },
     { what: 'libraries and arenas', bytes: BESIDE + ARENAS * ARENA },
   ];
   if (place === 'device') return { device: present([parameters, copied, ...common]), host: [] };
-  // A stage's weights are there while it computes, and those of the next one.
+  const kinds = [...new Set(plan.stages.map(({ kind }) => kind))].flatMap((kind) => plan.specs[kind]);
+  const heads = held.filter(({ name }) => inHeads.has(name));
   const stages = {
-    what: 'weights of two stages',
-    bytes: ITEM_BYTES.float32 * elements(head) + (inBackbone.length > 0 ? item * largestBlock : 0),
+    what: 'weights of a stage of each kind',
+    bytes: ITEM_BYTES.float32 * elements(heads) + item * elements(kinds),
   };
-  return { device: present([stages, ...common]), host: present([parameters, copied, gradients]) };
+  const down = { what: 'gradients of a stage', bytes: gradients };
+  return { device: present([stages, ...common]), host: present([parameters, copied, down]) };
 }
 
 /** Of the GPU of a planned training's worker. */
-export function trainerBytes(config: Training & { run: Pick<Config['run'], 'state'> }): number {
+export function trainerBytes(config: ChainConfig & { run: Pick<Config['run'], 'state'> }): number {
   return sumOf(trainingMemory(config, config.run.state === 'host' ? 'host' : 'device').device);
 }
 
@@ -89,41 +92,41 @@ export function sumOf(parts: MemoryPart[]): number {
   return parts.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** What the backward pass needs of a crop: the input of each stage from the lowest that trains on, and the heads' taps. */
-function keptOf(config: Training): number {
-  const { backbone } = config.model;
-  const lowest = lowestTrained(config);
-  const last = Math.max(...backbone.taps);
-  const first = lowest === 'embedding' ? 0 : lowest === 'head' ? last + 1 : lowest;
-  // A block's output is the next one's input: only the last tap, and those of frozen blocks, come beside.
-  const taps = new Set(backbone.taps.filter((tap) => tap === last || tap + 1 < first));
-  const values = tokensPerImage(backbone) * backbone.embedDim;
-  return ITEM_BYTES[config.run.precision] * values * (last + 1 - first + taps.size);
+/**
+ * What stays of a step from the forward pass to the backward pass: what the frozen stretch gives, the output of each
+ * stage, and the gradients of the taps.
+ */
+function tokensOf({ model, train }: ChainConfig, { stages, inputs, dtype }: ChainPlan): number {
+  const given = inputs.reduce(
+    (sum, { kind, shape }) => sum + elementCount(shape) * ITEM_BYTES[kind === 'tokens' ? dtype : 'float32'],
+    0,
+  );
+  const blocks = new Set(stages.map(({ block }) => block));
+  const taps = model.backbone.taps.filter((tap) => blocks.has(tap));
+  const tokens = tokensPerImage(model.backbone) * model.backbone.embedDim * ITEM_BYTES[dtype];
+  return train.batch * (given + (stages.length + taps.length) * tokens);
+}
+
+/** Of a block, of the embedding, as deep as the sum over groups is, and of the heads: float32. */
+function gradientsOf({ stages, specs, groups }: ChainPlan, heads: TensorSpec[]): number {
+  const levels = 1 + Math.ceil(Math.log2(groups));
+  const kinds = (['embedding', 'block'] as const).flatMap((kind) =>
+    specs[kind].filter((_, i) => stages.some((stage) => stage.kind === kind && stage.trained[i])),
+  );
+  return ITEM_BYTES.float32 * (levels * elements(kinds) + elements(heads));
 }
 
 /** Values inside of a block for a crop: forward and backward where one trains, else forward only. */
-function cropOfStages(config: Training): number {
-  const { model, run } = config;
-  if (lowestTrained(config) === 'head') return cropOfBlock(model, run);
+function cropOfStages({ model, run }: ChainConfig, { stages }: ChainPlan): number {
+  if (stages.length === 0) return cropOfBlock(model, run);
   const { embedDim, ffn } = vitOf(model.backbone);
   const values = WIDTHS * embedDim + HIDDENS[ffn.type] * ffn.hidden;
   return SPREAD * tokensPerImage(model.backbone) * ITEM_BYTES[run.precision] * values;
 }
 
-function mapsOf(config: Training): number {
-  if (lowestTrained(config) === 'head') return 0;
-  const { backbone } = config.model;
-  return MAPS * ITEM_BYTES[config.run.precision] * backbone.heads * tokensPerImage(backbone) ** 2;
-}
-
-/** Numbers of the largest block among these tensors. */
-function largestBlockOf(specs: TensorSpec[]): number {
-  const blocks = new Map<number, number>();
-  for (const spec of specs) {
-    const block = blockOf(spec.name);
-    if (block !== undefined) blocks.set(block, (blocks.get(block) ?? 0) + elements([spec]));
-  }
-  return Math.max(0, ...blocks.values());
+function mapsOf({ model: { backbone }, run }: ChainConfig, { stages }: ChainPlan): number {
+  if (stages.length === 0) return 0;
+  return MAPS * ITEM_BYTES[run.precision] * backbone.heads * tokensPerImage(backbone) ** 2;
 }
 
 function present(parts: MemoryPart[]): MemoryPart[] {

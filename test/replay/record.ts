@@ -10,13 +10,17 @@ import { SHORT, startTrainings, untilTraining } from '../integration/training.ts
 
 /*
  * Records histories for replay.test.ts: node --import tsx test/replay/record.ts [NAME …]
- * To be run when a change to a workflow is meant to break runs that are under way.
+ * To be run when a change to a workflow is meant to break runs that are under way. recorded-training, -training-cancel and
+ * -table are of a version whose trainings were called TrainHead: they stay as they are, as long as such runs may go on.
  */
 const temporal = await ensureServer('temporal');
 await using trainings = await startTrainings({ images: 8 });
 const { tessera } = trainings;
 const overrides = ['run.shards=3', 'run.overlays=1'];
 const training = trainings.input({ overrides: [...SHORT, 'run.workers=2', 'train.evaluateEvery=10'] });
+const whole = trainings.input({
+  overrides: [...SHORT, 'train.evaluateEvery=10', 'train.trainable=all', 'train.dropPathRate=0.2'],
+});
 
 const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
   recorded: (id) => tessera.start(id, tessera.input({ overrides })),
@@ -32,8 +36,9 @@ const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
     const added = ['run.budget.workerHours=0.0001', 'run.notify.url="http://127.0.0.1:9/notice"'];
     return tessera.start(id, tessera.input({ overrides: [...overrides, ...added] }));
   },
-  'recorded-training': (id) => trainings.start(id, training),
-  'recorded-table': (id) => {
+  'recorded-train': (id) => trainings.start(id, training),
+  'recorded-train-whole': (id) => trainings.start(id, whole),
+  'recorded-train-table': (id) => {
     const { weights, head, ...rest } = tessera.input();
     const table: TableInput = {
       weights,
@@ -51,7 +56,7 @@ const histories: Record<string, (id: string) => Promise<WorkflowHandle>> = {
     const { workflow } = tessera.session.client;
     return workflow.start('ReproduceTable', { taskQueue: 'tessera', workflowId: id, args: [table] });
   },
-  async 'recorded-training-cancel'(id) {
+  async 'recorded-train-cancel'(id) {
     const handle = await trainings.start(id, training);
     await untilTraining(handle, ({ step }) => step > 2);
     await handle.cancel();

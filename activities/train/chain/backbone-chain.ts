@@ -30,6 +30,15 @@ export interface BackboneParts {
   memory: Session;
 }
 
+/** A stage on its way back, all groups of it. */
+interface BackwardPass {
+  index: number;
+  /** The stage's own. */
+  tensors: DeviceTensor[];
+  outputGrad: DeviceTensor;
+  inputGrad: DeviceTensor;
+}
+
 /** Called behind a stage's backward pass: with the gradients of its trained tensors, summed over the step. */
 export type OnGradients = (gradients: Map<string, DeviceTensor>) => void;
 
@@ -83,15 +92,17 @@ export class BackboneChain implements Disposable {
   }
 
   forward(): void {
-    const { plan, sessions } = this.#parts;
-    for (const [i, stage] of plan.stages.entries())
+    const { plan, sessions, state } = this.#parts;
+    for (const [i, stage] of plan.stages.entries()) {
+      const tensors = state.stage(stage.kind, stage.names);
       for (let group = 0; group < plan.groups; group++) {
         using parts = new Parts();
-        const inputs = this.#inputs(parts, i, group);
+        const inputs = this.#inputs(parts, i, group, tensors);
         runStage(sessions.forward(stage), inputs, {
           [TOKENS_OUT]: this.#group(parts, this.#tokens[i + 1]!, group),
         });
       }
+    }
   }
 
   /**
@@ -105,7 +116,7 @@ export class BackboneChain implements Disposable {
     onGradients: OnGradients,
     onTokens?: (block: number, gradient: DeviceTensor) => void,
   ): void {
-    const { plan } = this.#parts;
+    const { plan, state } = this.#parts;
     let outputGrad = this.outputGrad;
     for (let i = plan.stages.length - 1; i >= 0; i--) {
       const stage = plan.stages[i]!;
@@ -114,7 +125,8 @@ export class BackboneChain implements Disposable {
       onTokens?.(stage.block, outputGrad);
       // A stage's output isn't read again: the gradient of its input takes the place.
       const inputGrad = this.#tokens[i + 1]!;
-      const gradients = this.#sumOverGroups(i, outputGrad, inputGrad, 0, plan.groups, 0);
+      const pass = { index: i, tensors: state.stage(stage.kind, stage.names), outputGrad, inputGrad };
+      const gradients = this.#sumOverGroups(pass, 0, plan.groups, 0);
       const trained = plan.specs[stage.kind].flatMap(({ name }, at) =>
         stage.trained[at] ? [[stage.names[at]!, gradients.get(name)!] as const] : [],
       );
@@ -133,37 +145,28 @@ export class BackboneChain implements Disposable {
    * The gradients of groups `[from, to)`, summed as a binary tree: the order of the sum depends on nothing but the
    * number of groups.
    */
-  #sumOverGroups(
-    stage: number,
-    outputGrad: DeviceTensor,
-    inputGrad: DeviceTensor,
-    from: number,
-    to: number,
-    level: number,
-  ): Map<string, DeviceTensor> {
-    const sum = this.#gradients.get(this.#parts.plan.stages[stage]!.kind)![level]!;
+  #sumOverGroups(pass: BackwardPass, from: number, to: number, level: number): Map<string, DeviceTensor> {
+    const sum = this.#gradients.get(this.#parts.plan.stages[pass.index]!.kind)![level]!;
     if (to - from === 1) {
-      this.#backwardGroup(stage, outputGrad, inputGrad, from, sum);
+      this.#backwardGroup(pass, from, sum);
       return sum;
     }
     const middle = from + Math.ceil((to - from) / 2);
-    this.#sumOverGroups(stage, outputGrad, inputGrad, from, middle, level);
-    const others = this.#sumOverGroups(stage, outputGrad, inputGrad, middle, to, level + 1);
+    this.#sumOverGroups(pass, from, middle, level);
+    const others = this.#sumOverGroups(pass, middle, to, level + 1);
     for (const [name, gradient] of sum) this.#add('float32', gradient, others.get(name)!);
     return sum;
   }
 
   #backwardGroup(
-    index: number,
-    outputGrad: DeviceTensor,
-    inputGrad: DeviceTensor,
+    { index, tensors, outputGrad, inputGrad }: BackwardPass,
     group: number,
     gradients: Map<string, DeviceTensor>,
   ): void {
     const { plan, sessions } = this.#parts;
     const stage = plan.stages[index]!;
     using parts = new Parts();
-    const inputs = this.#inputs(parts, index, group);
+    const inputs = this.#inputs(parts, index, group, tensors);
     inputs[TOKENS_OUT_GRAD] = this.#group(parts, outputGrad, group);
     const outputs: Tensors = {};
     if (stage.wantsInput) outputs[TOKENS_IN_GRAD] = this.#group(parts, inputGrad, group);
@@ -173,14 +176,14 @@ export class BackboneChain implements Disposable {
   }
 
   /** Inputs that both directions have: a group of the stage's input, its tensors, and its drop path. */
-  #inputs(parts: Parts, index: number, group: number): Tensors {
-    const { plan, state, dropPath } = this.#parts;
-    const { kind, block, names } = plan.stages[index]!;
+  #inputs(parts: Parts, index: number, group: number, tensors: DeviceTensor[]): Tensors {
+    const { plan, dropPath } = this.#parts;
+    const { kind, block } = plan.stages[index]!;
     const input = this.#tokens[index]!;
     const inputs: Tensors = {
       [kind === 'embedding' ? IMAGES : TOKENS_IN]: this.#group(parts, input, group),
     };
-    for (const [i, { name }] of plan.specs[kind].entries()) inputs[name] = state.read(names[i]!);
+    for (const [i, { name }] of plan.specs[kind].entries()) inputs[name] = tensors[i]!;
     if (dropPath && kind === 'block')
       for (const [branch, name] of [DROP_PATH.attention, DROP_PATH.mlp].entries())
         inputs[name] = parts.add(dropPath.row((block * 2 + branch) * plan.groups + group));

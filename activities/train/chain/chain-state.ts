@@ -7,7 +7,7 @@ import { copyTensors } from '../../onnx/c-api/copy-tensors.ts';
 import { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
 import type { Session } from '../../onnx/c-api/session.ts';
 
-/** A tensor of a training's state, where the graphs read it and the optimizer writes it. */
+/** A tensor of a training's state, where the optimizer writes it. */
 export interface ChainTensor {
   shape: number[];
   /** Float32. */
@@ -24,16 +24,30 @@ export interface StateOptions {
   isTrained(name: string): boolean;
   /** Type in which the graphs read it. */
   dtypeOf(name: string): DType;
+  /** Whether the state lies on the host: then `stage` brings to the device what a stage reads. */
+  isOnHost: boolean;
 }
 
-/** Parameters, moments and running statistics, which stay on the device from the first step to the last. */
+/**
+ * Parameters, moments and running statistics, from the first step to the last: on the device, where the graphs read them
+ * as they lie, or on the host.
+ */
 export class ChainState implements Disposable {
   readonly #tensors = new Map<string, ChainTensor>();
+  readonly #isOnHost: boolean;
+  readonly #memory: Session;
+  /** Tensors on the device, by kind of stage, that take turns in what they hold. */
+  readonly #staged = new Map<string, DeviceTensor[]>();
 
-  /** @param memory a session that outlives the state: the tensors are allocated on its device */
-  constructor(memory: Session, { specs, isTrained, dtypeOf }: StateOptions) {
+  /**
+   * @param memory a session on the device
+   * @param place the session that the state is allocated with: of the device, or of the host. Both outlive the state
+   */
+  constructor(memory: Session, place: Session, { specs, isTrained, dtypeOf, isOnHost }: StateOptions) {
+    this.#isOnHost = isOnHost;
+    this.#memory = memory;
     for (const { name, shape } of specs) {
-      const allocate = (dtype: DType = 'float32') => memory.allocate(dtype, shape);
+      const allocate = (dtype: DType = 'float32') => place.allocate(dtype, shape);
       const dtype = dtypeOf(name);
       this.#tensors.set(name, {
         shape,
@@ -50,10 +64,22 @@ export class ChainState implements Disposable {
     return tensor;
   }
 
-  /** The tensor that the graphs read. */
-  read(name: string): DeviceTensor {
-    const { rounded, value } = this.get(name);
-    return rounded ?? value;
+  /**
+   * Tensors on the device as the graphs read them, in the order of the names. Valid until the next call for the kind.
+   *
+   * @param kind of stages whose tensors have the same types and shapes
+   */
+  stage(kind: string, names: string[]): DeviceTensor[] {
+    const read = names.map((name) => {
+      const { rounded, value } = this.get(name);
+      return rounded ?? value;
+    });
+    if (!this.#isOnHost) return read;
+    const staged =
+      this.#staged.get(kind) ?? read.map(({ dtype, dims }) => this.#memory.allocate(dtype, dims));
+    this.#staged.set(kind, staged);
+    copyTensors(read, staged);
+    return staged;
   }
 
   /** Sets a tensor; moments that are not given are zero. */
@@ -87,5 +113,6 @@ export class ChainState implements Disposable {
   [Symbol.dispose](): void {
     for (const { value, rounded, moments } of this.#tensors.values())
       for (const tensor of [value, rounded, moments?.first, moments?.second]) tensor?.[Symbol.dispose]();
+    for (const staged of this.#staged.values()) for (const tensor of staged) tensor[Symbol.dispose]();
   }
 }

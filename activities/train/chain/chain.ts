@@ -8,7 +8,7 @@ import {
   planChain,
 } from '../../../core/model/chain/chain-plan.ts';
 import { headStageGraph, headStageOf } from '../../../core/model/chain/head-stage.ts';
-import { type AdamWFactors, adamwGraph, FACTORS } from '../../../core/onnx/adamw.ts';
+import { type AdamWFactors, FACTORS } from '../../../core/onnx/adamw.ts';
 import { addGraph } from '../../../core/onnx/add.ts';
 import { isTrained } from '../../../core/train/trainable.ts';
 import type { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
@@ -16,7 +16,7 @@ import { type DeviceSessionOptions, Session } from '../../onnx/c-api/session.ts'
 import { BackboneChain } from './backbone-chain.ts';
 import { ChainState } from './chain-state.ts';
 import { copyIn, HeadStage, type HeadSums } from './head-stage.ts';
-import { updateTensor } from './optimizer.ts';
+import { HostGradients, openOptimizers, updateTensor } from './optimizer.ts';
 import { RowTensor } from './row-tensor.ts';
 import { openStages } from './stage-sessions.ts';
 
@@ -90,27 +90,29 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
   const session = async (graph: Uint8Array) => keep(await Session.open(graph, settings));
 
   try {
-    const optimizer = await session(adamwGraph(train.optimizer));
-    const memory = optimizer;
+    const isOnHost = run.state === 'host';
     const isRounded = plan.dtype !== 'float32';
-    const rounding = isRounded ? await session(adamwGraph(train.optimizer, plan.dtype)) : optimizer;
-    const addFloats = await session(addGraph('float32'));
-    const addTokens = isRounded ? await session(addGraph(plan.dtype)) : addFloats;
+    const memory = await session(addGraph('float32'));
+    const addTokens = isRounded ? await session(addGraph(plan.dtype)) : memory;
+    const optimizers = await openOptimizers(config, plan, isOnHost ? { device: 'cpu', threads } : settings);
+    keep(optimizers);
 
     const state = keep(
-      new ChainState(memory, {
+      new ChainState(memory, optimizers.plain, {
         specs,
         isTrained: (name) => isTrained(config, name),
         dtypeOf: dtypeOf(config, plan),
+        isOnHost,
       }),
     );
-    const factors = keep(new RowTensor(memory, trained.length, FACTORS.length));
+    const factors = keep(new RowTensor(optimizers.plain, trained.length, FACTORS.length));
+    const gradientsAt = isOnHost ? keep(new HostGradients()) : null;
     const { depth } = model.backbone;
     const hasDropPath = plan.stages.length > 0 && train.dropPathRate > 0;
     const dropPath = hasDropPath ? keep(new RowTensor(memory, depth * 2 * plan.groups, plan.group)) : null;
 
     const sessions = keep(await openStages(config, plan, settings, constants));
-    const add = { float32: addFloats, tokens: addTokens };
+    const add = { float32: memory, tokens: addTokens };
     const backbone =
       plan.stages.length > 0
         ? keep(new BackboneChain({ config, plan, sessions, add, state, dropPath, memory }))
@@ -137,7 +139,8 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
         observer.gradient?.(name, gradient);
         const tensor = state.get(name);
         using row = factors.row(rowOf.get(name)!);
-        updateTensor(tensor.rounded ? rounding : optimizer, tensor, gradient, row);
+        const optimizer = tensor.rounded ? optimizers.rounding : optimizers.plain;
+        updateTensor(optimizer, tensor, gradientsAt?.copyOf(gradient) ?? gradient, row);
       }
     };
 

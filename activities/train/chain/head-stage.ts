@@ -79,7 +79,8 @@ export class HeadStage implements Disposable {
     const { config, session, state, normSpecs, tapGradients } = this.#parts;
     const inputs: Tensors = { [LABELS]: this.#labels, ...Object.fromEntries(this.#masks) };
     for (const [tap, tensor] of taps.entries()) inputs[tapInput(tap)] = tensor;
-    for (const { name } of [...headSpecs(config.model), ...normSpecs]) inputs[name] = state.read(name);
+    const names = [...headSpecs(config.model), ...normSpecs].map(({ name }) => name);
+    for (const [i, tensor] of state.stage('head', names).entries()) inputs[names[i]!] = tensor;
     const outputs: Tensors = {};
     for (const [name, tensor] of this.gradients) outputs[gradientOutput(name)] = tensor;
     for (const [name, tensor] of this.#running) outputs[runningOutput(name)] = tensor;

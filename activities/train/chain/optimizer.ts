@@ -1,11 +1,65 @@
 import { elementCount } from '../../../core/checkpoint/dtypes.ts';
-import type { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
-import type { Session } from '../../onnx/c-api/session.ts';
+import type { ChainConfig, ChainPlan } from '../../../core/model/chain/chain-plan.ts';
+import { adamwGraph } from '../../../core/onnx/adamw.ts';
+import { copyTensors } from '../../onnx/c-api/copy-tensors.ts';
+import { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
+import { type DeviceSessionOptions, Session } from '../../onnx/c-api/session.ts';
 import type { ChainTensor } from './chain-state.ts';
 import { Parts, runStage, type Tensors } from './run-stage.ts';
 
 /** Elements that a CPU updates at once: they stay in its cache from the first operator to the last. */
 const PIECE = 131_072;
+
+/** AdamW's sessions. */
+export interface Optimizers extends Disposable {
+  plain: Session;
+  /** For tensors that are read in another type: it writes that, too. */
+  rounding: Session;
+}
+
+export async function openOptimizers(
+  { train }: Pick<ChainConfig, 'train'>,
+  { dtype }: Pick<ChainPlan, 'dtype'>,
+  options: DeviceSessionOptions,
+): Promise<Optimizers> {
+  const plain = await Session.open(adamwGraph(train.optimizer), options);
+  const isRounded = dtype !== 'float32';
+  try {
+    const rounding = isRounded ? await Session.open(adamwGraph(train.optimizer, dtype), options) : plain;
+    return {
+      plain,
+      rounding,
+      [Symbol.dispose]() {
+        if (isRounded) rounding[Symbol.dispose]();
+        plain[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    plain[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Gradients brought to the host one at a time, for an optimizer there. */
+export class HostGradients implements Disposable {
+  #array = new Float32Array(0);
+  #tensor: DeviceTensor | null = null;
+
+  /** A copy of a gradient, valid until the next. */
+  copyOf(gradient: DeviceTensor): DeviceTensor {
+    this[Symbol.dispose]();
+    const count = elementCount(gradient.dims);
+    if (this.#array.length < count) this.#array = new Float32Array(count);
+    this.#tensor = DeviceTensor.over('float32', this.#array.subarray(0, count), gradient.dims);
+    copyTensors([gradient], [this.#tensor]);
+    return this.#tensor;
+  }
+
+  [Symbol.dispose](): void {
+    this.#tensor?.[Symbol.dispose]();
+    this.#tensor = null;
+  }
+}
 
 /**
  * One AdamW step of one tensor, in place.

@@ -68,7 +68,8 @@ export function backwardGraph(stage: BackboneStage, trained: TensorSpec[], wants
     const inputGrad = graph.node('Identity', [gradients.at(-1)!], {}, TOKENS_IN_GRAD);
     graph.output(inputGrad, stage.dtype, tokensShape(stage));
   }
-  outputGradients(graph, trained, gradients, gradientOutput);
+  const changing = trained.map(({ name }, i) => withoutKeyBias(stage, graph, name, gradients[i]!));
+  outputGradients(graph, trained, changing, gradientOutput);
   removeUnused(graph.proto);
   return graph.toBytes();
 }
@@ -84,6 +85,20 @@ export function tokensShape({
   batch,
 }: Pick<BackboneStage, 'backbone' | 'batch'>): [number, number] {
   return [batch * tokensPerImage(backbone), backbone.embedDim];
+}
+
+/** A key that has no bias has zeros in the joint one, which are to stay zeros. */
+function withoutKeyBias(
+  { backbone }: BackboneStage,
+  graph: GraphBuilder,
+  name: string,
+  gradient: Value,
+): Value {
+  const { bias, embedDim } = vitOf(backbone);
+  if (bias.k || !name.endsWith('.attn.qkv.bias')) return gradient;
+  const mask = new Float32Array(3 * embedDim).fill(1).fill(0, embedDim, 2 * embedDim);
+  const isBias = graph.constant(`${name} mask`, 'float32', [3 * embedDim], mask);
+  return graph.node('Mul', [graph.cast(gradient, 'float32'), isBias]);
 }
 
 function build(stage: BackboneStage): { graph: GraphBuilder; input: Value; output: Value } {

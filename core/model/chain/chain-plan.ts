@@ -13,7 +13,7 @@ import { blockSpecs } from './backbone-stages.ts';
 export interface ChainConfig {
   model: VitModel;
   train: TrainConfig;
-  run: Pick<Config['run'], 'device' | 'batch' | 'precision'>;
+  run: Pick<Config['run'], 'device' | 'batch' | 'precision'> & Partial<Pick<Config['run'], 'state'>>;
 }
 
 /** A stage of the trained stretch below the head. */

