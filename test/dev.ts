@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { endWith } from '../cli/end-with.ts';
 import { exitCode } from '../cli/exit-codes.ts';
 import { benchCommand } from './bench/commands/bench.ts';
+import { benchBlockCommand } from './bench/commands/bench-block.ts';
 import { benchFeaturesCommand } from './bench/commands/bench-features.ts';
 import { benchGpuCommand } from './bench/commands/bench-gpu.ts';
 import { benchReferenceCommand } from './bench/commands/bench-reference.ts';
@@ -23,6 +24,7 @@ for (const command of [
   benchGpuCommand,
   benchScaleCommand,
   benchTrainCommand,
+  benchBlockCommand,
   benchFeaturesCommand,
   simulateTrainingCommand,
   smokeCommand,

@@ -120,8 +120,22 @@ function tokens(ctx: VitContext, patches: Value): Value {
   const joined = graph.node('Concat', [...prefix, perImage], { axis: 1 });
   const shape = [batch * (rows * columns + prefixTokens(vit)), c];
   if (position.type === 'rotary') return graph.reshape(joined, shape, 'tokens_in');
-  const placed = graph.node('Add', [joined, weights(graph, POSITION_EMBEDDING, dtype)]);
+  const placed = graph.node('Add', [joined, positionEmbedding(ctx)]);
   return graph.reshape(placed, shape, 'tokens_in');
+}
+
+/** Learned positions of all tokens, `[1, N, C]`. Where it is trained it has none for registers: zeros stand for theirs. */
+function positionEmbedding(ctx: VitContext): Value {
+  const { graph, weights, vit, dtype } = ctx;
+  const { registers, embedDim: c } = vit;
+  const { rows, columns } = gridOf(ctx);
+  const whole = weights(graph, POSITION_EMBEDDING, dtype);
+  const count = 1 + rows * columns;
+  if (registers === 0 || graph.shapes.get(whole)?.[1] !== count) return whole;
+  const part = (from: number, to: number) =>
+    graph.node('Slice', [whole, graph.ints([from]), graph.ints([to]), graph.ints([1])]);
+  const zeros = graph.node('Expand', [graph.cast(graph.scalar(0), dtype), graph.ints([1, registers, c])]);
+  return graph.node('Concat', [part(0, 1), zeros, part(1, count)], { axis: 1 });
 }
 
 /** One block: tokens `[B * N, C]` to tokens, named `block0_out` … */

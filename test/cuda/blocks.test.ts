@@ -1,23 +1,18 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { toBinary } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import type { Tensor } from '../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../activities/onnx/session.ts';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import { PRECISIONS } from '../../core/config/config.ts';
+import { backboneSpecs, layerOf } from '../../core/model/backbone.ts';
 import { backwardGraph, blockSpecs, forwardGraph } from '../../core/model/chain/backbone-stages.ts';
 import { FAMILIES } from '../../core/model/families/all.ts';
-import { ELEMENT_TYPE } from '../../core/onnx/element-types.ts';
-import {
-  AttributeProto_AttributeType,
-  type ModelProto,
-  ModelProtoSchema,
-  NodeProtoSchema,
-  type TypeProto,
-} from '../../core/onnx/onnx_pb.ts';
+import { ModelProtoSchema, type TypeProto } from '../../core/onnx/onnx_pb.ts';
 import { nodesWithoutKernel } from '../../infra/cuda-check/placement.ts';
 import { copies, readTrace, traceEnd } from '../../infra/cuda-check/trace.ts';
+import { withFloat32Ends } from '../infra/float32-ends.ts';
 import { temporaryFolder } from '../infra/observe.ts';
 
 const BLOCK = { depth: 1, taps: [0] };
@@ -47,16 +42,20 @@ const BACKBONES = {
   'DINOv3 7B': { ...DINO_V3, ...BLOCK, embedDim: 256, heads: 2, ffn: 'swiglu' },
 };
 const cases = Object.entries(BACKBONES).flatMap(([name, backbone]) =>
-  PRECISIONS.map((precision) => [name, precision, backbone] as const),
+  (['block', 'embedding'] as const).flatMap((kind) =>
+    PRECISIONS.map((precision) => [kind, name, precision, backbone] as const),
+  ),
 );
 
-test.for(cases)('a block of %s in %s trains on CUDA alone', async ([, precision, backbone]) => {
+test.for(cases)('the %s of %s in %s trains on CUDA alone', async ([kind, , precision, backbone]) => {
   const { schema } = FAMILIES[backbone.type as keyof typeof FAMILIES];
   const parsed = schema.parse(backbone);
-  const specs = blockSpecs(parsed);
-  const kind = 'block' as const;
-  const stage = { kind, backbone: parsed, batch: 2, dtype: precision, specs, hasDropPath: true };
-  const graphs = { forward: forwardGraph(stage), backward: backwardGraph(stage, specs, true) };
+  const isBlock = kind === 'block';
+  const specs = isBlock
+    ? blockSpecs(parsed)
+    : backboneSpecs({ backbone: parsed }).filter(({ name }) => layerOf(name) === 0);
+  const stage = { kind, backbone: parsed, batch: 2, dtype: precision, specs, hasDropPath: isBlock };
+  const graphs = { forward: forwardGraph(stage), backward: backwardGraph(stage, specs, isBlock) };
   for (const [name, graph] of Object.entries(graphs)) {
     const file = path.join(temporaryFolder(), `${name}.onnx`);
     const model = withFloat32Ends(graph);
@@ -77,27 +76,6 @@ test.for(cases)('a block of %s in %s trains on CUDA alone', async ([, precision,
     expect(copies(run!, 'device', 'pageable').length, 'copies back').toBe(model.graph!.output.length);
   }
 });
-
-/** The same model with float32 inputs and outputs, which are cast inside: onnxruntime-node takes no bfloat16. */
-function withFloat32Ends(bytes: Uint8Array): ModelProto {
-  const model = fromBinary(ModelProtoSchema, bytes);
-  const graph = model.graph!;
-  const cast = (input: string, output: string, to: number) => {
-    const attribute = [{ name: 'to', type: AttributeProto_AttributeType.INT, i: BigInt(to) }];
-    return create(NodeProtoSchema, { opType: 'Cast', input: [input], output: [output], attribute });
-  };
-  for (const one of [...graph.input, ...graph.output]) {
-    if (one.type?.value.case !== 'tensorType') continue;
-    const { value: tensorType } = one.type.value;
-    if (tensorType.elemType === ELEMENT_TYPE.float32) continue;
-    const inner = one.name;
-    one.name = `${inner}, float32`;
-    if (graph.input.includes(one)) graph.node.unshift(cast(one.name, inner, tensorType.elemType));
-    else graph.node.push(cast(inner, one.name, ELEMENT_TYPE.float32));
-    tensorType.elemType = ELEMENT_TYPE.float32;
-  }
-  return model;
-}
 
 function dimsOf(type: TypeProto | undefined): number[] {
   if (type?.value.case !== 'tensorType') throw new Error('an input is no tensor');

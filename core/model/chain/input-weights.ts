@@ -35,6 +35,13 @@ export function outputGradients(
   gradients: Value[],
   name: (parameter: string) => string,
 ): void {
-  for (const [i, spec] of specs.entries())
-    graph.output(graph.cast(gradients[i]!, 'float32', name(spec.name)), 'float32', spec.shape);
+  for (const [i, spec] of specs.entries()) {
+    const gradient = gradients[i]!;
+    // ONNX Runtime removes an Identity, where a Cast from float32 to float32 is a copy.
+    const output =
+      graph.typeOf(gradient) === 'float32'
+        ? graph.node('Identity', [gradient], {}, name(spec.name))
+        : graph.cast(gradient, 'float32', name(spec.name));
+    graph.output(output, 'float32', spec.shape);
+  }
 }

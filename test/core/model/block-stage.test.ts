@@ -1,7 +1,9 @@
+import { toBinary } from '@bufbuild/protobuf';
 import { expect, test } from 'vitest';
 import type { Tensor } from '../../../activities/onnx/runtime.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import type { BackboneConfig } from '../../../core/config/config.ts';
+import { backboneSpecs, layerOf } from '../../../core/model/backbone.ts';
 import {
   type BackboneStage,
   backwardGraph,
@@ -16,7 +18,11 @@ import {
   tokensShape,
 } from '../../../core/model/chain/backbone-stages.ts';
 import { FAMILIES } from '../../../core/model/families/all.ts';
+import { IMAGES } from '../../../core/model/features-graph.ts';
+import type { TensorSpec } from '../../../core/model/tensor-spec.ts';
+import { ModelProtoSchema } from '../../../core/onnx/onnx_pb.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
+import { FLOAT32_END, withFloat32Ends } from '../../infra/float32-ends.ts';
 
 const BATCH = 2;
 const COMMON = { imageSizePx: 28, patchSizePx: 14, embedDim: 16, depth: 2, heads: 2, taps: [1] };
@@ -24,12 +30,13 @@ const INTERN_VIT = { type: 'InternViT' as const, pretrainSizePx: 28, mlpRatio: 2
 const DINO_V2 = { type: 'DINOv2' as const, pretrainSizePx: 28, hiddenChannels: 24, ...COMMON };
 const DINO_V3 = { type: 'DINOv3' as const, hiddenChannels: 24, ...COMMON };
 
-interface Block {
+interface Case {
+  kind: BackboneStage['kind'];
   backbone: BackboneConfig;
   isDropPath: boolean;
 }
 
-const BLOCKS: Record<string, Block> = {
+const STAGES: Record<string, Case> = {
   'InternViT-6B’s block': block(INTERN_VIT, false),
   'InternViT-6B’s block with drop path': block(INTERN_VIT, true),
   'InternViT-300M’s block': block(
@@ -40,20 +47,39 @@ const BLOCKS: Record<string, Block> = {
   'DINOv2 g’s block': block({ ...DINO_V2, ffn: 'swiglu' }, false),
   'DINOv3’s block': block(DINO_V3, true),
   'DINOv3 7B’s block': block({ ...DINO_V3, ffn: 'swiglu', qvBias: false }, false),
+  'InternViT’s embedding': embedding(INTERN_VIT),
+  'DINOv2’s embedding, of crops that no whole patches fill': embedding({ ...DINO_V2, imageSizePx: 31 }),
+  'DINOv2’s embedding with registers': embedding({ ...DINO_V2, registers: 3 }),
+  'DINOv3’s embedding': embedding(DINO_V3),
 };
 
-function block(backbone: { type: keyof typeof FAMILIES; [field: string]: unknown }, isDropPath: boolean) {
-  return { backbone: FAMILIES[backbone.type].schema.parse(backbone), isDropPath };
+interface Fields {
+  type: keyof typeof FAMILIES;
+  [field: string]: unknown;
 }
 
-/** A block with random inputs: the loss is its output weighted by `dy`. */
-function arrange({ backbone, isDropPath }: Block) {
+function block(backbone: Fields, isDropPath: boolean): Case {
+  return { kind: 'block', backbone: FAMILIES[backbone.type].schema.parse(backbone), isDropPath };
+}
+
+function embedding(backbone: Fields): Case {
+  return { kind: 'embedding', backbone: FAMILIES[backbone.type].schema.parse(backbone), isDropPath: false };
+}
+
+function specsOf({ kind, backbone }: Case): TensorSpec[] {
+  if (kind === 'block') return blockSpecs(backbone);
+  return backboneSpecs({ backbone }).filter(({ name }) => layerOf(name) === 0);
+}
+
+/** A stage with random inputs: the loss is its output weighted by `dy`. */
+function arrange(one: Case) {
+  const { kind, backbone, isDropPath } = one;
   const stage: BackboneStage = {
-    kind: 'block',
+    kind,
     backbone,
     batch: BATCH,
     dtype: 'float32',
-    specs: blockSpecs(backbone),
+    specs: specsOf(one),
     hasDropPath: isDropPath,
   };
   const draws = drawsAt(1, 'block');
@@ -65,10 +91,12 @@ function arrange({ backbone, isDropPath }: Block) {
     );
   };
   const tokens = tokensShape(stage);
-  const inputs: Record<string, Tensor> = { [TOKENS_IN]: random(tokens) };
+  const side = backbone.imageSizePx;
+  const inputs: Record<string, Tensor> =
+    kind === 'block' ? { [TOKENS_IN]: random(tokens) } : { [IMAGES]: random([BATCH, side, side, 3]) };
   for (const { name, shape } of stage.specs)
     inputs[name] = shape.length > 1 ? random(shape, 0, 0.3) : random(shape, 0.5, 0.3);
-  const differentiated = Object.keys(inputs);
+  const differentiated = Object.keys(inputs).filter((name) => name !== IMAGES);
   if (isDropPath)
     Object.assign(inputs, {
       [DROP_PATH.attention]: tensor(Float32Array.of(0, 1.25), [BATCH]),
@@ -85,12 +113,12 @@ function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return Array.from(a).reduce((sum, value, i) => sum + value * b[i]!, 0);
 }
 
-test.for(Object.entries(BLOCKS))(
+test.for(Object.entries(STAGES))(
   '%s: gradients are the slopes that finite differences show',
   async ([_, one]) => {
     const { stage, inputs, differentiated, dy } = arrange(one);
     const forward = await openSession(forwardGraph(stage), { device: 'cpu', threads: 1 });
-    const backward = await openSession(backwardGraph(stage, stage.specs, true), {
+    const backward = await openSession(backwardGraph(stage, stage.specs, stage.kind === 'block'), {
       device: 'cpu',
       threads: 1,
     });
@@ -120,7 +148,7 @@ test.for(Object.entries(BLOCKS))(
 );
 
 test('an image whose branches are dropped passes through, and moves no parameter', async () => {
-  const { stage, inputs, dy } = arrange(BLOCKS['InternViT-6B’s block with drop path']!);
+  const { stage, inputs, dy } = arrange(STAGES['InternViT-6B’s block with drop path']!);
   for (const name of Object.values(DROP_PATH)) inputs[name] = tensor(new Float32Array(BATCH), [BATCH]);
   const forward = await openSession(forwardGraph(stage), { device: 'cpu', threads: 1 });
   const { [TOKENS_OUT]: y } = await runSession(forward, inputs, 'cpu');
@@ -132,3 +160,28 @@ test('an image whose branches are dropped passes through, and moves no parameter
     expect(Math.max(...numbers(gradients[gradientOutput(name)]).map(Math.abs)), name).toBe(0);
   await Promise.all([forward.release(), backward.release()]);
 });
+
+test.for(Object.entries(STAGES))(
+  '%s: gradients in float16 are those in float32, rounded',
+  async ([_, one]) => {
+    const { stage, inputs, dy } = arrange(one);
+    const isBlock = stage.kind === 'block';
+    const gradientsIn = async (dtype: 'float32' | 'float16') => {
+      const model = withFloat32Ends(backwardGraph({ ...stage, dtype }, stage.specs, isBlock));
+      const session = await openSession(toBinary(ModelProtoSchema, model), { device: 'cpu', threads: 1 });
+      const all: Record<string, Tensor> = { ...inputs, [TOKENS_OUT_GRAD]: dy };
+      const named = session.inputNames.map((name) => [name, all[name.replace(FLOAT32_END, '')]!] as const);
+      const outputs = await runSession(session, Object.fromEntries(named), 'cpu');
+      await session.release();
+      return new Map(Object.entries(outputs).map(([name, value]) => [name.replace(FLOAT32_END, ''), value]));
+    };
+    const [wide, half] = [await gradientsIn('float32'), await gradientsIn('float16')];
+    expect([...half.keys()].sort()).toEqual([...wide.keys()].sort());
+    for (const [name, gradient] of wide) {
+      const [expected, actual] = [numbers(gradient), numbers(half.get(name))];
+      const largest = Math.max(...expected.map(Math.abs));
+      const error = Math.max(...expected.map((value, i) => Math.abs(value - actual[i]!)));
+      expect(error, `${name}: an error of ${error} beside ${largest}`).toBeLessThan(0.01 * largest);
+    }
+  },
+);

@@ -7,6 +7,7 @@ import { GRADIENTS } from '../../../core/onnx/gradients/all.ts';
 import { GraphBuilder, type Value } from '../../../core/onnx/graph.ts';
 import { maxPool } from '../../../core/onnx/max-pool.ts';
 import { scaledLinear } from '../../../core/onnx/scaled-linear.ts';
+import { inferShapes } from '../../../core/onnx/shapes.ts';
 import { drawsAt } from '../../../core/train/draws.ts';
 
 interface Case {
@@ -281,6 +282,35 @@ test('nothing is computed for the sake of an input that nobody asks for', () => 
   const before = graph.calls.length;
   differentiate(graph, [[y, graph.constant('seed', 'float32', [1, 2, 3, 3], new Float32Array(18))]], [w]);
   expect(graph.calls.slice(before).map(({ op }) => op)).not.toContain('Conv');
+});
+
+test.for([
+  [25, 1297, 25],
+  [16, 4096, 4],
+  [6, 8192, 1],
+] as const)(
+  'of %i heads over %i tokens, attention’s backward computes %i maps at a time',
+  ([heads, tokens, atOnce]) => {
+    const graph = new GraphBuilder('attention');
+    const shape = [2, tokens, 8 * heads];
+    const [q, k, v, dy] = ['q', 'k', 'v', 'dy'].map((name) => graph.input(name, 'float32', shape));
+    const y = graph.node('Attention', [q!, k!, v!], { q_num_heads: heads, kv_num_heads: heads });
+    differentiate(graph, [[y, dy!]], [q!, k!, v!]);
+    const scan = graph.calls.find(({ op }) => op === 'Scan');
+    const pieces = (2 * heads) / atOnce;
+    expect(inferShapes(graph)(scan!.inputs[0]!)).toEqual([pieces, atOnce, tokens, 8]);
+  },
+);
+
+test('a gradient that nobody has a rule for is refused: that of a second output', () => {
+  const graph = new GraphBuilder('statistics');
+  const [x, scale] = [graph.input('x', 'float32', [2, 3]), graph.input('scale', 'float32', [3])];
+  const [, mean] = graph.nodes('LayerNormalization', [x, scale], { axis: -1 }, ['y', 'mean']);
+  graph.shapes.set(mean!, [2, 1]);
+  const seed = graph.constant('seed', 'float32', [2, 1], Float32Array.of(1, 1));
+  expect(() => differentiate(graph, [[mean!, seed]], [x])).toThrow(
+    'LayerNormalization: no rule for the gradient of its output mean',
+  );
 });
 
 test('an operator without a rule is named', () => {
