@@ -36,7 +36,10 @@ describe('the 6B with every parameter free, in steps of 16 crops', () => {
   test('fits a 24 GB GPU if its state lies on the host, which needs 84 GB for it', async () => {
     const { device, host } = trainingMemory(await config(FEW_SHOT), 'host');
     expect(sumOf(device)).toBeLessThan(24e9);
-    expect(gb(device)).toMatchObject({ 'weights of a stage of each kind': 0.3, 'tokens between stages': 6.7 });
+    expect(gb(device)).toMatchObject({
+      'weights of a stage of each kind': 0.3,
+      'tokens between stages': 6.7,
+    });
     expect(gb(host)).toEqual({
       'parameters and moments': 70.9,
       'copies in bfloat16': 11.8,
