@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
 import { z } from 'zod';
 
 /** What a cached file looked like when its digest was found right; any write to it since changes one of these. */
@@ -12,6 +13,11 @@ const MarkSchema = z.strictObject({
   bootId: z.string().nullable(),
 });
 type Mark = z.infer<typeof MarkSchema>;
+
+/** Where a whole object lies in a node's cache. */
+export function cachedObject(cacheFolder: string, { sha256 }: { sha256: string }): string {
+  return path.join(cacheFolder, 'objects', sha256);
+}
 
 /** Notes beside a file that its bytes are what they should be. */
 export async function markVerified(file: string): Promise<void> {

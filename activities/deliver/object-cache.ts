@@ -6,7 +6,7 @@ import { lock } from 'proper-lockfile';
 import type { StagedObject } from '../../core/config/eval.ts';
 import { BadData } from '../../core/config/failures.ts';
 import type { ByteRange } from '../../core/store.ts';
-import { isVerified, markVerified, removeMarked } from '../cache-mark.ts';
+import { cachedObject, isVerified, markVerified, removeMarked } from '../cache-mark.ts';
 import { type DiskNeed, withRoom } from '../disk-room.ts';
 import { DigestThread, digestRanges } from './digest.ts';
 import { downloadRanges, journalOf } from './download-ranges.ts';
@@ -59,11 +59,11 @@ export async function fetchToCache(
   const name = path.join('objects', cacheName(object, options.only));
   const file = path.join(folder, name);
   const verifyAlways = process.env.TESSERA_VERIFY_CACHE === '1';
-  if (options.readOnly && !verifyAlways) {
-    const there = path.join(options.readOnly, name);
-    if (await isVerified(there)) return there;
-  }
-  if (!verifyAlways && (await isVerified(file))) return file;
+  if (!verifyAlways)
+    // A whole object has every part of it.
+    for (const place of options.readOnly ? [options.readOnly, folder] : [folder])
+      for (const there of [path.join(place, name), cachedObject(place, object)])
+        if (await isVerified(there)) return there;
   const need: DiskNeed = {
     folder: path.dirname(file),
     what: object.uri,

@@ -11,6 +11,9 @@ import type { InferenceOptions } from './inference-protocol.ts';
 import { prepareModel } from './prepare-model.ts';
 
 /** A model that is loaded, and the seconds that it took. */
+/** A training's checkpoint: the folder is one training's. */
+const CHECKPOINT = /^(.*\/checkpoints)\/iter_\d+\.pth$/;
+
 export interface LoadedModel {
   inference: Inference;
   seconds: { weightFetch: number; graphBuild: number; sessionCreate: number; warmUp: number };
@@ -48,7 +51,7 @@ export class ModelSlot implements AsyncDisposable {
   readonly #sources: ModelSources;
   #loaded: (LoadedModel & { key: string }) | null = null;
   /** Of the model that was loaded last. */
-  #head: { weights: string; sha256: string; file: string } | null = null;
+  #checkpoint: { series: string; sha256: string; file: string } | null = null;
 
   constructor(cacheFolder: string, sources: ModelSources) {
     this.#cacheFolder = cacheFolder;
@@ -95,7 +98,10 @@ export class ModelSlot implements AsyncDisposable {
           name: object.uri,
           ...(await this.#sources.fetch(object, { model: config.model, signal })),
         });
-    await this.#nextHead(run, checkpoints[1]?.file);
+    await this.#nextCheckpoint(
+      run,
+      checkpoints.map(({ file }) => file),
+    );
     const fetched = performance.now();
     const { modelFile, dataFolder } = await prepareModel(this.#cacheFolder, checkpoints, config);
     const built = performance.now();
@@ -125,13 +131,16 @@ export class ModelSlot implements AsyncDisposable {
   }
 
   /**
-   * One head after another on the same backbone: these are a training's checkpoints, and nobody asks for the last one
-   * again. Eighty of an UperNet would fill the node's disk.
+   * One head after another on the same backbone, or one model after another of a training's folder: these are its
+   * checkpoints, and nobody asks for the last one again. Eighty of an UperNet would fill the node's disk.
    */
-  async #nextHead({ weights, head }: ShardTask['run'], file: string | undefined): Promise<void> {
-    const last = this.#head;
-    this.#head = head && file ? { weights: weights.sha256, sha256: head.sha256, file } : null;
-    if (last === null || last.weights !== weights.sha256 || last.sha256 === head?.sha256) return;
+  async #nextCheckpoint({ weights, head }: ShardTask['run'], files: string[]): Promise<void> {
+    const last = this.#checkpoint;
+    const series = head ? weights.sha256 : CHECKPOINT.exec(weights.uri)?.[1];
+    const { sha256 } = head ?? weights;
+    const file = files.at(-1);
+    this.#checkpoint = series && file ? { series, sha256, file } : null;
+    if (last === null || last.series !== series || last.sha256 === sha256) return;
     // A cache that can only be read keeps what it has.
     await removeMarked(last.file).catch(() => {});
   }

@@ -31,6 +31,8 @@ export interface CheckpointSaverOptions {
   /** Called for each checkpoint after it is complete in the store. */
   onSaved(checkpoint: Checkpoint): Promise<void>;
   patienceMs?: number;
+  /** Takes the model's file once it is complete in the store. */
+  keepModel?(model: WrittenFile): Promise<void>;
 }
 
 /** Fields of a pointer other than its files. */
@@ -131,6 +133,7 @@ export class CheckpointSaver implements AsyncDisposable {
     await this.#patiently(() => writeCheckpoint(store, checkpoint));
     this.saved = checkpoint;
     await onSaved(checkpoint);
+    await this.#options.keepModel?.(head);
     await this.#patiently(() => removeSuperfluous(store, folder));
     await Promise.all([head, optimizer].map(({ file }) => rm(file, { force: true })));
   }

@@ -14,6 +14,8 @@ import { recipeOf } from '../../core/train/recipe.ts';
 import { isCheckpoint } from '../../core/train/segments.ts';
 import { stateSpecs } from '../../core/train/state-specs.ts';
 import type { TrainRecord } from '../../core/train/train-log.ts';
+import { trainsBackbone } from '../../core/train/trainable.ts';
+import type { WrittenFile } from './checkpoint-files.ts';
 import { CheckpointSaver } from './checkpoint-saver.ts';
 import { checkpointState, withHead } from './read-state.ts';
 import { openTrainingLog, type TrainingLog } from './training-log.ts';
@@ -47,6 +49,8 @@ export interface SegmentContext<Batch> {
   openFeed(run: TrainRun, steps: { first: number; end: number }, hooks: FeedHooks): Promise<Feed<Batch>>;
   /** Time limit for an unreachable store. */
   patienceMs?: number;
+  /** Keeps the model of a complete checkpoint on this node, for its evaluation. */
+  keepModel?(model: WrittenFile): Promise<void>;
 }
 
 export interface FeedHooks {
@@ -98,6 +102,8 @@ export async function trainSegment<Batch>(
     scratchFolder: context.scratchFolder,
     onSaved: beat.onSaved,
     ...(context.patienceMs === undefined ? {} : { patienceMs: context.patienceMs }),
+    // A head is small, and its backbone is in the cache already.
+    ...(context.keepModel && trainsBackbone(run.config) ? { keepModel: context.keepModel } : {}),
   });
   const { signal, onReady } = beat;
   await checkpoints.ensureRoom(stateSpecs(run.config));

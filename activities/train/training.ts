@@ -10,6 +10,7 @@ import { openFeatureFeed } from './features/feature-feed.ts';
 import type { FeatureBatch } from './features/feature-window.ts';
 import { reaches, type ServeEnd, serveFeatures } from './features/serve-features.ts';
 import { initialState, openBackbone, rotaryConstants } from './initial-state.ts';
+import { modelKeeper } from './keep-model.ts';
 import type { Feed, FeedHooks, SegmentContext } from './train-segment.ts';
 import { ModelTrainer } from './trainer.ts';
 
@@ -29,6 +30,7 @@ export function trainingWork(
       store,
       worker,
       scratchFolder,
+      keepModel: modelKeeper(context.cacheFolder),
       initialState: (run, signal) => initialState(context, run, signal),
       openTrainer: (run, state, signal) => openTrainer(context, run, state, signal),
       openFeed: (run, steps, hooks) => openFeed(context, run, steps, hooks),

@@ -189,6 +189,24 @@ describe('a shard', () => {
     expect(existsSync(`${first}.ok`)).toBe(false);
   });
 
+  test('of a training’s next whole model takes the one before out of the cache', async () => {
+    const set = await stagedSet();
+    const { evaluate, fetched } = openEvaluator(set.store);
+    const task = await shardTask(set);
+    const models = [1, 2].map((step) => {
+      const bytes = Buffer.from(writeTorchFile({ tensors: randomTensors(model, step) }));
+      const uri = `s3://bucket/runs/train-1/checkpoints/iter_${step}.pth`;
+      set.objects.set(uri, bytes);
+      return { uri, sha256: sha256(bytes), sizeBytes: bytes.length };
+    });
+    for (const weights of models) await evaluate({ ...task, run: { ...task.run, weights, head: null } });
+    expect(fetched.map((file) => existsSync(file))).toEqual([false, true]);
+    // One that is no training's stays.
+    await evaluate(task);
+    await evaluate({ ...task, run: { ...task.run, weights: models[0]!, head: null } });
+    expect(existsSync(fetched.at(-2)!)).toBe(true);
+  });
+
   test('writes overlays of the listed images, and nothing else', async () => {
     const set = await stagedSet();
     const before = [...set.objects.keys()];
