@@ -57,7 +57,12 @@ const options = { device: 'cpu' as const, threads, memoryPattern: false };
 using forward = await Session.open(forwardGraph(stage), options);
 using backward = await Session.open(backwardGraph(stage, specs, true), options);
 using adamw = await Session.open(adamwGraph(OPTIMIZER), options);
-using state = new ChainState(forward, { specs, isTrained: () => true, dtypeOf: () => 'float32' });
+using state = new ChainState(forward, forward, {
+  specs,
+  isTrained: () => true,
+  dtypeOf: () => 'float32',
+  isOnHost: false,
+});
 
 const draws = drawsAt(0, 'block step');
 /** Random enough for products, and drawn in a moment. */
@@ -76,7 +81,7 @@ const outputGrad = fill(forward.allocate('float32', shape), 1e-3);
 const [output, inputGrad] = [forward.allocate('float32', shape), forward.allocate('float32', shape)];
 const gradients = new Map(specs.map((spec) => [spec.name, forward.allocate('float32', spec.shape)]));
 const inputs: Tensors = { [TOKENS_IN]: tokens };
-for (const { name } of specs) inputs[name] = state.read(name);
+for (const { name } of specs) inputs[name] = state.get(name).value;
 const backwardOutputs: Tensors = { [TOKENS_IN_GRAD]: inputGrad };
 for (const [name, gradient] of gradients) backwardOutputs[gradientOutput(name)] = gradient;
 
