@@ -6,7 +6,7 @@ import { type Chain, openChain } from '../../../activities/train/chain/chain.ts'
 import { elementCount } from '../../../core/checkpoint/dtypes.ts';
 import { isBuilt, type PickleDict, type TensorRef } from '../../../core/checkpoint/pickle-values.ts';
 import { readTensor, toFloat32 } from '../../../core/checkpoint/tensor-data.ts';
-import { openTorchDict } from '../../../core/checkpoint/torch-file.ts';
+import { openTorchDict, openTorchFile } from '../../../core/checkpoint/torch-file.ts';
 import { parseAs } from '../../../core/config/parse.ts';
 import { gradientOutput } from '../../../core/model/chain/backbone-stages.ts';
 import {
@@ -26,7 +26,7 @@ import {
   type TrainingConfig,
   trainingConfig,
 } from './check-training.ts';
-import { compareArrays, compareNumber, type Row } from './compare.ts';
+import { compareArrays, compareNumber, type Row, verdict } from './compare.ts';
 import type { FullTrainingRun, GoldenFolder } from './manifest.ts';
 import { npyNumbers, readNpy } from './npy.ts';
 
@@ -41,7 +41,31 @@ export async function checkFullTraining(golden: GoldenFolder, run: FullTrainingR
   const rows = await straightRun(golden, run, config, computed);
   rows.push(...run.expected.map((expected) => rowOf(golden, expected, computed)));
   if (run.resume) rows.push(...(await resumedRun(golden, run, config, computed)));
+  rows.push(await namesRow(golden, run, config));
   return rows;
+}
+
+/** Whether the original's segmentor takes a checkpoint of ours: it has the same tensors. */
+async function namesRow(
+  golden: GoldenFolder,
+  { checkpoint }: FullTrainingRun,
+  config: TrainingConfig,
+): Promise<Row> {
+  const bytes = readFileSync(golden.path(checkpoint));
+  const read = async (offset: number, length: number) => bytes.subarray(offset, offset + length);
+  const file = await openTorchFile(checkpoint, bytes.length, read);
+  const theirs = [...file.tensors.values()].map(({ name, shape }) => `${name} [${shape}]`);
+  const ours = stateSpecs(config).map(({ name, shape }) => `${name} [${shape}]`);
+  const counter = /\.num_batches_tracked \[/;
+  const missing = theirs.filter((name) => !ours.includes(name) && !counter.test(name));
+  const more = ours.filter((name) => !theirs.includes(name));
+  const differing = [...missing, ...more];
+  return verdict(
+    `names and shapes of ${checkpoint}`,
+    differing.length === 0,
+    differing.slice(0, 2).join(', ') || `${ours.length} tensors`,
+    'the same but for BatchNorm’s counters',
+  );
 }
 
 async function straightRun(
