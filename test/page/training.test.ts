@@ -14,6 +14,7 @@ test('a training’s page shows its curves, the original beside them, and where 
   expect(page).toContain('<b>47.2</b> in the original');
   expect(page).toContain('href="evaluations/step_10000/report.html"');
   expect(page).toContain('href="checkpoints/iter_70000.pth"');
+  expect(page).toContain('head: 0.5 M parameters');
   expect(page).toContain('npx tessera train probe');
   // The table's own script may say so.
   expect(page.replace(/<script>.*?<\/script>/gs, '')).not.toMatch(/NaN|undefined|\[object/);
