@@ -81,7 +81,8 @@ function backboneParameters(model: Training['model']): string[] {
   return backboneSpecs(model).flatMap(({ name }) => (name === ROPE_PERIODS ? [] : [name]));
 }
 
-function trainedTest({ model, train: { trainable } }: Training): (name: string) => boolean {
+/** A run that an earlier version planned says nothing: it trains its head. */
+function trainedTest({ model, train: { trainable = 'head' } }: Training): (name: string) => boolean {
   const neck = new Set(
     headType(model.head)
       .neck?.specs(tapShape(model))

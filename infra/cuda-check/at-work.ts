@@ -64,8 +64,8 @@ export async function extractFeatures(
   return taps;
 }
 
-/** Trains a head for two steps. @returns the last one's number */
-export async function trainHead(config: TrainableConfig): Promise<number> {
+/** Trains for two steps what the config trains; a backbone begins as zeros. @returns the last one's number */
+export async function trainSteps(config: TrainableConfig): Promise<number> {
   const { batch } = config.train;
   const { imageSizePx } = config.model.backbone;
   const { inputs } = planChain(config);

@@ -9,7 +9,7 @@ import { scaleConfig } from '../../../core/config/scale-config.ts';
 import type { TrainableConfig } from '../../../core/config/train-run.ts';
 import { total } from '../../../core/metric/confusion-matrix.ts';
 import { decodeMatrix } from '../../../core/metric/matrix-codec.ts';
-import { extractFeatures, trainHead, writeCheckpoints } from '../../../infra/cuda-check/at-work.ts';
+import { extractFeatures, trainSteps, writeCheckpoints } from '../../../infra/cuda-check/at-work.ts';
 import { stagedSet } from '../../builders.ts';
 import { DINOV2_REGISTERS, DINOV3_S, INTERNVIT_300M } from '../../core/model/model-jsons.ts';
 import { temporaryFolder } from '../../infra/observe.ts';
@@ -69,7 +69,7 @@ describe.each([
     const folder = temporaryFolder();
     const files = await writeCheckpoints(folder, config.model);
     expect(await extractFeatures(folder, files.slice(0, 1), trainable)).toEqual([1, 1]);
-    expect(await trainHead(trainable)).toBe(2);
+    expect(await trainSteps(trainable)).toBe(2);
   });
 });
 
@@ -90,6 +90,6 @@ describe.each([
     const set = await stagedSet({ model: config.model, sizes: [[60, 40]] });
     const task = await shardTask(set, { config });
     expect((await openEvaluator(set.store).evaluate({ ...task, batch: 2 })).images).toHaveLength(1);
-    expect(await trainHead({ ...config, train: { ...config.train!, batch: 2 } })).toBe(2);
+    expect(await trainSteps({ ...config, train: { ...config.train!, batch: 2 } })).toBe(2);
   });
 });

@@ -5,7 +5,7 @@ import { evaluatedModel } from '../../../core/model/head.ts';
 import {
   evaluateImages,
   extractFeatures,
-  trainHead,
+  trainSteps,
   writeCheckpoints,
 } from '../../../infra/cuda-check/at-work.ts';
 import { cudaConfigs } from '../../../infra/cuda-check/models.ts';
@@ -28,7 +28,7 @@ export async function placement({ device, folder, record }: Bench): Promise<void
       ...(train
         ? {
             features: () => extractFeatures(own, files.slice(0, 1), { ...config, train }),
-            training: () => trainHead({ ...config, train }),
+            training: () => trainSteps({ ...config, train }),
           }
         : {}),
     };

@@ -123,3 +123,9 @@ test('what trains is said with its size', async () => {
     'head: 0.5 M parameters',
   );
 });
+
+test('a run under way that an earlier version planned trains its head', () => {
+  const { model, train } = training({});
+  const { trainable: _, ...earlier } = train;
+  expect(lowestTrained({ model, train: earlier as typeof train })).toBe('head');
+});
