@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { DeviceTensor } from '../../activities/onnx/c-api/device-tensor.ts';
 import { Session } from '../../activities/onnx/c-api/session.ts';
-import type { ChainTensor } from '../../activities/train/chain/chain-state.ts';
+import { ChainState } from '../../activities/train/chain/chain-state.ts';
 import { updateTensor } from '../../activities/train/chain/optimizer.ts';
 import { runStage, type Tensors } from '../../activities/train/chain/run-stage.ts';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
@@ -57,6 +57,12 @@ const options = { device: 'cpu' as const, threads, memoryPattern: false };
 using forward = await Session.open(forwardGraph(stage), options);
 using backward = await Session.open(backwardGraph(stage, specs, true), options);
 using adamw = await Session.open(adamwGraph(OPTIMIZER), options);
+using state = new ChainState(forward, forward, {
+  specs,
+  isTrained: () => true,
+  dtypeOf: () => 'float32',
+  isOnHost: false,
+});
 
 const draws = drawsAt(0, 'block step');
 /** Random enough for products, and drawn in a moment. */
@@ -67,19 +73,15 @@ const fill = (tensor: DeviceTensor, deviation: number, mean = 0) => {
     data.set(pattern.subarray(0, data.length - start), start);
   return tensor;
 };
-const state = specs.map(({ shape }): ChainTensor => {
-  const allocate = () => forward.allocate('float32', shape);
-  const isMatrix = shape.length > 1;
-  const value = fill(allocate(), isMatrix ? 0.02 : 0, isMatrix ? 0 : 0.5);
-  return { shape, value, rounded: null, moments: { first: allocate(), second: allocate() } };
-});
+for (const { name, shape } of specs)
+  fill(state.get(name).value, shape.length > 1 ? 0.02 : 0, shape.length > 1 ? 0 : 0.5);
 const shape = tokensShape(stage);
 const tokens = fill(forward.allocate('float32', shape), 1);
 const outputGrad = fill(forward.allocate('float32', shape), 1e-3);
 const [output, inputGrad] = [forward.allocate('float32', shape), forward.allocate('float32', shape)];
 const gradients = new Map(specs.map((spec) => [spec.name, forward.allocate('float32', spec.shape)]));
 const inputs: Tensors = { [TOKENS_IN]: tokens };
-for (const [i, { name }] of specs.entries()) inputs[name] = state[i]!.value;
+for (const { name } of specs) inputs[name] = state.get(name).value;
 const backwardOutputs: Tensors = { [TOKENS_IN_GRAD]: inputGrad };
 for (const [name, gradient] of gradients) backwardOutputs[gradientOutput(name)] = gradient;
 
@@ -91,14 +93,14 @@ for (let step = 1; step <= steps; step++) {
   times.push(performance.now());
   runStage(backward, Object.assign({ [TOKENS_OUT_GRAD]: outputGrad }, inputs), backwardOutputs);
   times.push(performance.now());
-  for (const [i, { name, shape }] of specs.entries()) {
+  for (const { name, shape } of specs) {
     const factors = adamwFactors(OPTIMIZER, step, LEARNING_RATE, shape.length > 1 ? WEIGHT_DECAY : 0);
     using row = DeviceTensor.over(
       'float32',
       Float32Array.from(FACTORS, (factor) => factors[factor]),
       [FACTORS.length],
     );
-    updateTensor(adamw, state[i]!, gradients.get(name)!, row);
+    updateTensor(adamw, state.get(name), gradients.get(name)!, row);
   }
   times.push(performance.now());
   const { user, system } = process.cpuUsage(before);
