@@ -27,7 +27,11 @@ export async function cudaConfigs(precision: Precision): Promise<[string, VitCon
 }
 
 async function overridesFor(name: string, precision: Precision): Promise<string[]> {
-  return ['run.device=cuda', `run.precision=${precision}`, ...(await narrowedTo(name))];
+  const { train } = await loadVitConfig(name);
+  // A config refuses to train a backbone in float16.
+  const isRefused = precision === 'float16' && train !== undefined && train.trainable !== 'head';
+  const frozen = isRefused ? ['train.trainable=head', 'train.dropPathRate=0'] : [];
+  return ['run.device=cuda', `run.precision=${precision}`, ...frozen, ...(await narrowedTo(name))];
 }
 
 /** Overrides that leave of a big model's config what a CPU's memory has room for. */
