@@ -3,9 +3,10 @@ import { readFileSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
 const EVERY_MS = 10;
-const { peakKb } = workerData;
+const { peaksKb, began, everyMs } = workerData;
 
 setInterval(() => {
   const kb = Number(/^RssAnon:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? 0);
-  if (kb > Atomics.load(peakKb, 0)) Atomics.store(peakKb, 0, kb);
+  const at = Math.min(Math.floor((Date.now() - began) / everyMs), peaksKb.length - 1);
+  if (kb > Atomics.load(peaksKb, at)) Atomics.store(peaksKb, at, kb);
 }, EVERY_MS);

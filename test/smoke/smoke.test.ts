@@ -5,7 +5,8 @@ import { memoryStore } from '../../activities/deliver/memory-store.ts';
 import { BadInput } from '../../core/config/failures.ts';
 import { tinyConfig } from '../builders.ts';
 import { temporaryFolder } from '../infra/observe.ts';
-import { type Phase, type SmokeOptions, smoke } from './smoke.ts';
+import type { Phase } from './phases.ts';
+import { type SmokeOptions, smoke } from './smoke.ts';
 
 const UPERNET = '{"type":"upernet","channels":8,"poolScales":[1,2],"classes":5}';
 

@@ -13,7 +13,8 @@ import type { VitConfig } from '../../core/config/model-kinds.ts';
 import { backboneSteps, headSteps } from '../../core/model/block-graphs.ts';
 import { evaluatedModel } from '../../core/model/head.ts';
 import { CROPS, LOGITS } from '../../core/model/segmenter-graph.ts';
-import { MemoryWatch, residentPeakBytes } from './memory.ts';
+import { residentPeakBytes } from './memory.ts';
+import { gb, type PhaseHooks, Phases } from './phases.ts';
 import { backboneState, headState, stateBytes, writeState } from './random-checkpoint.ts';
 import { openStepWeights, runSteps, type StepTime } from './run-steps.ts';
 import { stageFile } from './stage-files.ts';
@@ -21,7 +22,7 @@ import { stageFile } from './stage-files.ts';
 /** Whatever the sizes: below this nothing of 6B is worth beginning. */
 export const MIN_FREE_BYTES = 12e9;
 
-export interface SmokeOptions {
+export interface SmokeOptions extends PhaseHooks {
   session: Pick<Session, 'store' | 'bucket'>;
   /** Of the local stack; its S3 server's objects lie in it. */
   stateFolder: string;
@@ -32,16 +33,6 @@ export interface SmokeOptions {
   upernet: VitConfig | null;
   threads: number;
   minFreeBytes: number;
-  onPhase(phase: Phase): void;
-  onStep(text: string): void;
-}
-
-export interface Phase {
-  name: string;
-  seconds: number;
-  /** Most anonymous memory during the phase. */
-  peakBytes: number;
-  notes: string;
 }
 
 export interface SmokeResult {
@@ -66,23 +57,13 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
   };
   const bytes = Object.values(states).reduce((sum, state) => sum + stateBytes(state), 0);
   await mkdir(folder, { recursive: true });
-  await ensureRoom(folder, bytes, options.minFreeBytes);
+  // The files are there twice: as objects and in the cache.
+  await ensureFree(folder, Math.max(2 * bytes, options.minFreeBytes));
 
-  await using memory = new MemoryWatch();
-  let peak = 0;
-  const phase = async <T>(name: string, run: () => Promise<{ value: T; notes: string }>): Promise<T> => {
-    onStep(name);
-    memory.takePeakBytes();
-    const start = performance.now();
-    const { value, notes } = await run();
-    const peakBytes = memory.takePeakBytes();
-    peak = Math.max(peak, peakBytes);
-    options.onPhase({ name, seconds: (performance.now() - start) / 1000, peakBytes, notes });
-    return value;
-  };
+  await using phases = new Phases(options);
   const removals: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })];
   try {
-    const files = await phase('make checkpoints', async () => {
+    const files = await phases.run('make checkpoints', async () => {
       const value: Record<string, string> = {};
       for (const [name, state] of Object.entries(states)) {
         value[name] = path.join(folder, `smoke-${name}.pth`);
@@ -90,7 +71,7 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
       }
       return { value, notes: `${gb(bytes)}, bfloat16 backbone of ${linear.model.backbone.depth} blocks` };
     });
-    const staged = await phase('stage to S3', async () => {
+    const staged = await phases.run('stage to S3', async () => {
       const value = [];
       for (const file of Object.values(files)) {
         const checkpoint = await stageFile(session, stateFolder, file);
@@ -100,7 +81,7 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
       return { value, notes: `${value[0]!.way}, hashed, indexed` };
     });
     const cache = path.join(folder, 'cache');
-    const cached = await phase('fetch to the cache', async () => {
+    const cached = await phases.run('fetch to the cache', async () => {
       const value: CheckpointOnDisk[] = [];
       let fetched = 0;
       const start = performance.now();
@@ -132,19 +113,19 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
     };
 
     const values = new Map<string, Tensor>([[CROPS, await oneCrop(folder, linear)]]);
-    await phase('embedding and blocks', async () => {
+    await phases.run('embedding and blocks', async () => {
       const weights = await openStepWeights(cache, [backbone, upernetHead], whole.model);
       const times = await run(backboneSteps({ config: whole, weights, batch: 1 }), values);
       return { value: null, notes: sums(times) };
     });
-    await phase('linear head', async () => {
+    await phases.run('linear head', async () => {
       const weights = await openStepWeights(cache, [backbone, linearHead], linear.model);
       const last = new Map([['tap0', values.get(`tap${whole.model.backbone.taps.length - 1}`)!]]);
       const times = await run(headSteps({ config: linear, weights, batch: 1 }), last);
       return { value: null, notes: `${sums(times)}; ${looks(last.get(LOGITS)!)}` };
     });
-    if (!upernet) return { peakBytes: peak, residentPeakBytes: residentPeakBytes() };
-    await phase('UperNet', async () => {
+    if (!upernet) return { peakBytes: phases.peakBytes, residentPeakBytes: residentPeakBytes() };
+    await phases.run('UperNet', async () => {
       const weights = await openStepWeights(cache, [backbone, upernetHead], upernet.model);
       const times = await run(headSteps({ config: upernet, weights, batch: 1 }), values);
       return { value: null, notes: `${sums(times)}; ${looks(values.get(LOGITS)!)}` };
@@ -153,7 +134,7 @@ export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
     onStep('cleaning up');
     for (const remove of removals) await remove();
   }
-  return { peakBytes: peak, residentPeakBytes: residentPeakBytes() };
+  return { peakBytes: phases.peakBytes, residentPeakBytes: residentPeakBytes() };
 }
 
 /** UperNet whose last tap is the linear head's, so that one pass through the backbone serves both. */
@@ -165,10 +146,9 @@ function onTapsOf(upernet: VitConfig, { model }: VitConfig): VitConfig {
   };
 }
 
-/** The files are there twice: as objects and in the cache. */
-async function ensureRoom(folder: string, bytes: number, minFreeBytes: number): Promise<void> {
+/** @throws BadInput if the disk has too little room */
+export async function ensureFree(folder: string, needed: number): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
-  const needed = Math.max(2 * bytes, minFreeBytes);
   if (bavail * bsize < needed)
     throw new BadInput(
       `${folder}: ${gb(bavail * bsize)} of disk are free, and ${gb(needed)} are needed; ` +
@@ -201,8 +181,4 @@ function looks(logits: Tensor): string {
   if (!data.every(Number.isFinite)) throw new BadData('logits are not finite');
   const rms = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
   return `logits [${logits.dims.join(', ')}], finite, rms ${rms.toFixed(2)}`;
-}
-
-export function gb(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(2)} GB`;
 }
