@@ -1,8 +1,9 @@
 import type { GraphProto, NodeProto } from './onnx_pb.ts';
 
 /**
- * Removes the nodes and initializers of a graph that none of its outputs depends on. ONNX Runtime would compute them: in a
- * graph that computes a forward pass again for the sake of gradients, they are what only the forward pass's result needed.
+ * Removes the nodes, initializers and inputs of a graph that none of its outputs depends on. ONNX Runtime would compute
+ * them, and copy such an input from the device to the host: in a graph that computes a forward pass again for the sake of
+ * gradients, they are what only the forward pass's result needed.
  */
 export function removeUnused(graph: GraphProto): void {
   const needed = new Set(graph.output.map(({ name }) => name));
@@ -13,6 +14,7 @@ export function removeUnused(graph: GraphProto): void {
     for (const name of namesRead(node)) needed.add(name);
   }
   graph.node = nodes;
+  graph.input = graph.input.filter(({ name }) => needed.has(name));
   graph.initializer = graph.initializer.filter(({ name }) => needed.has(name));
 }
 

@@ -9,7 +9,9 @@ import { isTrained } from './trainable.ts';
 
 /*
  * What a training takes of its GPU and of its host, in bytes: tensors are counted, the values inside of a stage are
- * estimated as in device-memory.ts. Nothing here was measured on a GPU.
+ * estimated as in device-memory.ts: the sum is what ONNX Runtime's arenas were counted to take on the fake CUDA, or up to
+ * a quarter more (docs/operations.md, test/cuda). Each session has an arena of its own, which gives nothing back. Nothing
+ * here was measured on a GPU.
  */
 
 /** Where parameters and moments lie. */
@@ -34,9 +36,10 @@ const WIDTHS = 17;
 const HIDDENS = { gelu: 4, swiglu: 7 };
 /** Maps of tokens × tokens that attention's backward pass holds at once, for all heads of one crop. */
 const MAPS = 4;
-
-/** Of sessions that are open at once: that of blocks, and that of heads. */
-const ARENAS = 2;
+/** Times a crop's tokens: the embedding's values, in its two sessions. */
+const EMBEDDINGS = 10;
+/** Values of a tensor that AdamW's graph holds at once, float32. */
+const UPDATED = 7;
 
 /** What a training takes with its parameters and moments in either place. */
 export function trainingMemory(config: ChainConfig, place: StatePlace): TrainingMemory {
@@ -64,14 +67,17 @@ export function trainingMemory(config: ChainConfig, place: StatePlace): Training
     { what: 'frozen weights', bytes: item * elements(frozen) },
     { what: 'tokens between stages', bytes: tokensOf(config, plan) },
     {
-      what: `a block of ${plan.group} crops`,
+      what: `stages of ${plan.group} crops`,
       bytes: plan.group * cropOfStages(config, plan) + mapsOf(config, plan),
     },
     { what: `heads of ${train.batch} crops`, bytes: train.batch * cropOfHead(model, 'training') },
     { what: 'gradients of a stage', bytes: gradients },
-    { what: 'libraries and arenas', bytes: BESIDE + ARENAS * ARENA },
+    { what: 'libraries and arenas', bytes: BESIDE + (hasFrozenStretch(plan) ? 2 : 1) * ARENA },
   ];
-  if (place === 'device') return { device: present([parameters, copied, ...common]), host: [] };
+  if (place === 'device') {
+    const updated = { what: "the optimizer's values", bytes: updatedBytes(config, trained, inHeads) };
+    return { device: present([parameters, copied, ...common, updated]), host: [] };
+  }
   const kinds = [...new Set(plan.stages.map(({ kind }) => kind))].flatMap((kind) => plan.specs[kind]);
   const heads = held.filter(({ name }) => inHeads.has(name));
   const stages = {
@@ -116,12 +122,32 @@ function gradientsOf({ stages, specs, groups }: ChainPlan, heads: TensorSpec[]):
   return ITEM_BYTES.float32 * (levels * elements(kinds) + elements(heads));
 }
 
-/** Values inside of a block for a crop: forward and backward where one trains, else forward only. */
-function cropOfStages({ model, run }: ChainConfig, { stages }: ChainPlan): number {
-  if (stages.length === 0) return cropOfBlock(model, run);
+/** Values inside of stages for a crop: forward and backward where they train, and forward in the frozen stretch. */
+function cropOfStages({ model, run }: ChainConfig, plan: ChainPlan): number {
+  const forward = cropOfBlock(model, run);
+  if (plan.stages.length === 0) return forward;
   const { embedDim, ffn } = vitOf(model.backbone);
-  const values = WIDTHS * embedDim + HIDDENS[ffn.type] * ffn.hidden;
-  return SPREAD * tokensPerImage(model.backbone) * ITEM_BYTES[run.precision] * values;
+  const token = tokensPerImage(model.backbone) * ITEM_BYTES[run.precision];
+  const backward = SPREAD * token * (WIDTHS * embedDim + HIDDENS[ffn.type] * ffn.hidden);
+  const below = hasFrozenStretch(plan) ? forward : EMBEDDINGS * token * embedDim;
+  return forward + backward + below;
+}
+
+/** Whether some of the backbone is computed forward only, in a session of its own. */
+function hasFrozenStretch({ inputs }: ChainPlan): boolean {
+  return inputs[0]!.kind !== 'images';
+}
+
+/** Of the largest tensor in each of AdamW's sessions: one for what the graphs read in another type. A CPU updates pieces. */
+function updatedBytes({ run }: ChainConfig, trained: TensorSpec[], inHeads: Set<string>): number {
+  if (run.device === 'cpu') return 0;
+  const largest = (specs: TensorSpec[]) =>
+    specs.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
+  const sessions =
+    run.precision === 'float32'
+      ? [trained]
+      : [true, false].map((isHead) => trained.filter(({ name }) => inHeads.has(name) === isHead));
+  return UPDATED * ITEM_BYTES.float32 * sessions.reduce((sum, specs) => sum + largest(specs), 0);
 }
 
 function mapsOf({ model: { backbone }, run }: ChainConfig, { stages }: ChainPlan): number {

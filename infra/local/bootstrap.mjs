@@ -3,7 +3,7 @@
 //   node infra/local/bootstrap.mjs tessera [ARGS]  the command line tool
 //   node infra/local/bootstrap.mjs dev COMMAND     what compares and measures: test/dev.ts
 //   node infra/local/bootstrap.mjs vitest [ARGS]   the tests
-//   node infra/local/bootstrap.mjs cuda [ARGS]     the tests on CUDA without a GPU; --memory: its table
+//   node infra/local/bootstrap.mjs cuda [ARGS]     the tests on CUDA without a GPU; --memory, --training: its tables
 const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 15)) {
   console.error(

@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const VITEST = join(ROOT, 'node_modules/vitest/vitest.mjs');
 /** Commands that are given the servers; the others start without, or ask for them. */
 const NEED_SERVERS = { tessera: ['demo', 'stack'], dev: ['bench'] };
+/** What `check:cuda` prints instead of testing. */
+const TABLES = { '--memory': 'memory.ts', '--training': 'training.ts' };
 
 /**
  * Makes ready what a command needs, and runs it.
@@ -154,9 +156,9 @@ async function checkCuda([first, ...rest], { libraries, skipped }) {
     return;
   }
   const trace = await mkdtemp(join(tmpdir(), 'tessera-cuda-'));
-  const memory = [join(ROOT, 'infra/cuda-check/memory.ts'), ...rest];
+  const table = TABLES[first] && [join(ROOT, 'infra/cuda-check', TABLES[first]), ...rest];
   const tests = [VITEST, 'run', '--project', 'cuda', ...(first === undefined ? [] : [first]), ...rest];
-  const program = first === '--memory' ? ['--import', 'tsx', ...memory] : tests;
+  const program = table ? ['--import', 'tsx', ...table] : tests;
   const env = {
     ...process.env,
     LD_LIBRARY_PATH: [libraries, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':'),

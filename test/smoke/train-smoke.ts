@@ -72,7 +72,6 @@ export async function trainSmoke(options: TrainSmokeOptions): Promise<SmokeResul
   const load = (name: string, trainer: ModelTrainer, source: StateSource) =>
     phases.run(`${name}: load`, async () => {
       for await (const tensor of source.tensors()) {
-        onStep(`load ${tensor.name}`);
         await trainer.put(tensor);
       }
       return { value: null, notes: gb(saved) };

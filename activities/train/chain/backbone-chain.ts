@@ -166,13 +166,16 @@ export class BackboneChain implements Disposable {
     const { plan, sessions } = this.#parts;
     const stage = plan.stages[index]!;
     using parts = new Parts();
-    const inputs = this.#inputs(parts, index, group, tensors);
+    const session = sessions.backward(stage);
+    const all = this.#inputs(parts, index, group, tensors);
+    // What a gradient does not depend on, such as the position embedding, is no input of the graph.
+    const inputs = Object.fromEntries(Object.entries(all).filter(([name]) => session.inputs.has(name)));
     inputs[TOKENS_OUT_GRAD] = this.#group(parts, outputGrad, group);
     const outputs: Tensors = {};
     if (stage.wantsInput) outputs[TOKENS_IN_GRAD] = this.#group(parts, inputGrad, group);
     for (const [at, { name }] of plan.specs[stage.kind].entries())
       if (stage.trained[at]) outputs[gradientOutput(name)] = gradients.get(name)!;
-    runStage(sessions.backward(stage), inputs, outputs);
+    runStage(session, inputs, outputs);
   }
 
   /** Inputs that both directions have: a group of the stage's input, its tensors, and its drop path. */
