@@ -77,7 +77,17 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
   const plan = planChain(config);
   const specs = chainSpecs(config, plan);
   const trained = specs.filter(({ name }) => isTrained(config, name));
-  const settings: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false };
+  const settings: DeviceSessionOptions = {
+    device: run.device,
+    threads,
+    memoryPattern: false,
+    cuda: {
+      // Blocks that double would leave an arena twice as large as it must be.
+      arena_extend_strategy: 'kSameAsRequested',
+      // As torch does by default: convolutions of heads may round to TF32, float32 that was asked for may not.
+      use_tf32: run.precision === 'float32' ? '0' : '1',
+    },
+  };
 
   const open: Disposable[] = [];
   const keep = <T extends Disposable>(opened: T): T => {
