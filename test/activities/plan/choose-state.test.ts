@@ -36,9 +36,9 @@ test('what does not fit is refused with its figures, and with the first setting 
     ),
   );
   await expect(chosen(FEW_SHOT, 'run.deviceMemoryGb=18')).rejects.toThrow(
-    /with run\.state host needs about 19\.5 GB .* is 18\. run\.batch=4 fits: set it/,
+    /with run\.state host needs about 19\.5 GB .* is 18\. run\.batch=2 fits: set it/,
   );
-  expect(await chosen(FEW_SHOT, 'run.deviceMemoryGb=18', 'run.batch=4')).toBe('host');
+  expect(await chosen(FEW_SHOT, 'run.deviceMemoryGb=18', 'run.batch=2')).toBe('host');
   await expect(chosen(FULL, 'run.deviceMemoryGb=40')).rejects.toThrow(
     /heads of 16 crops 53\.7 GB.* train\.batch=\d fits with run\.batch=1, which is another recipe/,
   );
