@@ -14,7 +14,7 @@ import {
 export interface ThreadOptions<E extends Exchange> {
   /** For messages: `the NAME thread ended`. */
   name: string;
-  /** Of the thread's program, without extension: `new URL('./head-thread', import.meta.url)`. It calls `serveThread`. */
+  /** Of the thread's program, without extension: `new URL('./trainer-thread', import.meta.url)`. It calls `serveThread`. */
   program: URL;
   data: E['data'];
   /** Ports in `data` that are moved to the thread. */

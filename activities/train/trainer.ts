@@ -134,7 +134,8 @@ export class ModelTrainer implements AsyncDisposable {
   #dropPath(): Float32Array | null {
     const { config, dropPath } = this.#options;
     const { train, model } = config;
-    if (train.dropPathRate === 0) return null;
+    // A run that an earlier version planned has no rate.
+    if (!(train.dropPathRate > 0)) return null;
     return dropPath?.(this.#step) ?? dropPathMultipliers(train, model.backbone.depth, this.#step);
   }
 

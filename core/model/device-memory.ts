@@ -19,6 +19,9 @@ export const ARENA = 1.8e9;
 /** Of the largest values that are alive at once, by what blocks that double and gaps between values add. */
 export const SPREAD = 1.8;
 
+/** Of a convolution's weight, image by image: what was summed, an image's part, and the next sum. */
+const SUMS = 3;
+
 /** Times a block's width, of a rotary embedding's float32 values. */
 const ROTATED = 3.5;
 
@@ -41,7 +44,7 @@ export function featuresMemory({ model, run }: { model: Model; run: Run }): numb
 /** A step of the heads alone: parameters come as inputs, and gradients are as large. */
 export function stepMemory({ model, train }: { model: Model; train: Pick<TrainConfig, 'batch'> }): number {
   const parameters = 2 * 4 * elements(parameterSpecs(model));
-  return ARENA + parameters + train.batch * cropOfHead(model, 'training');
+  return ARENA + parameters + headStepBytes(model, train.batch);
 }
 
 /** The most crops, up to `batch`, that fit `bytes`; 0 if not even one does. */
@@ -76,6 +79,12 @@ export function cropOfBlock({ backbone }: Model, { precision }: Run): number {
   const rotated = position.type === 'rotary' ? ROTATED * ITEM_BYTES.float32 * embedDim : 0;
   const attention = ITEM_BYTES[precision] * 5 * embedDim + rotated;
   return SPREAD * tokensPerImage(backbone) * Math.max(feedForward, attention);
+}
+
+/** What a step of the heads holds of its crops, and of the sums in which the largest gradient of a weight comes about. */
+export function headStepBytes(model: Model, batch: number): number {
+  const largest = Math.max(...parameterSpecs(model).map((spec) => elements([spec])));
+  return batch * cropOfHead(model, 'training') + SUMS * ITEM_BYTES.float32 * largest;
 }
 
 /** Of all that a head holds at once for a crop, float32. */

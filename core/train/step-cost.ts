@@ -55,9 +55,11 @@ function nodesOfStep(config: Parameters<typeof stepCost>[0]): number {
   return graph!.node.reduce((sum, node) => {
     const body = bodyOf(node);
     if (!body) return sum + 1;
-    // A loss loops over images, and over the tiles of each image. Its first output is [images, tiles].
     const name = losses.find((loss) => node.output.includes(loss));
-    const [images, tiles] = dimsOf(graph!, name ?? '');
+    // A gradient of a convolution's weight loops over images.
+    if (name === undefined) return sum + config.train.batch * body.node.length;
+    // A loss loops over images, and over the tiles of each image. Its first output is [images, tiles].
+    const [images, tiles] = dimsOf(graph!, name);
     const tile = body.node.map(bodyOf).find((inner) => inner !== undefined)!;
     return sum + images! * (body.node.length + tiles! * tile.node.length);
   }, 0);

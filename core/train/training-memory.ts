@@ -2,7 +2,7 @@ import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import { backboneSpecs, tokensPerImage, vitOf } from '../model/backbone.ts';
 import { type ChainConfig, type ChainPlan, chainSpecs, planChain } from '../model/chain/chain-plan.ts';
-import { ARENA, BESIDE, cropOfBlock, cropOfHead, elements, SPREAD } from '../model/device-memory.ts';
+import { ARENA, BESIDE, cropOfBlock, elements, headStepBytes, SPREAD } from '../model/device-memory.ts';
 import { headSpecs } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 import { isTrained } from './trainable.ts';
@@ -70,7 +70,7 @@ export function trainingMemory(config: ChainConfig, place: StatePlace): Training
       what: `stages of ${plan.group} crops`,
       bytes: plan.group * cropOfStages(config, plan) + mapsOf(config, plan),
     },
-    { what: `heads of ${train.batch} crops`, bytes: train.batch * cropOfHead(model, 'training') },
+    { what: `heads of ${train.batch} crops`, bytes: headStepBytes(model, train.batch) },
     { what: 'gradients of a stage', bytes: gradients },
     { what: 'libraries and arenas', bytes: BESIDE + (hasFrozenStretch(plan) ? 2 : 1) * ARENA },
   ];

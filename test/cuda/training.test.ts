@@ -20,12 +20,17 @@ afterEach(() => {
 });
 
 const FEW_SHOT = 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_1of1';
+const FULL = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5';
 
 /** The 6B at its true widths, with few blocks. */
-async function few(blocks: number, state: StatePlace): Promise<TrainableConfig> {
-  const depth = [`model.backbone.depth=${blocks}`, `model.backbone.taps=[${blocks - 1}]`];
+async function few(
+  blocks: number,
+  state: StatePlace,
+  { name = FEW_SHOT, taps = [blocks - 1] } = {},
+): Promise<TrainableConfig> {
+  const depth = [`model.backbone.depth=${blocks}`, `model.backbone.taps=[${taps}]`];
   const overrides = ['run.device=cuda', `run.state=${state}`, ...depth];
-  return applyOverrides(await loadVitConfig(FEW_SHOT), overrides, FEW_SHOT) as TrainableConfig;
+  return applyOverrides(await loadVitConfig(name), overrides, name) as TrainableConfig;
 }
 
 /** All parameters of the smallest model, 4 crops in groups of 2. */
@@ -52,6 +57,13 @@ test('blocks of the 6B that train take of a device what a plan expects, each as 
   const [fewer, more] = configs.map((config) => elements(chainSpecs(config)));
   const exact = (more! - fewer!) * (3 * 4 + 2) + 2 * 16 * 1297 * 3200 * 2;
   expect((four.peak - two.peak) / exact).toBeCloseTo(1, 2);
+});
+
+test('under UperNet, too, the second step takes no more than the first', async () => {
+  const config = await few(4, 'device', { name: FULL, taps: [0, 1, 2, 3] });
+  const counted = await countChain(config);
+  expectAsPlanned(counted, config);
+  expect(counted.grown).toBe(0);
 });
 
 test('with the state on the host a block takes of the device no parameters or moments', async () => {

@@ -1,5 +1,3 @@
-import { bfloat16Bits } from '../../../core/model/bfloat16.ts';
-import { tokensShape } from '../../../core/model/chain/backbone-stages.ts';
 import {
   type ChainConfig,
   type ChainPlan,
@@ -15,10 +13,11 @@ import type { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
 import { type DeviceSessionOptions, Session } from '../../onnx/c-api/session.ts';
 import { BackboneChain } from './backbone-chain.ts';
 import { ChainState } from './chain-state.ts';
-import { copyIn, HeadStage, type HeadSums } from './head-stage.ts';
+import { HeadStage, type HeadSums } from './head-stage.ts';
 import { HostGradients, openOptimizers, updateTensor } from './optimizer.ts';
 import { RowTensor } from './row-tensor.ts';
 import { openStages } from './stage-sessions.ts';
+import { StretchInputs, TapGradients } from './stretch-inputs.ts';
 
 export interface ChainOptions {
   config: ChainConfig;
@@ -77,10 +76,13 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
   const plan = planChain(config);
   const specs = chainSpecs(config, plan);
   const trained = specs.filter(({ name }) => isTrained(config, name));
-  const settings: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false };
-  // What these take is the same in each step: in blocks that double the 6B would take 5 GB more. For UperNet's many
-  // sizes, which are not alike, such blocks are the better: 5 GB less.
-  const exact = { ...settings, cuda: { arena_extend_strategy: 'kSameAsRequested' } };
+  // As torch does by default: convolutions of heads may round to TF32, float32 that was asked for may not.
+  const cuda = { use_tf32: run.precision === 'float32' ? '0' : '1' };
+  // A head has values of many sizes: of UperNet's step, an arena that takes blocks which double is 3 GB smaller, and the
+  // second step takes no more than the first.
+  const ofHead: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false, cuda };
+  // All else has few sizes, and blocks that double would take 5 GB more of the 6B.
+  const settings = { ...ofHead, cuda: { ...cuda, arena_extend_strategy: 'kSameAsRequested' } };
 
   const open: Disposable[] = [];
   const keep = <T extends Disposable>(opened: T): T => {
@@ -96,9 +98,9 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
   try {
     const isOnHost = run.state === 'host';
     const isRounded = plan.dtype !== 'float32';
-    const memory = await session(addGraph('float32'), exact);
-    const addTokens = isRounded ? await session(addGraph(plan.dtype), exact) : memory;
-    const optimizers = await openOptimizers(config, plan, isOnHost ? { device: 'cpu', threads } : exact);
+    const memory = await session(addGraph('float32'), settings);
+    const addTokens = isRounded ? await session(addGraph(plan.dtype), settings) : memory;
+    const optimizers = await openOptimizers(config, plan, isOnHost ? { device: 'cpu', threads } : settings);
     keep(optimizers);
 
     const state = keep(
@@ -115,7 +117,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
     const hasDropPath = plan.stages.length > 0 && train.dropPathRate > 0;
     const dropPath = hasDropPath ? keep(new RowTensor(memory, depth * 2 * plan.groups, plan.group)) : null;
 
-    const sessions = keep(await openStages(config, plan, exact, constants));
+    const sessions = keep(await openStages(config, plan, settings, constants));
     const add = { float32: memory, tokens: addTokens };
     const backbone =
       plan.stages.length > 0
@@ -128,7 +130,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
     const head = keep(
       new HeadStage({
         config,
-        session: await session(headStageGraph(stage), settings),
+        session: await session(headStageGraph(stage), ofHead),
         state,
         normSpecs: plan.normSpecs,
         trained: stage.trained,
@@ -137,50 +139,16 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
       }),
     );
 
+    const parts = { plan, inputs, head, backbone, tapGradients, factors, dropPath, observer };
     const rowOf = new Map(trained.map(({ name }, row) => [name, row]));
-    const update = (gradients: Map<string, DeviceTensor>) => {
-      for (const [name, gradient] of gradients) {
-        observer.gradient?.(name, gradient);
-        const tensor = state.get(name);
-        using row = factors.row(rowOf.get(name)!);
-        const optimizer = tensor.rounded ? optimizers.rounding : optimizers.plain;
-        updateTensor(optimizer, tensor, gradientsAt?.copyOf(gradient) ?? gradient, row);
-      }
+    const update = (name: string, gradient: DeviceTensor) => {
+      const tensor = state.get(name);
+      using row = factors.row(rowOf.get(name)!);
+      const optimizer = tensor.rounded ? optimizers.rounding : optimizers.plain;
+      updateTensor(optimizer, tensor, gradientsAt?.copyOf(gradient) ?? gradient, row);
     };
-
-    const step = (given: ChainStep): ChainStepped => {
-      const began = performance.now();
-      inputs.load(given.inputs);
-      head.load(given.labels, given.dropoutMasks);
-      factors.set(trained.flatMap(({ name }) => FACTORS.map((factor) => given.factors[name]![factor])));
-      dropPath?.set(given.dropPath!);
-      backbone?.forward();
-      for (const { block } of plan.stages) observer.tokens?.('value', block, backbone!.output(block));
-      const forward = performance.now();
-
-      const sums = head.run(inputs.taps());
-      // Known before anything is changed.
-      const isSound = Object.values(sums).every(({ loss }) => Number.isFinite(loss));
-      let optimizing = 0;
-      const timedUpdate = (gradients: Map<string, DeviceTensor>) => {
-        const start = performance.now();
-        update(gradients);
-        optimizing += performance.now() - start;
-      };
-      if (isSound) {
-        head.keepStatistics();
-        timedUpdate(head.gradients);
-        backbone?.backward(tapGradients.byBlock, timedUpdate, (block, gradient) =>
-          observer.tokens?.('gradient', block, gradient),
-        );
-      }
-      const seconds = {
-        forward: (forward - began) / 1000,
-        backward: (performance.now() - forward - optimizing) / 1000,
-        optimizer: optimizing / 1000,
-      };
-      return { sums, isSound, seconds };
-    };
+    const order = trained.map(({ name }) => name);
+    const step = (given: ChainStep) => takeStep(parts, given, order, update);
     return { state, step, [Symbol.dispose]: dispose };
   } catch (error) {
     dispose();
@@ -188,75 +156,62 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
   }
 }
 
-/** What comes from the frozen stretch, on the device: the lowest stage's input, and taps. */
-class StretchInputs implements Disposable {
-  readonly #plan: ChainPlan;
-  readonly #taps: number[];
-  readonly #backbone: BackboneChain | null;
-  /** In the order of `ChainPlan.inputs`; the first is the backbone's own, where it trains. */
-  readonly #tensors: DeviceTensor[];
-
-  constructor(config: ChainConfig, plan: ChainPlan, memory: Session, backbone: BackboneChain | null) {
-    const { batch } = config.train;
-    this.#plan = plan;
-    this.#taps = config.model.backbone.taps;
-    this.#backbone = backbone;
-    this.#tensors = plan.inputs.map(({ kind, shape }, i) => {
-      if (backbone && i === 0) return backbone.input;
-      if (kind !== 'tokens') return memory.allocate('float32', [batch, ...shape]);
-      return memory.allocate(plan.dtype, tokensShape({ backbone: config.model.backbone, batch }));
-    });
-  }
-
-  load(arrays: Float32Array[]): void {
-    for (const [i, tensor] of this.#tensors.entries()) {
-      const array = arrays[i]!;
-      if (tensor.dtype === 'bfloat16') copyIn('bfloat16', bfloat16Bits(array), tensor);
-      else copyIn('float32', array, tensor);
-    }
-  }
-
-  /** What the head stage sees, in the order of the taps. */
-  taps(): DeviceTensor[] {
-    const { inputs, stages } = this.#plan;
-    if (inputs[0]!.kind === 'feature') return this.#tensors;
-    return this.#taps.map((block) => {
-      const given = inputs.findIndex((input) => input.kind === 'tokens' && input.block === block);
-      if (given >= 0) return this.#tensors[given]!;
-      return stages.length > 0 ? this.#backbone!.output(block) : this.#tensors[0]!;
-    });
-  }
-
-  [Symbol.dispose](): void {
-    for (const [i, tensor] of this.#tensors.entries()) if (!this.#backbone || i > 0) tensor[Symbol.dispose]();
-  }
+/** What a step works with. */
+interface StepParts {
+  plan: ChainPlan;
+  inputs: StretchInputs;
+  head: HeadStage;
+  backbone: BackboneChain | null;
+  tapGradients: TapGradients;
+  factors: RowTensor;
+  dropPath: RowTensor | null;
+  observer: ChainObserver;
 }
 
-/** Gradients of the taps within the trained stretch: the head stage writes them, the stages add them. */
-class TapGradients implements Disposable {
-  readonly byTap = new Map<number, DeviceTensor>();
-  /** All but the last block's, whose gradient begins the backward pass. */
-  readonly byBlock = new Map<number, DeviceTensor>();
+/**
+ * One optimizer step: forward to the head, the head's losses and gradients, and back; behind each stage its parameters are
+ * updated.
+ *
+ * @param order of the parameters' factors
+ */
+function takeStep(
+  { plan, inputs, head, backbone, tapGradients, factors, dropPath, observer }: StepParts,
+  given: ChainStep,
+  order: string[],
+  update: (name: string, gradient: DeviceTensor) => void,
+): ChainStepped {
+  const began = performance.now();
+  inputs.load(given.inputs);
+  head.load(given.labels, given.dropoutMasks);
+  factors.set(order.flatMap((name) => FACTORS.map((factor) => given.factors[name]![factor])));
+  dropPath?.set(given.dropPath!);
+  backbone?.forward();
+  for (const { block } of plan.stages) observer.tokens?.('value', block, backbone!.output(block));
+  const forward = performance.now();
 
-  constructor(
-    { model, train }: ChainConfig,
-    plan: ChainPlan,
-    memory: Session,
-    backbone: BackboneChain | null,
-  ) {
-    if (!backbone) return;
-    const { taps } = model.backbone;
-    const shape = tokensShape({ backbone: model.backbone, batch: train.batch });
-    for (const [tap, block] of taps.entries()) {
-      if (!plan.stages.some((stage) => stage.block === block)) continue;
-      const isLast = block === plan.stages.at(-1)!.block;
-      const tensor = isLast ? backbone.outputGrad : memory.allocate(plan.dtype, shape);
-      this.byTap.set(tap, tensor);
-      if (!isLast) this.byBlock.set(block, tensor);
+  const sums = head.run(inputs.taps());
+  // Known before anything is changed.
+  const isSound = Object.values(sums).every(({ loss }) => Number.isFinite(loss));
+  let optimizing = 0;
+  const updateAll = (gradients: Map<string, DeviceTensor>) => {
+    const start = performance.now();
+    for (const [name, gradient] of gradients) {
+      observer.gradient?.(name, gradient);
+      update(name, gradient);
     }
+    optimizing += performance.now() - start;
+  };
+  if (isSound) {
+    head.keepStatistics();
+    updateAll(head.gradients);
+    backbone?.backward(tapGradients.byBlock, updateAll, (block, gradient) =>
+      observer.tokens?.('gradient', block, gradient),
+    );
   }
-
-  [Symbol.dispose](): void {
-    for (const tensor of this.byBlock.values()) tensor[Symbol.dispose]();
-  }
+  const seconds = {
+    forward: (forward - began) / 1000,
+    backward: (performance.now() - forward - optimizing) / 1000,
+    optimizer: optimizing / 1000,
+  };
+  return { sums, isSound, seconds };
 }

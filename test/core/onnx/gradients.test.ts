@@ -92,6 +92,14 @@ const CASES: Record<string, Case> = {
     shape: [2, 3, 4, 3],
     build: (g, inputs) => g.node('Conv', inputs, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
   },
+  'Conv 3×3, padded, large enough to go image by image': {
+    inputs: [
+      [2, 1, 32, 32],
+      [2, 1, 3, 3],
+    ],
+    shape: [2, 2, 32, 32],
+    build: (g, inputs) => g.node('Conv', inputs, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
+  },
   'Conv 2×3, one image, padded on one side': {
     inputs: [
       [1, 2, 4, 5],
