@@ -97,11 +97,17 @@ async function runTraining({ threads, blocks: asked, batch }: Options): Promise<
     minFreeBytes: 0,
     ...shown(screen, phases),
   });
-  console.log(phaseTable(phases, (phase) => extrapolate(phase, blocks, whole)));
+  console.log(
+    phaseTable(phases, {
+      depth,
+      of: ({ seconds }) => extrapolate({ seconds, bytes: 0 }, blocks, whole).seconds,
+    }),
+  );
   const isBounded = peakBytes <= TRAINING_BYTES;
   console.log(
     `the resumed step is the straight run's, bit for bit; peak of anonymous memory ${gb(peakBytes)} ` +
-      `(${isBounded ? 'within' : 'ABOVE'} ${gb(TRAINING_BYTES)}); ${threads} threads`,
+      `(${isBounded ? 'within' : 'ABOVE'} ${gb(TRAINING_BYTES)}), of ${depth} blocks about ` +
+      `${gb(extrapolate({ seconds: 0, bytes: peakBytes }, blocks, whole).bytes)}; ${threads} threads`,
   );
   if (!isBounded) process.exitCode = 1;
 }
@@ -120,18 +126,17 @@ function shown(screen: ReturnType<typeof terminal>, phases: Phase[]): PhaseHooks
   };
 }
 
-/** @param whole what a phase would take with all blocks */
-function phaseTable(phases: Phase[], whole?: (phase: Phase) => { seconds: number; bytes: number }): string {
+/** @param whole seconds that a phase would take with all blocks */
+function phaseTable(phases: Phase[], whole?: { depth: number; of(phase: Phase): number }): string {
   const table = new Table({
-    head: ['phase', 'seconds', 'peak anonymous', ...(whole ? ['all blocks: seconds', 'peak'] : []), 'notes'],
-    colAligns: ['left', 'right', 'right', ...(whole ? ['right' as const, 'right' as const] : []), 'left'],
+    head: ['phase', 'seconds', ...(whole ? [`${whole.depth} blocks`] : []), 'peak anonymous', 'notes'],
+    colAligns: ['left', 'right', ...(whole ? ['right' as const] : []), 'right', 'left'],
     style: { head: [], border: [], compact: true },
   });
   for (const phase of phases) {
     const { name, seconds, peakBytes, notes } = phase;
-    const all = whole?.(phase);
-    const estimate = all ? [all.seconds.toFixed(0), gb(all.bytes)] : [];
-    table.push([name, seconds.toFixed(1), gb(peakBytes), ...estimate, notes]);
+    const all = whole ? [whole.of(phase).toFixed(0)] : [];
+    table.push([name, seconds.toFixed(1), ...all, gb(peakBytes), notes]);
   }
   return table.toString();
 }

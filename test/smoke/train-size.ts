@@ -1,6 +1,5 @@
 import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { sumOf, trainingMemory } from '../../core/train/training-memory.ts';
-import type { Phase } from './phases.ts';
 
 /** A config with as many blocks, whose head sees the last. */
 export function withBlocks(config: TrainableConfig, depth: number): TrainableConfig {
@@ -21,17 +20,14 @@ export function expectedBytes(config: TrainableConfig): number {
 }
 
 /**
- * What phases that were timed with a few blocks take with all of them: as many times as there are blocks, so that what
- * does not grow with them, such as the head, counts too often.
+ * What was timed or measured with a few blocks, with all of them. Seconds are as many times as there are blocks, so that
+ * what does not grow with them, such as the head, counts too often; bytes grow by what is expected of a block.
  */
 export function extrapolate(
-  phase: Phase,
+  few: { seconds: number; bytes: number },
   blocks: number,
   whole: TrainableConfig,
 ): { seconds: number; bytes: number } {
   const more = expectedBytes(whole) - expectedBytes(withBlocks(whole, blocks));
-  return {
-    seconds: (phase.seconds * whole.model.backbone.depth) / blocks,
-    bytes: phase.peakBytes + more,
-  };
+  return { seconds: (few.seconds * whole.model.backbone.depth) / blocks, bytes: few.bytes + more };
 }

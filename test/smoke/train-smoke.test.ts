@@ -56,8 +56,7 @@ test('as many blocks are trained as the memory holds, and figures of few are mul
   expect(expectedBytes(withBlocks(whole, blocks))).toBeLessThan(20e9);
   expect(expectedBytes(withBlocks(whole, blocks + 1))).toBeGreaterThan(20e9);
   expect(blocksIn(whole, 0)).toBe(1);
-  const phase = { name: 'step 1: forward', seconds: 3, peakBytes: 5e9, notes: '' };
-  const { seconds, bytes } = extrapolate(phase, 12, whole);
+  const { seconds, bytes } = extrapolate({ seconds: 3, bytes: 5e9 }, 12, whole);
   expect(seconds).toBe(12);
   // 36 blocks more: parameters and moments of 123 million each, and their tokens.
   expect((bytes - 5e9) / 36e9).toBeCloseTo(1.49, 2);
