@@ -24,6 +24,8 @@ export interface ChainOptions {
   config: ChainConfig;
   /** Threads of one operator; 0: one for each core. */
   threads: number;
+  /** Options of the CUDA provider, such as `use_tf32`. */
+  cuda?: Record<string, string>;
   /** Tensors that graphs are built with, and nothing changes. */
   constants?: ReadonlyMap<string, Float32Array>;
   observer?: ChainObserver;
@@ -72,12 +74,12 @@ export interface Chain extends Disposable {
  * @see docs/decisions/0018-chain-of-stages.md
  */
 export async function openChain(options: ChainOptions): Promise<Chain> {
-  const { config, threads, constants = new Map(), observer = {} } = options;
+  const { config, threads, cuda = {}, constants = new Map(), observer = {} } = options;
   const { model, train, run } = config;
   const plan = planChain(config);
   const specs = chainSpecs(config, plan);
   const trained = specs.filter(({ name }) => isTrained(config, name));
-  const settings: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false };
+  const settings: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false, cuda };
 
   const open: Disposable[] = [];
   const keep = <T extends Disposable>(opened: T): T => {
