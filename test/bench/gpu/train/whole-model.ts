@@ -7,6 +7,8 @@ import type { Bench } from '../phase.ts';
 import { timeSteps } from './chain-steps.ts';
 import { FEW_SHOT, HEAD_TUNING, trainingConfig } from './training-config.ts';
 
+type Where = Pick<Bench, 'device' | 'small' | 'overrides'>;
+
 const STEPS = 10;
 /** Of what does not fit, so many of the blocks are tried next. */
 const FEWER = 0.75;
@@ -52,15 +54,15 @@ export async function headStep(bench: Bench): Promise<void> {
   await timeSteps(bench, config, { what: 'UperNet', steps: 1 + OTHER_STEPS, peak });
 }
 
-/** By the count; all of them where nobody knows the device's memory. */
-async function blocksThatFit(bench: Bench, depth: number, room: number | null): Promise<number> {
+/** By the count; all of them where nobody knows the device's memory. @param room bytes of the device */
+export async function blocksThatFit(bench: Where, depth: number, room: number | null): Promise<number> {
   if (room === null) return depth;
   let blocks = depth;
   while (blocks > 1 && countedBytes(await withBlocks(bench, blocks, 'device')) > room) blocks--;
   return blocks;
 }
 
-function withBlocks(bench: Bench, blocks: number, state: 'device' | 'host'): Promise<TrainableConfig> {
+function withBlocks(bench: Where, blocks: number, state: 'device' | 'host'): Promise<TrainableConfig> {
   const own = [`run.state=${state}`, `model.backbone.depth=${blocks}`, `model.backbone.taps=[${blocks - 1}]`];
   return trainingConfig(bench, FEW_SHOT, ...own);
 }
