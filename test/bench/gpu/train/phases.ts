@@ -15,6 +15,7 @@ export const TRAIN_PHASES: Phase[] = [
   { name: 'copies', seconds: 40, run: copyRates },
   { name: 'upernet', seconds: 75, run: headStep },
   { name: 'host-state', seconds: 60, run: hostState },
+  { name: 'upernet-without-tf32', seconds: 60, env: WITHOUT_TF32, run: headStep },
   { name: 'full-training', seconds: 45, needsGolden: true, run: goldenTraining },
   {
     name: 'full-training-without-tf32',
