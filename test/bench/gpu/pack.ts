@@ -26,11 +26,11 @@ const NODE_PLATFORM = ['--only-binary=:all:', '--platform=manylinux_2_28_x86_64'
 const LEFT_OUT =
   /\/bin\/napi-v6\/(darwin|win32|linux\/arm64)|(musl|wasm32|win32|darwin|freebsd|arm64)|\.(map|md|d\.[mc]?ts)$/;
 /** How much a part may have, such as a machine takes at a time. */
-const PART_BYTES = 48 * 2 ** 20;
+const PART_BYTES = 40 * 2 ** 20;
 
 /**
- * Packs what a machine with neither Node nor network needs beside the clone's own files, into compressed parts of less
- * than 60 MiB: Node, the packages that the benchmark imports, and the CUDA provider with the kernels of one architecture.
+ * Packs what a machine with neither Node nor network needs beside the clone's own files, into compressed parts: Node, the
+ * packages that the benchmark imports, and the CUDA provider with the kernels of one architecture.
  */
 export async function pack(arch: string): Promise<void> {
   const out = path.join(stateFolder(), 'bench-gpu/parts');
