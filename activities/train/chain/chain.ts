@@ -23,6 +23,8 @@ export interface ChainOptions {
   config: ChainConfig;
   /** Threads of one operator; 0: one for each core. */
   threads: number;
+  /** Options of the CUDA provider, such as `use_tf32`. */
+  cuda?: Record<string, string>;
   /** Tensors that graphs are built with, and nothing changes. */
   constants?: ReadonlyMap<string, Float32Array>;
   observer?: ChainObserver;
@@ -71,7 +73,7 @@ export interface Chain extends Disposable {
  * @see docs/decisions/0018-chain-of-stages.md
  */
 export async function openChain(options: ChainOptions): Promise<Chain> {
-  const { config, threads, constants = new Map(), observer = {} } = options;
+  const { config, threads, cuda = {}, constants = new Map(), observer = {} } = options;
   const { model, train, run } = config;
   const plan = planChain(config);
   const specs = chainSpecs(config, plan);
@@ -85,6 +87,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
       arena_extend_strategy: 'kSameAsRequested',
       // As torch does by default: convolutions of heads may round to TF32, float32 that was asked for may not.
       use_tf32: run.precision === 'float32' ? '0' : '1',
+      ...cuda,
     },
   };
 
