@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
 import { ROOT, temporaryFolder } from '../infra/observe.ts';
+import { packagesOf } from './gpu/pack.ts';
 import { runPhases } from './gpu/run-phases.ts';
+import { trainingNumbers } from './gpu/train/numbers.ts';
+import { blocksThatFit } from './gpu/train/whole-model.ts';
 
 const PROGRAM = join(import.meta.dirname, 'programs/phase.mjs');
 
@@ -74,4 +77,38 @@ test.runIf(process.platform === 'linux')('parts that were not carried, or not wh
   const { root, folder } = bareMachine({ 'part-1': 'one', 'part-2': 'two' });
   writeFileSync(join(folder, 'part-2'), 'tw');
   expect(runThere(root)).toMatch(/part-2 of 2 parts are missing or damaged: carry them here again\n$/);
+});
+
+test("the pack has the packages of the threads that the benchmark starts, and koffi's binary", () => {
+  const packages = packagesOf(join(ROOT, 'test/bench/gpu/main.ts')).map((folder) => relative(ROOT, folder));
+  expect(packages).toContain('node_modules/onnxruntime-node');
+  expect(packages).toContain('node_modules/koffi');
+  expect(packages.filter((folder) => folder.startsWith('node_modules/@koromix/koffi-'))).not.toEqual([]);
+});
+
+test('as many blocks of the 6B train as the device holds: all of them on 141 GB', async () => {
+  const bench = { device: 'cuda' as const, small: false, overrides: [] };
+  const blocks = (room: number | null) => blocksThatFit(bench, 48, room);
+  expect(await Promise.all([blocks(141e9), blocks(null)])).toEqual([48, 48]);
+  expect(await blocks(80e9)).toBeGreaterThan(30);
+  expect(await blocks(80e9)).toBeLessThan(42);
+});
+
+test("a training's numbers are compared with the CPU's: those of a CPU are the same bits", async () => {
+  const rows: Record<string, unknown>[] = [];
+  await trainingNumbers({
+    device: 'cpu',
+    batches: [],
+    passes: 1,
+    images: 1,
+    small: true,
+    overrides: [],
+    golden: null,
+    folder: temporaryFolder(),
+    record: (row) => rows.push(row),
+  });
+  const [onCpu, again] = rows;
+  expect(again).toMatchObject({ isSame: true, lossesApart: 0, gradientsApart: 0, losses: onCpu!.losses });
+  const [first, , last] = onCpu!.losses as number[];
+  expect(last).toBeLessThan(first!);
 });

@@ -62,7 +62,7 @@ function randomTensor(
 }
 
 /** Such that activations keep their size from block to block, as trained ones do. */
-function distribution({ name, shape }: TensorSpec): { mean: number; deviation: number } {
+export function distribution({ name, shape }: TensorSpec): { mean: number; deviation: number } {
   if (/norm\d?\.weight$|bn\.weight$|up1\.1\.weight$|running_var$/.test(name))
     return { mean: 1, deviation: 0.05 };
   if (name.endsWith('periods')) return { mean: 10, deviation: 1 };

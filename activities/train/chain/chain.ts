@@ -23,6 +23,8 @@ export interface ChainOptions {
   config: ChainConfig;
   /** Threads of one operator; 0: one for each core. */
   threads: number;
+  /** Options of the CUDA provider, such as `use_tf32`. */
+  cuda?: Record<string, string>;
   /** Tensors that graphs are built with, and nothing changes. */
   constants?: ReadonlyMap<string, Float32Array>;
   observer?: ChainObserver;
@@ -71,18 +73,24 @@ export interface Chain extends Disposable {
  * @see docs/decisions/0018-chain-of-stages.md
  */
 export async function openChain(options: ChainOptions): Promise<Chain> {
-  const { config, threads, constants = new Map(), observer = {} } = options;
+  const { config, threads, cuda = {}, constants = new Map(), observer = {} } = options;
   const { model, train, run } = config;
   const plan = planChain(config);
   const specs = chainSpecs(config, plan);
   const trained = specs.filter(({ name }) => isTrained(config, name));
   // As torch does by default: convolutions of heads may round to TF32, float32 that was asked for may not.
-  const cuda = { use_tf32: run.precision === 'float32' ? '0' : '1' };
+  const tf32 = { use_tf32: run.precision === 'float32' ? '0' : '1' };
   // A head has values of many sizes: of UperNet's step, an arena that takes blocks which double is 3 GB smaller, and the
   // second step takes no more than the first.
-  const ofHead: DeviceSessionOptions = { device: run.device, threads, memoryPattern: false, cuda };
+  const ofHead: DeviceSessionOptions = {
+    device: run.device,
+    threads,
+    memoryPattern: false,
+    cuda: { ...tf32, ...cuda },
+  };
   // All else has few sizes, and blocks that double would take 5 GB more of the 6B.
-  const settings = { ...ofHead, cuda: { ...cuda, arena_extend_strategy: 'kSameAsRequested' } };
+  const exact = { arena_extend_strategy: 'kSameAsRequested' };
+  const settings = { ...ofHead, cuda: { ...exact, ...tf32, ...cuda } };
 
   const open: Disposable[] = [];
   const keep = <T extends Disposable>(opened: T): T => {

@@ -5,14 +5,17 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DEVICES, type Device } from '../../../core/config/config.ts';
 import { BadInput } from '../../../core/config/failures.ts';
 import { codeVersion, PACKAGE, stateFolder } from '../../../workers/environment.ts';
-import type { FromPhase, PhaseReport } from '../gpu/phase.ts';
+import type { FromPhase, Phase, PhaseReport } from '../gpu/phase.ts';
 import { isFakeCuda, PHASES } from '../gpu/phases.ts';
 import { profileFolder } from '../gpu/placement.ts';
 import { runPhases } from '../gpu/run-phases.ts';
+import { TRAIN_PHASES } from '../gpu/train/phases.ts';
 
 interface Options {
   pack?: true;
   arch: string;
+  train?: true;
+  golden?: string;
   phases: string[];
   minutes: number;
   device: Device;
@@ -33,7 +36,13 @@ export function benchGpuCommand(program: Command): void {
     .description('all that only a GPU can show: placement, numbers, speed and memory, phase by phase')
     .option('--pack', 'only make what infra/bench-gpu/run.py takes to a bare GPU machine')
     .option('--arch <number>', "with --pack: the GPU's compute capability, times ten", '90')
-    .option('--phases <names...>', `of ${PHASES.map(({ name }) => name).join(', ')} (default: all)`, [])
+    .option('--train', 'what it shows of training, in place of evaluation')
+    .option('--golden <folder>', 'with --train: golden data with trainings of every parameter')
+    .option(
+      '--phases <names...>',
+      `of ${named(PHASES)}; with --train of ${named(TRAIN_PHASES)} (default: all)`,
+      [],
+    )
     .option('--minutes <number>', 'for all phases, such that ten are enough with the unpacking', positive, 9)
     .addOption(new Option('--device <device>', 'what to run on').choices(DEVICES).default('cuda'))
     .option('--batches <list>', 'crops of a batch at full size, one after the other', numbers, [8, 1, 16, 4])
@@ -57,10 +66,7 @@ export function benchGpuCommand(program: Command): void {
 }
 
 async function bench(options: Options): Promise<void> {
-  const names = PHASES.map(({ name }) => name);
-  const unknown = options.phases.find((name) => !names.includes(name));
-  if (unknown) throw new BadInput(`--phases: '${unknown}' is none of ${names.join(', ')}`);
-  const phases = PHASES.filter(({ name }) => options.phases.length === 0 || options.phases.includes(name));
+  const phases = chosenPhases(options);
   const args = process.argv.slice(process.argv.indexOf('bench-gpu'));
   const folder = weightsFolder();
   mkdirSync(folder, { recursive: true });
@@ -90,9 +96,25 @@ async function bench(options: Options): Promise<void> {
   }
 }
 
+function chosenPhases(options: Options): Phase[] {
+  const all = phasesOf(options);
+  const unknown = options.phases.find((name) => !all.some((phase) => phase.name === name));
+  if (unknown) throw new BadInput(`--phases: '${unknown}' is none of ${named(all)}`);
+  const chosen = all.filter(({ name }) => options.phases.length === 0 || options.phases.includes(name));
+  return chosen.filter(({ needsGolden }) => !needsGolden || options.golden !== undefined);
+}
+
+function phasesOf({ train }: Options): Phase[] {
+  return train ? TRAIN_PHASES : PHASES;
+}
+
+function named(phases: Phase[]): string {
+  return phases.map(({ name }) => name).join(', ');
+}
+
 /** In the process of one phase. */
 async function phaseProcess(name: string, options: Options): Promise<void> {
-  const phase = PHASES.find((one) => one.name === name)!;
+  const phase = phasesOf(options).find((one) => one.name === name)!;
   const send = (message: FromPhase) => process.send?.(message);
   // Whoever started us is gone.
   const onLost = () => process.exit(1);
@@ -111,6 +133,7 @@ async function phaseProcess(name: string, options: Options): Promise<void> {
       images,
       small,
       overrides,
+      golden: options.golden ?? null,
       folder: weightsFolder(),
       record,
     });

@@ -5,6 +5,7 @@ import { vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { stateFolder } from '../../../workers/environment.ts';
 import { difference, differenceText, type EvaluatedSet, evaluateSet } from './evaluate-set.ts';
+import { attempt } from './figures.ts';
 import type { Bench } from './phase.ts';
 
 const PRECISIONS = ['float32', 'bfloat16', 'float16'] as const;
@@ -47,11 +48,6 @@ export async function otherBatches(bench: Bench): Promise<void> {
         });
     });
   }
-}
-
-/** What fails is a line of the report: the next one may do. */
-async function attempt({ record }: Bench, what: string, work: () => Promise<void>): Promise<void> {
-  await work().catch((error: Error) => record({ what, error: error.message }, `${what}: ${error.message}`));
 }
 
 async function demoEvaluator({ device, images, folder }: Bench) {

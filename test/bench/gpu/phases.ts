@@ -9,7 +9,7 @@ import type { Bench, Phase } from './phase.ts';
 import { placement } from './placement.ts';
 
 /** cuBLAS and cuDNN round the products of float32 to TF32 unless this is 0. */
-const WITHOUT_TF32 = { NVIDIA_TF32_OVERRIDE: '0' };
+export const WITHOUT_TF32 = { NVIDIA_TF32_OVERRIDE: '0' };
 
 /** In the order of what is worth most; together within ten minutes. */
 export const PHASES: Phase[] = [
@@ -40,7 +40,7 @@ export function isFakeCuda(): boolean {
 }
 
 /** What computes, and that something does. */
-async function device({ device, passes, record }: Bench): Promise<void> {
+export async function device({ device, passes, record }: Bench): Promise<void> {
   const tflops = await matmulTflops(device, 'float32', 0, passes);
   const isFake = isFakeCuda();
   const name = isFake ? 'FAKE CUDA: what is computed, and how fast, means nothing' : await deviceName(device);

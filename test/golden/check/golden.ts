@@ -17,18 +17,19 @@ import { NotImplemented } from './mmcv-config.ts';
 /**
  * Compares Tessera with a folder of golden data, by the code that a worker runs.
  *
- * @param all what can't be computed yet counts as failed
+ * @param only which sections, by their titles; default: all
  * @returns every row; `print` is given each section as soon as it is there
  */
 export async function compareGolden(
   folder: string,
-  { print, device }: { print: (title: string, rows: Row[]) => void; device?: Device },
+  { print, device, only }: { print: (title: string, rows: Row[]) => void; device?: Device; only?: RegExp },
 ): Promise<Row[]> {
   const root = path.resolve(folder);
   const backbones = openBackboneGolden(root, device ?? 'cpu');
   const sections = backbones ? backboneSections(backbones) : segmenterSections(openGolden(root, device));
   const rows: Row[] = [];
   for (const [title, check] of sections) {
+    if (only && !only.test(title)) continue;
     const section = await check().catch((error): Row[] => {
       const message = error instanceof Error ? error.message : String(error);
       const missing = error instanceof NotImplemented;

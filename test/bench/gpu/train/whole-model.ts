@@ -1,0 +1,80 @@
+import { OutOfMemory } from '../../../../core/config/failures.ts';
+import type { TrainableConfig } from '../../../../core/config/train-run.ts';
+import { sumOf, trainingMemory } from '../../../../core/train/training-memory.ts';
+import { gb, totalMemory } from '../figures.ts';
+import { matmulTflops } from '../matrix-products.ts';
+import type { Bench } from '../phase.ts';
+import { timeSteps } from './chain-steps.ts';
+import { FEW_SHOT, HEAD_TUNING, trainingConfig } from './training-config.ts';
+
+type Where = Pick<Bench, 'device' | 'small' | 'overrides'>;
+
+const STEPS = 10;
+/** Of what does not fit, so many of the blocks are tried next. */
+const FEWER = 0.75;
+const BLOCKS_ON_HOST = 4;
+/** After one that warms up. */
+const OTHER_STEPS = 3;
+
+/** Steps of the 6B with every parameter, its state on the device: of as many blocks as fit. */
+export async function wholeModel(bench: Bench): Promise<void> {
+  const peak = await peakOf(bench);
+  const whole = await trainingConfig(bench, FEW_SHOT, 'run.state=device');
+  const { depth } = whole.model.backbone;
+  const room = await totalMemory(bench.device);
+  let blocks = await blocksThatFit(bench, depth, room);
+  bench.record(
+    { blocks, of: depth, deviceBytes: room, countedBytes: countedBytes(whole) },
+    `${blocks} of ${depth} blocks: all take ${gb(countedBytes(whole))} as counted, and the device has ${gb(room)}`,
+  );
+  for (;;) {
+    const config = await withBlocks(bench, blocks, 'device');
+    try {
+      return await timeSteps(bench, config, { what: `${blocks} blocks`, steps: STEPS, peak });
+    } catch (error) {
+      if (!(error instanceof OutOfMemory) || blocks === 1) throw error;
+      bench.record({ blocks, refused: error.message }, `${blocks} blocks did not fit: ${error.message}`);
+      blocks = Math.max(1, Math.floor(FEWER * blocks));
+    }
+  }
+}
+
+/** The same of a few blocks with parameters, moments and AdamW on the host. */
+export async function hostState(bench: Bench): Promise<void> {
+  const peak = await peakOf(bench);
+  const config = await withBlocks(bench, BLOCKS_ON_HOST, 'host');
+  const what = `${BLOCKS_ON_HOST} blocks, state on the host`;
+  await timeSteps(bench, config, { what, steps: 1 + OTHER_STEPS, peak });
+}
+
+/** UperNet's step on features of a frozen backbone. */
+export async function headStep(bench: Bench): Promise<void> {
+  const peak = await peakOf(bench, 'float32');
+  const config = await trainingConfig(bench, HEAD_TUNING, 'run.state=device');
+  await timeSteps(bench, config, { what: 'UperNet', steps: 1 + OTHER_STEPS, peak });
+}
+
+/** By the count; all of them where nobody knows the device's memory. @param room bytes of the device */
+export async function blocksThatFit(bench: Where, depth: number, room: number | null): Promise<number> {
+  if (room === null) return depth;
+  let blocks = depth;
+  while (blocks > 1 && countedBytes(await withBlocks(bench, blocks, 'device')) > room) blocks--;
+  return blocks;
+}
+
+function withBlocks(bench: Where, blocks: number, state: 'device' | 'host'): Promise<TrainableConfig> {
+  const own = [`run.state=${state}`, `model.backbone.depth=${blocks}`, `model.backbone.taps=[${blocks - 1}]`];
+  return trainingConfig(bench, FEW_SHOT, ...own);
+}
+
+function countedBytes(config: TrainableConfig): number {
+  return sumOf(trainingMemory(config, 'device').device);
+}
+
+async function peakOf(bench: Bench, precision?: 'float32'): Promise<number> {
+  const { run } = await trainingConfig(bench, FEW_SHOT);
+  const peak = await matmulTflops(bench.device, precision ?? run.precision, run.threads, bench.passes);
+  const of = precision ?? run.precision;
+  bench.record({ peakTflops: peak, precision: of }, `matrix products: ${peak.toFixed(2)} TFLOP/s, ${of}`);
+  return peak;
+}
