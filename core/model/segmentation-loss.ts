@@ -93,7 +93,13 @@ export function segmentationLoss(
     const logarithm = tile.node('Log', [
       tile.node('Max', [known, tile.floats('smallest', [SMALLEST_PROBABILITY])]),
     ]);
-    const sum = (value: Value) => tile.node('ReduceSum', [value], { keepdims: 0 });
+    // Row by row, then the rows: a sum over all at once adds in another order from run to run on CUDA.
+    const sum = (value: Value) => {
+      const ofRows = tile.node('ReduceSum', [tile.reshape(value, [rows, size]), tile.ints([1])], {
+        keepdims: 0,
+      });
+      return tile.node('ReduceSum', [ofRows], { keepdims: 0 });
+    };
     const loss = tile.node('Mul', [
       sum(tile.node('Mul', [logarithm, pixelWeight])),
       tile.floats('mean', [-1 / pixels], []),
