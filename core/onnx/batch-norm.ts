@@ -1,3 +1,4 @@
+import { sumOfPixels } from './gradients/rule.ts';
 import type { GraphBuilder, Value } from './graph.ts';
 import { inferShapes } from './shapes.ts';
 
@@ -22,13 +23,13 @@ export function batchNormTraining(
   const pixels = batch * height * width;
   const perChannel = (value: Value) => graph.reshape(value, [1, channels, 1, 1]);
   const times = (value: Value, factor: number) => graph.node('Mul', [value, graph.scalar(factor)]);
-  const axes = graph.ints([0, 2, 3]);
+  const shape = [batch, channels, height, width];
   let batchVariance = '' as Value;
 
   const [y, batchMean] = graph.composite('BatchNormTraining', [x, parts.scale, parts.bias], () => {
-    const mean = graph.node('ReduceMean', [x, axes], { keepdims: 0 });
+    const mean = times(sumOfPixels(graph, x, shape), 1 / pixels);
     const centred = graph.node('Sub', [x, perChannel(mean)]);
-    const squares = graph.node('ReduceSumSquare', [centred, axes], { keepdims: 0 });
+    const squares = sumOfPixels(graph, graph.node('Mul', [centred, centred]), shape);
     batchVariance = times(squares, 1 / pixels);
     const guarded = graph.node('Add', [batchVariance, graph.scalar(epsilon)]);
     const inverse = graph.node('Reciprocal', [graph.node('Sqrt', [guarded])]);

@@ -86,8 +86,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
     device: run.device,
     threads,
     memoryPattern: false,
-    // A search by timing, which is the default, may choose another algorithm after each start: other bits.
-    cuda: { cudnn_conv_algo_search: 'HEURISTIC', ...tf32, ...cuda },
+    cuda: { ...tf32, ...cuda },
   };
   // All else has few sizes, and blocks that double would take 5 GB more of the 6B.
   const exact = { arena_extend_strategy: 'kSameAsRequested' };

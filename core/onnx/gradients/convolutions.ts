@@ -1,6 +1,6 @@
 import { GraphBuilder, type Value } from '../graph.ts';
-import { type Shape, window } from '../shapes.ts';
-import { pair, type Rule, sumOfRows, zeros } from './rule.ts';
+import { window } from '../shapes.ts';
+import { pair, type Rule, sumOfPixels, zeros } from './rule.ts';
 
 /** Pixels of an image's output from which on a product of one image's is large enough by itself. */
 const LOOP_PIXELS = 1024;
@@ -33,7 +33,7 @@ export const CONVOLUTIONS: Record<string, Rule> = {
           ? weightGradOfImages(graph, x, dy, map)
           : weightGradOfBatch(graph, x, dy, batch, map);
       },
-      () => biasGrad(graph, dy, shape(call.outputs[0]!)),
+      () => sumOfPixels(graph, dy, shape(call.outputs[0]!)),
     ];
   },
   /** Only for kernels that do not overlap: the kernel size equals the stride. */
@@ -61,16 +61,10 @@ export const CONVOLUTIONS: Record<string, Rule> = {
           width,
         ]);
       },
-      () => biasGrad(graph, dy, shape(call.outputs[0]!)),
+      () => sumOfPixels(graph, dy, shape(call.outputs[0]!)),
     ];
   },
 };
-
-/** `[C]`: first over the pixels, since over the batch ReduceSum on CUDA may add in another order from run to run. */
-function biasGrad(graph: GraphBuilder, dy: Value, [batch, channels]: Shape): Value {
-  const ofImages = graph.node('ReduceSum', [dy, graph.ints([2, 3])], { keepdims: 0 });
-  return graph.reshape(sumOfRows(graph, ofImages, [batch!, channels!], 1), [channels!]);
-}
 
 /** Sizes of a convolution of stride 1. */
 interface Convolved {

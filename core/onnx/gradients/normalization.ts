@@ -1,6 +1,15 @@
 import { elementCount } from '../../checkpoint/dtypes.ts';
 import type { Value } from '../graph.ts';
-import { castTo, type GradientContext, once, pair, type Rule, scaled, sumOfRows } from './rule.ts';
+import {
+  castTo,
+  type GradientContext,
+  once,
+  pair,
+  type Rule,
+  scaled,
+  sumOfPixels,
+  sumOfRows,
+} from './rule.ts';
 
 /** Norms over a batch or over channels. */
 export const NORMALIZATION: Record<string, Rule> = {
@@ -14,7 +23,7 @@ export const NORMALIZATION: Record<string, Rule> = {
     const [, , inverse, centred] = call.outputs as [Value, Value, Value, Value];
     const channels = shape(scale)[0]!;
     const pixels = elementCount(shape(x)) / channels;
-    const sum = (value: Value) => graph.node('ReduceSum', [value, graph.ints([0, 2, 3])], { keepdims: 0 });
+    const sum = (value: Value) => sumOfPixels(graph, value, shape(x));
     const perChannel = (value: Value) => graph.reshape(value, [1, channels, 1, 1]);
     const dBias = once(() => sum(dy));
     const dScale = once(() => graph.node('Mul', [sum(graph.node('Mul', [dy, centred])), inverse]));

@@ -75,6 +75,21 @@ export function sumOfRows(graph: GraphBuilder, value: Value, shape: Shape, axes:
   return graph.node('Gemm', [ones, castTo(graph, matrix, 'float32')]);
 }
 
+/**
+ * Sums `[B, C, H, W]` over all but the channels, float32: by products with ones, for the same reason. ONNX Runtime may turn
+ * the axes of a reduction round a Transpose before it, so that which axes are the first can't be told from here.
+ *
+ * @returns `[C]`
+ */
+export function sumOfPixels(graph: GraphBuilder, value: Value, shape: Shape): Value {
+  const [batch, channels, height, width] = shape as [number, number, number, number];
+  const pixels = height * width;
+  const flat = graph.reshape(value, [batch * channels, pixels]);
+  const ones = graph.node('Expand', [graph.scalar(1), graph.ints([pixels, 1])]);
+  const ofImages = graph.reshape(graph.node('Gemm', [flat, ones]), [batch, channels]);
+  return graph.reshape(sumOfRows(graph, ofImages, [batch, channels], 1), [channels]);
+}
+
 export function scaled(graph: GraphBuilder, x: Value, factor: number): Value {
   return graph.node('Mul', [x, graph.scalar(factor)]);
 }
