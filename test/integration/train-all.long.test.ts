@@ -72,7 +72,7 @@ describe('Train with every parameter free', () => {
 
   it.each([
     ['train.dropPathRate=0.3', 'train.dropPathRate was 0.2 and is 0.3'],
-    ['train.trainable=["backbone.blocks.*"]', 'train.trainable was all and is '],
+    ['train.trainable=["backbone.blocks.*"]', 'train.trainable was "all" and is ["backbone.blocks.*"]'],
   ])('refuses to go on with %s, and overwrites nothing', async (override, message) => {
     const { store } = trainings.tessera.session;
     const before = await store.list(`${ROOT}/runs/undisturbed/`);
