@@ -95,7 +95,7 @@ export interface StateSpec {
   dtype: 'float32' | 'bfloat16';
 }
 
-/** A training's state as it begins, or goes on from a checkpoint: tensor by tensor, each once. */
+/** A training's first state, or that of a checkpoint: tensor by tensor, each once. */
 export interface StateSource {
   /** Steps done. */
   step: number;

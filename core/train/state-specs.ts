@@ -1,3 +1,4 @@
+import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { StateSpec } from '../config/train.ts';
 import type { ChainConfig } from '../model/chain/chain-plan.ts';
 import { headSpecs, isParameter } from '../model/head.ts';
@@ -38,8 +39,8 @@ export function optimizerSpecs(config: ChainConfig): TensorSpec[] {
 /** Bytes of a checkpoint's files, but for their metadata. */
 export function checkpointBytes(specs: StateSpec[]): number {
   return specs.reduce((sum, { shape, isTrained, dtype }) => {
-    const elements = shape.reduce((product, dim) => product * dim, 1);
-    const isRounded = dtype === 'bfloat16';
-    return sum + elements * ((isRounded ? 2 : 4) + (isTrained ? 8 + (isRounded ? 4 : 0) : 0));
+    // Moments, and the master of what is rounded.
+    const beside = isTrained ? (dtype === 'float32' ? 2 : 3) : 0;
+    return sum + elementCount(shape) * (ITEM_BYTES[dtype] + beside * ITEM_BYTES.float32);
   }, 0);
 }

@@ -36,12 +36,11 @@ export class StretchInputs implements Disposable {
 
   /** What the head stage sees, in the order of the taps. */
   taps(): DeviceTensor[] {
-    const { inputs, stages } = this.#plan;
+    const { inputs } = this.#plan;
     if (inputs[0]!.kind === 'feature') return this.#tensors;
     return this.#taps.map((block) => {
       const given = inputs.findIndex((input) => input.kind === 'tokens' && input.block === block);
-      if (given >= 0) return this.#tensors[given]!;
-      return stages.length > 0 ? this.#backbone!.output(block) : this.#tensors[0]!;
+      return given >= 0 ? this.#tensors[given]! : this.#backbone!.output(block);
     });
   }
 

@@ -50,8 +50,8 @@ export function forwardGraph(stage: BackboneStage): Uint8Array {
 /**
  * A stage backward: computes the inside again from the stage's input, so that nothing but that input was kept.
  *
- * Inputs: those of the forward graph that its outputs depend on, and `gradient of next tokens` `[b · N, C]`. Outputs: `gradient of tokens`, if
- * asked for, and the gradient of each trained parameter, float32, summed over the group.
+ * Inputs: those of the forward graph that its outputs depend on, and `gradient of next tokens` `[b · N, C]`. Outputs:
+ * `gradient of tokens`, if asked for, and the gradient of each trained parameter, float32, summed over the group.
  *
  * @see torch `checkpoint`, the original's `with_cp=True`
  */

@@ -76,8 +76,8 @@ export function sumOfRows(graph: GraphBuilder, value: Value, shape: Shape, axes:
 }
 
 /**
- * Sums `[B, C, H, W]` over all but the channels, float32: by products with ones, for the same reason. ONNX Runtime may turn
- * the axes of a reduction round a Transpose before it, so that which axes are the first can't be told from here.
+ * Sums `[B, C, H, W]` over all but the channels, float32: by products with ones, for the same reason. ONNX Runtime may move
+ * a Transpose from before a reduction to behind it, and then reduces over other axes than the graph says.
  *
  * @returns `[C]`
  */
