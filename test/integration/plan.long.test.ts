@@ -68,7 +68,7 @@ describe('tessera plan', () => {
       ...['--cfg-options', 'train.data.split=validation', 'train.steps=60', 'train.evaluateEvery=20'],
     );
     expect(training.stdout).toMatch(
-      /training {4}60 steps of 8 crops, from 6 images\n {2}evaluations {1}3, each/,
+      /training {4}60 steps of 8 crops, from 6 images\n {2}trains {6}.+\n {2}evaluations {1}3, each/,
     );
     expect(training.stdout).toMatch(/\nOf [\d.]+ m?s?i?n?, .* bound it/);
   });
