@@ -21,6 +21,8 @@ export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], want
     gradients.set(value, sum ? sumOf(graph, sum, part) : part);
   };
   for (const [value, gradient] of seeds) add(value, gradient);
+  const computed = new Set(calls.flatMap(({ outputs }) => outputs));
+  const ofInputs: (() => void)[] = [];
 
   for (const call of calls.reverse()) {
     if (!call.inputs.some((input) => matters.has(input))) continue;
@@ -38,9 +40,14 @@ export function differentiate(graph: GraphBuilder, seeds: [Value, Value][], want
     const parts = rule({ graph, call, dy, outputGrads, shape });
     for (const [i, input] of call.inputs.entries()) {
       const part = parts[i];
-      if (part && matters.has(input)) add(input, part());
+      if (!part || !matters.has(input)) continue;
+      if (computed.has(input)) add(input, part());
+      else ofInputs.push(() => add(input, part()));
     }
   }
+  // ONNX Runtime begins with the last node that nothing depends on. So a weight's gradient comes before those of the layers
+  // below, and what it needs is not kept until they are done.
+  for (const addPart of ofInputs.reverse()) addPart();
   return wanted.map((value) => {
     const gradient = gradients.get(value);
     if (!gradient) throw new Error(`${value} plays no part in the loss`);

@@ -1,6 +1,6 @@
-import { GraphBuilder, type Value } from '../graph.ts';
-import { window } from '../shapes.ts';
-import { pair, type Rule, sumOfPixels, zeros } from './rule.ts';
+import { type Call, GraphBuilder, type Value } from '../graph.ts';
+import { type Shape, window } from '../shapes.ts';
+import { type GradientContext, pair, type Rule, sumOfPixels, zeros } from './rule.ts';
 
 /** Pixels of an image's output from which on a product of one image's is large enough by itself. */
 const LOOP_PIXELS = 1024;
@@ -27,10 +27,9 @@ export const CONVOLUTIONS: Record<string, Rule> = {
       },
       () => {
         const [batch, , rows, columns] = shape(call.outputs[0]!) as [number, number, number, number];
-        const [, , above, across] = shape(x) as [number, number, number, number];
-        const map = { rows, columns, out, into, height, width, pads, above, across };
+        const map = { rows, columns, out, into, height, width, pads };
         return batch > 1 && rows * columns >= LOOP_PIXELS
-          ? weightGradOfImages(graph, x, dy, map)
+          ? weightGradOfImages(ctx, map)
           : weightGradOfBatch(graph, x, dy, batch, map);
       },
       () => sumOfPixels(graph, dy, shape(call.outputs[0]!)),
@@ -48,18 +47,14 @@ export const CONVOLUTIONS: Record<string, Rule> = {
     return [
       () => graph.node('Conv', [dy, weight], { kernel_shape: [height, width], strides: [height, width] }),
       () => {
-        const blocks = graph.reshape(dy, [batch, out, rows, height, columns, width]);
-        const outputGrad = graph.reshape(graph.transpose(blocks, [1, 3, 5, 0, 2, 4]), [
-          out * height * width,
-          batch * rows * columns,
-        ]);
-        const pixels = graph.reshape(graph.transpose(x, [1, 0, 2, 3]), [into, batch * rows * columns]);
-        return graph.reshape(graph.node('Gemm', [pixels, outputGrad], { transB: 1 }), [
-          into,
-          out,
-          height,
-          width,
-        ]);
+        const map = { rows, columns, out, into, height, width };
+        const grad =
+          batch > 1 && rows * columns >= LOOP_PIXELS
+            ? sumOverImages(ctx, [x], [into, out * height * width], (image, grad, [pixels]) =>
+                transposedGrad(image, pixels!, grad, 1, map),
+              )
+            : transposedGrad(graph, x, dy, batch, map);
+        return graph.reshape(grad, [into, out, height, width]);
       },
       () => sumOfPixels(graph, dy, shape(call.outputs[0]!)),
     ];
@@ -78,14 +73,11 @@ interface Convolved {
   width: number;
   /** Top, left, bottom, right. */
   pads: number[];
-  /** Of the input. */
-  above: number;
-  across: number;
 }
 
 /** The weight's gradient `[out, into, h, w]`: one product a kernel position, over all pixels of the batch. */
 function weightGradOfBatch(graph: GraphBuilder, x: Value, dy: Value, batch: number, map: Convolved): Value {
-  const { rows, columns, out, into, height, width } = map;
+  const { rows, columns, out, into } = map;
   const channelsFirst = (value: Value, channels: number) =>
     graph.reshape(batch === 1 ? value : graph.transpose(value, [1, 0, 2, 3]), [
       channels,
@@ -95,33 +87,120 @@ function weightGradOfBatch(graph: GraphBuilder, x: Value, dy: Value, batch: numb
     channelsFirst(shifted, into),
   );
   const positions = parts.length === 1 ? parts[0]! : graph.node('Concat', parts, { axis: 0 });
-  return graph.reshape(graph.transpose(positions, [1, 0]), [out, into, height, width]);
+  return byChannel(graph, positions, map);
+}
+
+/** A transposed convolution's, `[into, out · h · w]`: one product of all pixels. */
+function transposedGrad(
+  graph: GraphBuilder,
+  x: Value,
+  dy: Value,
+  batch: number,
+  {
+    rows,
+    columns,
+    out,
+    into,
+    height,
+    width,
+  }: Pick<Convolved, 'rows' | 'columns' | 'out' | 'into' | 'height' | 'width'>,
+): Value {
+  const blocks = graph.reshape(dy, [batch, out, rows, height, columns, width]);
+  const outputGrad = graph.reshape(graph.transpose(blocks, [1, 3, 5, 0, 2, 4]), [
+    out * height * width,
+    batch * rows * columns,
+  ]);
+  const maps = batch === 1 ? x : graph.transpose(x, [1, 0, 2, 3]);
+  const pixels = graph.reshape(maps, [into, batch * rows * columns]);
+  return graph.node('Gemm', [pixels, outputGrad], { transB: 1 });
 }
 
 /**
- * The same image by image: what is padded, shifted and laid out is one image at a time. Of UperNet's joined levels at a
- * batch of 16 each of these is 8 GB.
+ * The same image by image: what is padded, shifted and laid out is one image at a time. Of one of UperNet's levels at a batch
+ * of 16 each of these is 2 GB.
  */
-function weightGradOfImages(graph: GraphBuilder, x: Value, dy: Value, map: Convolved): Value {
-  const { rows, columns, out, into, height, width, above, across } = map;
+function weightGradOfImages(ctx: GradientContext, map: Convolved): Value {
+  const { graph, call } = ctx;
+  const { rows, columns, out, into, height, width } = map;
+  const x = call.inputs[0]!;
+  const sources = sourcesOf(graph, x);
+  const total = sumOverImages(ctx, sources, [height * width, out * into], (image, grad, parts) => {
+    const pixels = imageOf(ctx, x, image, new Map(sources.map((source, i) => [source, parts[i]!])));
+    const outputGrad = image.reshape(grad, [out, rows * columns]);
+    const positions = positionGrads(image, pixels, outputGrad, map, 1, (shifted) =>
+      image.reshape(shifted, [into, rows * columns]),
+    );
+    return positions.length === 1 ? positions[0]! : image.node('Concat', positions, { axis: 0 });
+  });
+  return byChannel(graph, total, map);
+}
+
+/**
+ * Sums what a product gives of each image, in their order.
+ *
+ * @param values `[B, …]`, of the forward pass
+ * @param dims of the sum
+ * @param product adds the nodes for one image: of its gradient, and of its values
+ */
+function sumOverImages(
+  { graph, call, dy, shape }: GradientContext,
+  values: Value[],
+  dims: number[],
+  product: (image: GraphBuilder, grad: Value, values: Value[]) => Value,
+): Value {
   const name = `${dy} weight ${graph.calls.length}`;
   const image = new GraphBuilder('image', `${name} `);
-  const sum = image.input(`${name} sum`, 'float32', [height * width, out * into]);
-  const imageGrad = image.input(`${name} dy`, 'float32', [out, rows, columns]);
-  const pixels = image.input(`${name} x`, 'float32', [into, above, across]);
-  const parts = positionGrads(
-    image,
-    pixels,
-    image.reshape(imageGrad, [out, rows * columns]),
-    map,
-    1,
-    (shifted) => image.reshape(shifted, [into, rows * columns]),
+  const sum = image.input(`${name} sum`, 'float32', dims);
+  const [grad, ...inputs] = [call.outputs[0]!, ...values].map((value, i) =>
+    image.input(`${name} ${i}`, 'float32', shape(value).slice(1)),
   );
-  const positions = parts.length === 1 ? parts[0]! : image.node('Concat', parts, { axis: 0 });
-  image.output(image.node('Add', [sum, positions]), 'float32', [height * width, out * into]);
-  const none = zeros(graph, [height * width, out * into], 'float32');
-  const [total] = graph.nodes('Scan', [none, dy, x], { body: image, num_scan_inputs: 2 }, [name]);
-  return graph.reshape(graph.transpose(total!, [1, 0]), [out, into, height, width]);
+  image.output(image.node('Add', [sum, product(image, grad!, inputs)]), 'float32', dims);
+  const none = zeros(graph, dims, 'float32');
+  const scan = { body: image, num_scan_inputs: 1 + values.length };
+  return graph.nodes('Scan', [none, dy, ...values], scan, [name])[0]!;
+}
+
+/** What is made again for one image, given the images of its inputs; shapes are those of the batch. */
+const AGAIN: Record<string, (image: GraphBuilder, call: Call, images: Value[], shape: Shape) => Value> = {
+  Mul: (image, _, images) => image.node('Mul', images),
+  Resize: (image, { attributes }, [from], [, ...to]) => {
+    const none = '' as Value;
+    const one = image.node('Unsqueeze', [from!, image.ints([0])]);
+    const resized = image.node('Resize', [one, none, none, image.ints([1, ...to])], attributes);
+    return image.reshape(resized, to);
+  },
+};
+
+/**
+ * What a convolution's input is made of: what is resized, or left by dropout, is made once more for each image, and need not
+ * be kept for the batch. Of UperNet's at a batch of 16 that is 8 GB.
+ */
+function sourcesOf(graph: GraphBuilder, x: Value): Value[] {
+  const call = madeBy(graph, x);
+  return call ? [...new Set(imagesIn(call).flatMap((input) => sourcesOf(graph, input)))] : [x];
+}
+
+/** An image `[C, H, W]` of a convolution's input, of images of its sources. */
+function imageOf(
+  ctx: GradientContext,
+  x: Value,
+  image: GraphBuilder,
+  sources: ReadonlyMap<Value, Value>,
+): Value {
+  const source = sources.get(x);
+  if (source) return source;
+  const call = madeBy(ctx.graph, x)!;
+  const images = imagesIn(call).map((input) => imageOf(ctx, input, image, sources));
+  return AGAIN[call.op]!(image, call, images, ctx.shape(x));
+}
+
+function madeBy(graph: GraphBuilder, value: Value): Call | undefined {
+  const call = graph.calls.find(({ outputs }) => outputs[0] === value);
+  return call && AGAIN[call.op] ? call : undefined;
+}
+
+function imagesIn({ op, inputs }: Call): Value[] {
+  return op === 'Resize' ? inputs.slice(0, 1) : inputs;
 }
 
 /** For each kernel position `[1, out · into]`: dy with the image shifted by that position. */
@@ -148,6 +227,18 @@ function positionGrads(
       parts.push(graph.reshape(part, [1, out * into]));
     }
   return parts;
+}
+
+/**
+ * `[h · w, out · into]` as a kernel `[out, into, h, w]`.
+ *
+ * ONNX Runtime computes what nothing depends on, such as this, in the order of the nodes: a layer's before those of the
+ * layers below. A Transpose that moves nothing it would replace by a new node, the last of all, and keep the layer's values
+ * until then.
+ */
+function byChannel(graph: GraphBuilder, positions: Value, { out, into, height, width }: Convolved): Value {
+  const channels = height * width === 1 ? positions : graph.transpose(positions, [1, 0]);
+  return graph.reshape(channels, [out, into, height, width]);
 }
 
 /** A kernel rotated by 180°. */

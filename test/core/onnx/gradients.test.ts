@@ -100,6 +100,18 @@ const CASES: Record<string, Case> = {
     shape: [2, 2, 32, 32],
     build: (g, inputs) => g.node('Conv', inputs, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }),
   },
+  'Conv of what is resized and dropped, made again image by image': {
+    inputs: [
+      [2, 2, 4, 4],
+      [2, 2, 1, 1],
+      [1, 2, 1, 1],
+    ],
+    shape: [2, 1, 32, 32],
+    build: (g, [x, mask, weight]) => {
+      const large = resize([2, 2, 32, 32])(g, [x!]);
+      return g.node('Conv', [g.node('Mul', [large, mask!]), weight!], { kernel_shape: [1, 1] });
+    },
+  },
   'Conv 2×3, one image, padded on one side': {
     inputs: [
       [1, 2, 4, 5],
@@ -111,6 +123,11 @@ const CASES: Record<string, Case> = {
   ConvTranspose: {
     inputs: [[2, 3, 2, 3], [3, 2, 2, 2], [2]],
     shape: [2, 2, 4, 6],
+    build: (g, inputs) => g.node('ConvTranspose', inputs, pool),
+  },
+  'ConvTranspose, large enough to go image by image': {
+    inputs: [[2, 1, 32, 32], [1, 1, 2, 2], [1]],
+    shape: [2, 1, 64, 64],
     build: (g, inputs) => g.node('ConvTranspose', inputs, pool),
   },
   BatchNormTraining: {
