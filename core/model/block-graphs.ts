@@ -69,7 +69,7 @@ export function* backboneSteps({
 export function* headSteps({ config, weights, batch }: StepOptions): Generator<GraphStep, void, undefined> {
   const { model } = config;
   const { backbone, head } = model;
-  const { neck, graph: build } = headType(head);
+  const { neck, levels, graph: build } = headType(head);
   const shape = tapShape(model);
   const size = (side: number) => [batch, backbone.embedDim, side, side];
   const sides = levelSides(model);
@@ -77,15 +77,16 @@ export function* headSteps({ config, weights, batch }: StepOptions): Generator<G
   if (neck) {
     const graph = new GraphBuilder('neck');
     const inputs = maps.map((tap) => graph.input(tap, 'float32', size(shape.grid)));
-    const levels = neck.graph(graph, weights, inputs);
-    for (const [i, level] of levels.entries()) graph.output(level, 'float32', size(sides[i]!));
-    yield { name: 'neck', inputs: maps, outputs: levels, model: graph.toBytes() };
-    maps = levels;
+    const made = neck.graph(graph, weights, inputs);
+    for (const [i, map] of made.entries()) graph.output(map, 'float32', size(sides[i]!));
+    yield { name: 'neck', inputs: maps, outputs: made, model: graph.toBytes() };
+    maps = made;
   }
   const graph = new GraphBuilder('head');
   const inputs = maps.map((map, i) => graph.input(map, 'float32', size(sides[i]!)));
   const ctx = { graph, weights, batchNormEps: head.batchNormEps };
-  const logits = build(ctx, head, { ...shape, batch }, inputs);
+  const sized = { ...shape, batch };
+  const logits = build(ctx, head, sized, levels?.(ctx, head, sized, inputs) ?? inputs);
   const side = logitsSide(model);
   graph.output(logits, 'float32', [batch, head.classes, side, side]);
   yield { name: `${head.type} head`, inputs: maps, outputs: [LOGITS], model: graph.toBytes() };

@@ -1,7 +1,6 @@
 import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import type { VitModel } from '../config/model-kinds.ts';
-import type { TrainConfig } from '../config/train.ts';
 import { backboneSpecs, tokensPerImage, vitOf } from './backbone.ts';
 import { evaluatedModel, headSpecs, headType, parameterSpecs, tapShape } from './head.ts';
 import type { TensorSpec } from './tensor-spec.ts';
@@ -41,12 +40,6 @@ export function featuresMemory({ model, run }: { model: Model; run: Run }): numb
   return BESIDE + ARENA + backboneBytes(model, run) + run.batch * cropOfBlock(model, run);
 }
 
-/** A step of the heads alone: parameters come as inputs, and gradients are as large. */
-export function stepMemory({ model, train }: { model: Model; train: Pick<TrainConfig, 'batch'> }): number {
-  const parameters = 2 * 4 * elements(parameterSpecs(model));
-  return ARENA + parameters + headStepBytes(model, train.batch);
-}
-
 /** The most crops, up to `batch`, that fit `bytes`; 0 if not even one does. */
 export function largestBatch(batch: number, bytes: number, memory: (batch: number) => number): number {
   let fits = batch;
@@ -81,10 +74,15 @@ export function cropOfBlock({ backbone }: Model, { precision }: Run): number {
   return SPREAD * tokensPerImage(backbone) * Math.max(feedForward, attention);
 }
 
-/** What a step of the heads holds of its crops, and of the sums in which the largest gradient of a weight comes about. */
+/**
+ * What a step of the heads holds of its crops, of the sums in which the largest gradient of a weight comes about, and of
+ * gradients: those of half the parameters at once, if the head is two stages.
+ */
 export function headStepBytes(model: Model, batch: number): number {
-  const largest = Math.max(...parameterSpecs(model).map((spec) => elements([spec])));
-  return batch * cropOfHead(model, 'training') + SUMS * ITEM_BYTES.float32 * largest;
+  const specs = parameterSpecs(model);
+  const largest = Math.max(...specs.map((spec) => elements([spec])));
+  const sums = ITEM_BYTES.float32 * (SUMS * largest + elements(specs) / 2);
+  return batch * cropOfHead(model, 'training') + sums;
 }
 
 /** Of all that a head holds at once for a crop, float32. */

@@ -4,7 +4,7 @@ import { gridSide } from './backbone.ts';
 import { HEADS } from './heads/all.ts';
 import { auxiliaryGraph, auxiliarySpecs } from './heads/auxiliary.ts';
 import type { HeadType, TapShape } from './heads/head-type.ts';
-import type { TrainingPart } from './layers.ts';
+import type { HeadContext, TrainingPart } from './layers.ts';
 import type { TensorSpec } from './tensor-spec.ts';
 import type { TensorLoader } from './weights.ts';
 
@@ -67,14 +67,7 @@ export function levelSides({ backbone, head }: Pick<Model, 'backbone' | 'head'>)
   return headType(head).neck?.sides(grid) ?? backbone.taps.map(() => grid);
 }
 
-/**
- * Puts a model's heads on its taps.
- *
- * @param taps each `[B, C, grid, grid]` float32
- * @param training absent in a test
- * @returns `logits` `[B, classes, logitsSide, logitsSide]` float32, named `head_logits`; `auxiliary`, the auxiliary
- *   head's `[B, classes, side of its level, …]`, named `aux_logits`, where there is one
- */
+/** Puts a model's heads on its taps: their levels, and what is made of those. */
 export function buildHead(
   graph: GraphBuilder,
   weights: TensorLoader,
@@ -82,12 +75,64 @@ export function buildHead(
   batch: number,
   taps: Value[],
   training?: TrainingPart,
-): { logits: Value; auxiliary?: Value } {
+): Logits {
+  const levels = headLevels(graph, weights, model, batch, taps, training);
+  return headLogits(graph, weights, model, batch, levels, training);
+}
+
+/**
+ * The heads up to where their levels join.
+ *
+ *
+ * @param taps each `[B, C, grid, grid]` float32
+ * @param training absent in a test
+ * @returns what the main head's `graph` takes, and last the auxiliary head's map, where there is one: `[B, C, h, w]` float32
+ */
+export function headLevels(
+  graph: GraphBuilder,
+  weights: TensorLoader,
+  model: Model,
+  batch: number,
+  taps: Value[],
+  training?: TrainingPart,
+): Value[] {
   const { head, auxiliaryHead: auxiliary } = model;
   const type = headType(head);
-  const ctx = { graph, weights, batchNormEps: head.batchNormEps, ...(training ? { training } : {}) };
+  const ctx = contextOf(graph, weights, model, training);
   const maps = type.neck?.graph(graph, weights, taps) ?? taps;
-  const onAuxiliary = auxiliary ? auxiliaryGraph(ctx, maps[auxiliary.level]!) : undefined;
-  const logits = type.graph(ctx, head, { ...tapShape(model), batch }, maps);
-  return onAuxiliary ? { logits, auxiliary: onAuxiliary } : { logits };
+  const levels = type.levels?.(ctx, head, { ...tapShape(model), batch }, maps) ?? maps;
+  return auxiliary ? [...levels, maps[auxiliary.level]!] : levels;
+}
+
+export interface Logits {
+  /** `[B, classes, logitsSide, logitsSide]` float32, named `head_logits`. */
+  logits: Value;
+  /** The auxiliary head's, where there is one: `[B, classes, side of its level, …]`, named `aux_logits`. */
+  auxiliary?: Value;
+}
+
+/** @param levels of `headLevels` */
+export function headLogits(
+  graph: GraphBuilder,
+  weights: TensorLoader,
+  model: Model,
+  batch: number,
+  levels: Value[],
+  training?: TrainingPart,
+): Logits {
+  const { head, auxiliaryHead } = model;
+  const ctx = contextOf(graph, weights, model, training);
+  const own = auxiliaryHead ? levels.slice(0, -1) : levels;
+  const auxiliary = auxiliaryHead ? auxiliaryGraph(ctx, levels.at(-1)!) : undefined;
+  const logits = headType(head).graph(ctx, head, { ...tapShape(model), batch }, own);
+  return auxiliary ? { logits, auxiliary } : { logits };
+}
+
+function contextOf(
+  graph: GraphBuilder,
+  weights: TensorLoader,
+  { head: { batchNormEps } }: Model,
+  training: TrainingPart | undefined,
+): HeadContext {
+  return { graph, weights, batchNormEps, ...(training ? { training } : {}) };
 }

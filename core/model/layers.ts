@@ -59,10 +59,42 @@ export function convModuleSpecs(key: string, from: number, to: number, kernel: n
  */
 export function convModule(ctx: HeadContext, x: Value, key: string, kernel: number, name?: string): Value {
   const { graph, weights } = ctx;
+  const weight = weights(graph, `${key}.conv.weight`, 'float32');
+  return normalised(ctx, graph.node('Conv', [x, weight], padded(kernel)), key, name);
+}
+
+/**
+ * The same on maps that are joined along their channels. In training it is the sum of what each of them gives, so that the
+ * joint map and its gradient, 8 GB each of UperNet's at a batch of 16, are never there.
+ *
+ * @param maps `[B, channels, H, W]` float32
+ */
+export function joinedConvModule(
+  ctx: HeadContext,
+  maps: Value[],
+  channels: number,
+  key: string,
+  kernel: number,
+  name?: string,
+): Value {
+  const { graph, weights, training } = ctx;
+  if (!training) return convModule(ctx, graph.node('Concat', maps, { axis: 1 }), key, kernel, name);
+  const weight = weights(graph, `${key}.conv.weight`, 'float32');
+  const sizes = graph.ints(maps.map(() => channels));
+  const names = maps.map((_, i) => `${key}.conv.weight of map ${i}`);
+  const parts = graph.nodes('Split', [weight, sizes], { axis: 1 }, names);
+  const convolved = maps.map((map, i) => graph.node('Conv', [map, parts[i]!], padded(kernel)));
+  const sum = convolved.reduce((total, one) => graph.node('Add', [total, one]));
+  return normalised(ctx, sum, key, name);
+}
+
+function normalised(ctx: HeadContext, convolved: Value, key: string, name: string | undefined): Value {
+  return ctx.graph.node('Relu', [batchNorm(ctx, convolved, `${key}.bn`)], {}, name);
+}
+
+function padded(kernel: number) {
   const pad = (kernel - 1) / 2;
-  const attributes = { kernel_shape: [kernel, kernel], pads: [pad, pad, pad, pad] };
-  const convolved = graph.node('Conv', [x, weights(graph, `${key}.conv.weight`, 'float32')], attributes);
-  return graph.node('Relu', [batchNorm(ctx, convolved, `${key}.bn`)], {}, name);
+  return { kernel_shape: [kernel, kernel], pads: [pad, pad, pad, pad] };
 }
 
 /** Dropout, then a 1×1 convolution to class logits. @see mmseg 0.30 `BaseDecodeHead.cls_seg` */

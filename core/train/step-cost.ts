@@ -3,8 +3,9 @@ import { elementCount } from '../checkpoint/dtypes.ts';
 import type { VitConfig, VitModel } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { gridSide } from '../model/backbone.ts';
-import { headStageGraph, headStageOf, lossOutput, trainedHeads } from '../model/chain/head-stage.ts';
-import { buildHead, headSpecs, parameterSpecs } from '../model/head.ts';
+import { headGraphs } from '../model/chain/head-levels.ts';
+import { headStageOf, lossOutput, trainedHeads } from '../model/chain/head-stage.ts';
+import { buildHead, headLevels, headSpecs, headType, parameterSpecs } from '../model/head.ts';
 import { GraphBuilder, type Value } from '../onnx/graph.ts';
 import { type GraphProto, ModelProtoSchema, type NodeProto } from '../onnx/onnx_pb.ts';
 import { inferShapes, type Shape } from '../onnx/shapes.ts';
@@ -14,6 +15,8 @@ export interface StepCost {
   parameters: number;
   /** Floating-point operations of the heads for one crop, forward; a multiplication and an addition count as two. */
   forwardFlops: number;
+  /** Of them, what is computed again for the backward pass. */
+  repeatedFlops: number;
   /** Node executions in a step; a loop's nodes count once per iteration. Each launches at least one kernel. */
   nodes: number;
 }
@@ -22,20 +25,21 @@ export function stepCost(config: Pick<VitConfig, 'model' | 'run'> & { train: Tra
   const { model } = config;
   return {
     parameters: parameterSpecs(model).reduce((sum, { shape }) => sum + elementCount(shape), 0),
-    forwardFlops: headFlops(model),
+    forwardFlops: headFlops(model, buildHead),
+    repeatedFlops: headType(model.head).levels ? headFlops(model, headLevels) : 0,
     nodes: nodesOfStep(config),
   };
 }
 
 /** Counts convolutions and matrix products only: other operators are below 1 % of them. */
-function headFlops(model: VitModel): number {
+function headFlops(model: VitModel, build: typeof buildHead | typeof headLevels): number {
   const { embedDim, taps: blocks } = model.backbone;
   const grid = gridSide(model.backbone);
   const graph = new GraphBuilder('head');
   const taps = blocks.map((_, i) => graph.input(`tap_${i}`, 'float32', [1, embedDim, grid, grid]));
   for (const { name, shape } of headSpecs(model)) graph.input(name, 'float32', shape);
   const training = { running: new Map<string, Value>(), dropoutMasks: new Map<string, Value>() };
-  buildHead(graph, (_, name) => name as Value, model, 1, taps, training);
+  build(graph, (_, name) => name as Value, model, 1, taps, training);
   const shapeOf = inferShapes(graph);
   return graph.calls.reduce((sum, { op, inputs, outputs }) => {
     const rule = FLOPS[op];
@@ -50,16 +54,24 @@ const FLOPS: Record<string, (a: Shape, b: Shape, y: Shape) => number> = {
 };
 
 function nodesOfStep(config: Parameters<typeof stepCost>[0]): number {
-  const { graph } = fromBinary(ModelProtoSchema, headStageGraph(headStageOf(config)));
   const losses = trainedHeads(config.model, config.train).map(lossOutput);
-  return graph!.node.reduce((sum, node) => {
+  const { levels, top } = headGraphs(headStageOf(config));
+  return [top, levels?.forward, levels?.backward].reduce((sum, bytes) => {
+    if (!bytes) return sum;
+    const { graph } = fromBinary(ModelProtoSchema, bytes);
+    return sum + nodesOf(graph!, losses, config.train.batch);
+  }, 0);
+}
+
+function nodesOf(graph: GraphProto, losses: string[], batch: number): number {
+  return graph.node.reduce((sum, node) => {
     const body = bodyOf(node);
     if (!body) return sum + 1;
     const name = losses.find((loss) => node.output.includes(loss));
     // A gradient of a convolution's weight loops over images.
-    if (name === undefined) return sum + config.train.batch * body.node.length;
+    if (name === undefined) return sum + batch * body.node.length;
     // A loss loops over images, and over the tiles of each image. Its first output is [images, tiles].
-    const [images, tiles] = dimsOf(graph!, name);
+    const [images, tiles] = dimsOf(graph, name);
     const tile = body.node.map(bodyOf).find((inner) => inner !== undefined)!;
     return sum + images! * (body.node.length + tiles! * tile.node.length);
   }, 0);

@@ -88,7 +88,8 @@ export function trainingCosts(
   const batchBytes = train.batch * (4 * elements + labels);
   const grids = slideWindows(networkSize(TYPICAL_IMAGE, config.pipeline.resize), cropShape(model));
   const crops = assumed.evaluationImages * (grids ? windowCount(grids) : 1);
-  const heads = 3 * train.batch * headSeconds + (step.nodes * assumed.launchMicroseconds) / 1e6;
+  const repeated = step.repeatedFlops / (assumed.headTflops * 1e12);
+  const heads = train.batch * (3 * headSeconds + repeated) + (step.nodes * assumed.launchMicroseconds) / 1e6;
   const chain = lowestTrained(config) === 'head' ? null : chainCost(config, assumed, heads);
   const costs: TrainingCosts = {
     train,

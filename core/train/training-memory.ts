@@ -10,8 +10,8 @@ import { isTrained } from './trainable.ts';
 /*
  * What a training takes of its GPU and of its host, in bytes: tensors are counted, the values inside of a stage are
  * estimated as in device-memory.ts: the sum is what ONNX Runtime's arenas were counted to take on the fake CUDA, or up to
- * a quarter more (docs/operations.md, test/cuda). Each session has an arena of its own, which gives nothing back. On an
- * H200 few-shot training took 103.6 GB where 103.2 were expected (docs/benchmarks.md).
+ * a quarter more (docs/operations.md, test/cuda). All sessions of a training share an arena: what is there in turn counts
+ * once, but for gaps.
  */
 
 /** Where parameters and moments lie. */
@@ -36,10 +36,14 @@ const WIDTHS = 17;
 const HIDDENS = { gelu: 4, swiglu: 7 };
 /** Maps of tokens × tokens that attention's backward pass holds at once, for all heads of one crop. */
 const MAPS = 4;
-/** Times a crop's tokens: the embedding's values, in its two sessions. */
+/** Times a crop's tokens: the embedding's values. */
 const EMBEDDINGS = 10;
 /** Values of a tensor that AdamW's graph holds at once, float32. */
 const UPDATED = 7;
+/** What the sessions of a chain take of their arena besides what is listed. */
+const SMALL = 0.5e9;
+/** Handles and workspaces of a trained backbone's sessions, as seen on an H200 (docs/benchmarks.md). */
+const HANDLES = 2e9;
 
 /** What a training takes with its parameters and moments in either place. */
 export function trainingMemory(config: ChainConfig, place: StatePlace): TrainingMemory {
@@ -52,10 +56,6 @@ export function trainingMemory(config: ChainConfig, place: StatePlace): Training
   const trained = held.filter(({ name }) => isTrained(config, name));
   const names = new Set(held.map(({ name }) => name));
   const frozen = backboneSpecs(model).filter(({ name }) => !names.has(name));
-  const gradients = gradientsOf(
-    plan,
-    trained.filter(({ name }) => inHeads.has(name)),
-  );
   const parameters = {
     what: 'parameters and moments',
     bytes: ITEM_BYTES.float32 * (elements(held) + MOMENTS * elements(trained)),
@@ -66,26 +66,46 @@ export function trainingMemory(config: ChainConfig, place: StatePlace): Training
   const common = [
     { what: 'frozen weights', bytes: item * elements(frozen) },
     { what: 'tokens between stages', bytes: tokensOf(config, plan) },
-    {
-      what: `stages of ${plan.group} crops`,
-      bytes: plan.group * cropOfStages(config, plan) + mapsOf(config, plan),
-    },
-    { what: `heads of ${train.batch} crops`, bytes: headStepBytes(model, train.batch) },
-    { what: 'gradients of a stage', bytes: gradients },
-    { what: 'libraries and arenas', bytes: BESIDE + (hasFrozenStretch(plan) ? 2 : 1) * ARENA },
+    { what: `frozen stretch of ${plan.group} crops`, bytes: stretchBytes(config, plan) },
+    { what: 'libraries and arenas', bytes: besideChain(plan) + SMALL },
   ];
+  const stages = {
+    what: `stages of ${plan.group} crops`,
+    bytes: plan.group * cropOfStages(config, plan) + mapsOf(config, plan) + gradientsOf(plan),
+  };
+  const heads = { what: `heads of ${train.batch} crops`, bytes: headStepBytes(model, train.batch) };
   if (place === 'device') {
-    const updated = { what: "the optimizer's values", bytes: updatedBytes(config, trained, inHeads) };
-    return { device: present([parameters, copied, ...common, updated]), host: [] };
+    const updated = { what: "the optimizer's values", bytes: updatedBytes(config, trained) };
+    return {
+      device: present([parameters, copied, ...common, ...inTurn([stages, heads, updated], run)]),
+      host: [],
+    };
   }
   const kinds = [...new Set(plan.stages.map(({ kind }) => kind))].flatMap((kind) => plan.specs[kind]);
-  const heads = held.filter(({ name }) => inHeads.has(name));
-  const stages = {
+  const weights = {
     what: 'weights of a stage of each kind',
-    bytes: ITEM_BYTES.float32 * elements(heads) + item * elements(kinds),
+    bytes:
+      ITEM_BYTES.float32 * elements(held.filter(({ name }) => inHeads.has(name))) + item * elements(kinds),
   };
-  const down = { what: 'gradients of a stage', bytes: gradients };
-  return { device: present([stages, ...common]), host: present([parameters, copied, down]) };
+  const largest = trained.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
+  const down = { what: 'a gradient', bytes: ITEM_BYTES.float32 * largest };
+  return {
+    device: present([weights, ...common, ...inTurn([stages, heads], run)]),
+    host: present([parameters, copied, down]),
+  };
+}
+
+/**
+ * What is there in turn, in one arena: the largest, and the next one for gaps, since its values have other sizes. The counted
+ * sums lie between. On a CPU each session has an arena of its own.
+ */
+function inTurn(parts: MemoryPart[], { device }: Pick<Config['run'], 'device'>): MemoryPart[] {
+  return device === 'cpu' ? parts : parts.toSorted((a, b) => b.bytes - a.bytes).slice(0, 2);
+}
+
+/** What a chain takes of its GPU that is not its arena's. */
+export function besideChain({ stages }: Pick<ChainPlan, 'stages'>): number {
+  return BESIDE + (stages.length > 0 ? HANDLES : 0);
 }
 
 /** Of the GPU of a planned training's worker. */
@@ -113,24 +133,27 @@ function tokensOf({ model, train }: ChainConfig, { stages, inputs, dtype }: Chai
   return train.batch * (given + (stages.length + taps.length) * tokens);
 }
 
-/** Of a block, of the embedding, as deep as the sum over groups is, and of the heads: float32. */
-function gradientsOf({ stages, specs, groups }: ChainPlan, heads: TensorSpec[]): number {
+/** Of a block and of the embedding, as deep as the sum over groups is: float32. */
+function gradientsOf({ stages, specs, groups }: ChainPlan): number {
   const levels = 1 + Math.ceil(Math.log2(groups));
   const kinds = (['embedding', 'block'] as const).flatMap((kind) =>
     specs[kind].filter((_, i) => stages.some((stage) => stage.kind === kind && stage.trained[i])),
   );
-  return ITEM_BYTES.float32 * (levels * elements(kinds) + elements(heads));
+  return ITEM_BYTES.float32 * levels * elements(kinds);
 }
 
-/** Values inside of stages for a crop: forward and backward where they train, and forward in the frozen stretch. */
+/** Values inside of a trained stage for a crop: the block's, computed again and backward, or the embedding's. */
 function cropOfStages({ model, run }: ChainConfig, plan: ChainPlan): number {
-  const forward = cropOfBlock(model, run);
-  if (plan.stages.length === 0) return forward;
+  if (plan.stages.length === 0) return 0;
   const { embedDim, ffn } = vitOf(model.backbone);
   const token = tokensPerImage(model.backbone) * ITEM_BYTES[run.precision];
-  const backward = SPREAD * token * (WIDTHS * embedDim + HIDDENS[ffn.type] * ffn.hidden);
-  const below = hasFrozenStretch(plan) ? forward : EMBEDDINGS * token * embedDim;
-  return forward + backward + below;
+  const block = SPREAD * (WIDTHS * embedDim + HIDDENS[ffn.type] * ffn.hidden);
+  return token * Math.max(block, EMBEDDINGS * embedDim);
+}
+
+/** Values of the frozen stretch: its session has an arena of its own, beside the chain's. */
+function stretchBytes({ model, run }: ChainConfig, plan: ChainPlan): number {
+  return hasFrozenStretch(plan) ? ARENA + plan.group * cropOfBlock(model, run) : 0;
 }
 
 /** Whether some of the backbone is computed forward only, in a session of its own. */
@@ -138,16 +161,11 @@ function hasFrozenStretch({ inputs }: ChainPlan): boolean {
   return inputs[0]!.kind !== 'images';
 }
 
-/** Of the largest tensor in each of AdamW's sessions: one for what the graphs read in another type. A CPU updates pieces. */
-function updatedBytes({ run }: ChainConfig, trained: TensorSpec[], inHeads: Set<string>): number {
+/** Of the largest tensor, in AdamW's session. A CPU updates pieces. */
+function updatedBytes({ run }: ChainConfig, trained: TensorSpec[]): number {
   if (run.device === 'cpu') return 0;
-  const largest = (specs: TensorSpec[]) =>
-    specs.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
-  const sessions =
-    run.precision === 'float32'
-      ? [trained]
-      : [true, false].map((isHead) => trained.filter(({ name }) => inHeads.has(name) === isHead));
-  return UPDATED * ITEM_BYTES.float32 * sessions.reduce((sum, specs) => sum + largest(specs), 0);
+  const largest = trained.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
+  return UPDATED * ITEM_BYTES.float32 * largest;
 }
 
 function mapsOf({ model: { backbone }, run }: ChainConfig, { stages }: ChainPlan): number {

@@ -4,7 +4,10 @@ import type { TrainableConfig } from '../../core/config/train-run.ts';
 import { chainSpecs, planChain } from '../../core/model/chain/chain-plan.ts';
 import { dropoutMaskInput, trainedHeads } from '../../core/model/chain/head-stage.ts';
 import { isTrained } from '../../core/train/trainable.ts';
+import { besideChain, sumOf, trainingMemory } from '../../core/train/training-memory.ts';
 import { copies, deviceMemory, readCalls, traceEnd } from './trace.ts';
+
+const STEPS = 4;
 
 /** What some calls copied in one direction. */
 export interface CountedCopies {
@@ -12,12 +15,12 @@ export interface CountedCopies {
   bytes: number;
 }
 
-/** What a training's chain does with a device: memory in bytes, and of its second step copies and launches. */
+/** What a training's chain does with a device: memory in bytes, and of its last step copies and launches. */
 export interface CountedChain {
-  /** Taken once it is open, with its state; and at the most in two steps. */
+  /** Taken once it is open, with its state; and at the most in its steps. */
   open: number;
   peak: number;
-  /** What the second step takes beyond the first. */
+  /** What the last step takes beyond those before, in which the arena finds its size. */
   grown: number;
   /** Still taken when it is closed. */
   closed: number;
@@ -37,15 +40,15 @@ export async function countChain(config: TrainableConfig): Promise<CountedChain>
   const chain = await openChain({ config, threads: 1 });
   let calls: string[][] = [];
   let open = 0;
-  let first = 0;
+  let before = 0;
   try {
     const step = zerosStep(config);
     open = memory.now();
-    chain.step(step);
-    first = memory.now();
-    const before = traceEnd();
+    for (let i = 1; i < STEPS; i++) chain.step(step);
+    before = memory.now();
+    const from = traceEnd();
     if (!chain.step(step).isSound) throw new Error('the losses of a step on zeros are not finite');
-    calls = readCalls(before);
+    calls = readCalls(from);
   } finally {
     chain[Symbol.dispose]();
   }
@@ -56,13 +59,19 @@ export async function countChain(config: TrainableConfig): Promise<CountedChain>
   return {
     open,
     peak: memory.peak(),
-    grown: memory.peak() - first,
+    grown: memory.peak() - before,
     closed: memory.now(),
     up: count('pageable', 'device'),
     down: count('device', 'pageable'),
     within: count('device', 'device'),
     launches: calls.filter(([kind]) => ['L', 'B', 'N'].includes(kind!)).length,
   };
+}
+
+/** What a plan expects of a chain's own arena: without CUDA's libraries, and without what is frozen, which is not in it. */
+export function expectedOfChain(config: TrainableConfig): number {
+  const { device } = trainingMemory(config, config.run.state === 'host' ? 'host' : 'device');
+  return sumOf(device.filter(({ what }) => !what.startsWith('frozen'))) - besideChain(planChain(config));
 }
 
 /** A step on black images, whose branches are all kept, and which changes no parameter. */

@@ -5,17 +5,8 @@ import { openSession, runSession, tensor } from '../../activities/onnx/session.t
 import { elementCount, ITEM_BYTES } from '../../core/checkpoint/dtypes.ts';
 import type { VitConfig, VitModel } from '../../core/config/model-kinds.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
-import { gridSide } from '../../core/model/backbone.ts';
-import {
-  dropoutMaskInput,
-  headStageGraph,
-  headStageOf,
-  LABELS,
-  tapInput,
-  trainedHeads,
-} from '../../core/model/chain/head-stage.ts';
 import { featuresGraph, IMAGES } from '../../core/model/features-graph.ts';
-import { evaluatedModel, headSpecs } from '../../core/model/head.ts';
+import { evaluatedModel } from '../../core/model/head.ts';
 import { modelSpecs } from '../../core/model/model-specs.ts';
 import { CROPS, segmenterGraph } from '../../core/model/segmenter-graph.ts';
 import { type TensorLoader, type WeightLoader, weightLoader } from '../../core/model/weights.ts';
@@ -48,28 +39,6 @@ export function countFeatures(config: TrainableConfig, memoryPattern?: boolean):
     feeds: { [IMAGES]: zeros([batch, side, side, 3]) },
     memoryPattern,
   }));
-}
-
-/** A head's training, `train.batch` crops. Parameters and gradients lie on the host as well: some gigabytes of UperNet's. */
-export function countTraining(config: TrainableConfig, memoryPattern?: boolean): Promise<CountedMemory> {
-  const { model, train } = config;
-  const { batch } = train;
-  const { taps, embedDim, imageSizePx } = model.backbone;
-  const grid = gridSide(model.backbone);
-  const feeds = {
-    [LABELS]: tensor(new Uint8Array(batch * imageSizePx ** 2), [batch, imageSizePx, imageSizePx]),
-    ...Object.fromEntries(taps.map((_, tap) => [tapInput(tap), zeros([batch, embedDim, grid, grid])])),
-    ...(train.dropout > 0
-      ? Object.fromEntries(
-          trainedHeads(model, train).map((head) => [
-            dropoutMaskInput(head),
-            zeros([batch, head.channels, 1, 1]),
-          ]),
-        )
-      : {}),
-    ...Object.fromEntries(headSpecs(model).map(({ name, shape }) => [name, zeros(shape)])),
-  };
-  return count(headStageGraph(headStageOf(config)), { feeds, memoryPattern, dataFolder: null });
 }
 
 interface Counted {

@@ -3,13 +3,13 @@ import { loadVitConfig } from '../../activities/plan/load-config.ts';
 import { type VitConfig, vitConfig } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
-import { evaluationMemory, featuresMemory, stepMemory } from '../../core/model/device-memory.ts';
-import { type CountedMemory, countFeatures, countSegmenter, countTraining } from './count-memory.ts';
+import { evaluationMemory, featuresMemory } from '../../core/model/device-memory.ts';
+import { countChain, expectedOfChain } from './count-chain.ts';
+import { type CountedMemory, countFeatures, countSegmenter } from './count-memory.ts';
 
 /*
  * `npm run check:cuda -- --memory`: what each kind of row takes of a GPU, at the true sizes, counted on the fake CUDA;
- * beside it what core/model/device-memory.ts expects. It takes some minutes, and 9 GB of the host's memory for UperNet's
- * training.
+ * beside it what core/model/device-memory.ts expects. It takes some minutes.
  */
 
 /** More than any of these take: what is counted here is never refused. */
@@ -40,11 +40,11 @@ const PARTS: Record<string, Part> = {
     count: (config) => countFeatures(config),
     expected: featuresMemory,
   },
-  "train: the head's step": {
+  'train a head': {
     key: 'train.batch',
     batches: [2, 4, 8, 16],
-    count: (config) => countTraining(config),
-    expected: stepMemory,
+    count: (config) => countChain(config),
+    expected: expectedOfChain,
   },
 };
 

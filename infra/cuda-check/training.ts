@@ -3,9 +3,8 @@ import { loadVitConfig } from '../../activities/plan/load-config.ts';
 import { vitConfig } from '../../core/config/model-kinds.ts';
 import { applyOverrides } from '../../core/config/overrides.ts';
 import type { TrainableConfig } from '../../core/config/train-run.ts';
-import { BESIDE } from '../../core/model/device-memory.ts';
-import { type StatePlace, sumOf, trainingMemory } from '../../core/train/training-memory.ts';
-import { type CountedChain, type CountedCopies, countChain } from './count-chain.ts';
+import type { StatePlace } from '../../core/train/training-memory.ts';
+import { type CountedChain, type CountedCopies, countChain, expectedOfChain } from './count-chain.ts';
 
 /*
  * `npm run check:cuda -- --training`: what a step of every parameter of the 6B takes of a GPU, 16 crops in groups of 8,
@@ -74,7 +73,7 @@ function add(
   { open, peak, up, down, within, launches }: CountedChain,
 ): void {
   const state = config.run.state as StatePlace;
-  const expected = sumOf(trainingMemory(config, state).device) - BESIDE;
+  const expected = expectedOfChain(config);
   const copied = ({ number, bytes }: CountedCopies) => `${number}: ${(bytes / 1e6).toFixed(1)} MB`;
   const memory = [open, peak, expected].map((bytes) => (bytes / 1e9).toFixed(1));
   const { depth } = config.model.backbone;

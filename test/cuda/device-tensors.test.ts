@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { copyTensors } from '../../activities/onnx/c-api/copy-tensors.ts';
 import { DeviceTensor } from '../../activities/onnx/c-api/device-tensor.ts';
 import { type DeviceSessionOptions, Session } from '../../activities/onnx/c-api/session.ts';
+import { SHARES_ARENA, SharedArena } from '../../activities/onnx/c-api/shared-arena.ts';
 import type { FailureClass } from '../../core/config/failures.ts';
 import { GraphBuilder } from '../../core/onnx/graph.ts';
 import { copies, deviceMemory, readCalls, readTrace, traceEnd } from '../../infra/cuda-check/trace.ts';
@@ -204,6 +205,29 @@ test('more than gpu_mem_limit is OutOfMemory', async () => {
   using x = session.allocate('float32', SHAPE);
   using binding = session.bind().input('x', x).output('y', 'cuda');
   binding.run();
+});
+
+test('sessions that share an arena take memory in turn, and the device has it back behind the last of them', async () => {
+  const own = deviceMemory();
+  {
+    using one = await openBoth();
+    using other = await openBoth();
+    for (const session of [one, other]) session.allocate('float32', [1e6])[Symbol.dispose]();
+  }
+  const apart = own.peak();
+  // Of a thread that has ended in mid-training.
+  new SharedArena();
+  for (let training = 0; training < 2; training++) {
+    const memory = deviceMemory();
+    {
+      using _arena = new SharedArena();
+      using one = await openBoth({ entries: SHARES_ARENA });
+      using other = await openBoth({ entries: SHARES_ARENA });
+      for (const session of [one, other]) session.allocate('float32', [1e6])[Symbol.dispose]();
+    }
+    expect(apart - memory.peak()).toBeGreaterThanOrEqual(4e6);
+    expect(memory.now()).toBe(0);
+  }
 });
 
 test.for([

@@ -13,6 +13,7 @@ import { IMAGES } from '../../../core/model/features-graph.ts';
 import type { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
 import type { Session } from '../../onnx/c-api/session.ts';
 import type { ChainState } from './chain-state.ts';
+import { PassingTensors } from './passing-tensors.ts';
 import type { RowTensor } from './row-tensor.ts';
 import { Parts, runStage, type Tensors } from './run-stage.ts';
 import type { StageSessions } from './stage-sessions.ts';
@@ -51,14 +52,14 @@ export class BackboneChain implements Disposable {
   readonly #parts: BackboneParts;
   /** Input of the lowest stage, and the output of each: `[B · N, C]`, or the images. Gradients take their places. */
   readonly #tokens: DeviceTensor[];
-  /** Gradients of a stage's tensors, by how deep in the sum over the groups, then by the names of its kind. */
-  readonly #gradients = new Map<PlannedStage['kind'], Map<string, DeviceTensor>[]>();
+  /** Gradients of a stage's tensors. */
+  readonly #gradients: PassingTensors;
   /** Gradient of the last stage's output: the head stage writes it. */
   readonly outputGrad: DeviceTensor;
 
   constructor(parts: BackboneParts) {
     const { plan, config, memory } = parts;
-    const { stages, inputs, groups, dtype } = plan;
+    const { stages, inputs, dtype } = plan;
     const { batch } = config.train;
     this.#parts = parts;
     const isImages = inputs[0]!.kind === 'images';
@@ -67,17 +68,7 @@ export class BackboneChain implements Disposable {
     const input = isImages ? memory.allocate('float32', [batch, ...inputs[0]!.shape]) : allocate();
     this.#tokens = [input, ...stages.map(allocate)];
     this.outputGrad = allocate();
-    const levels = 1 + Math.ceil(Math.log2(groups));
-    for (const kind of ['embedding', 'block'] as const) {
-      const trained = new Set(
-        stages.flatMap((stage) =>
-          stage.kind === kind ? plan.specs[kind].filter((_, i) => stage.trained[i]) : [],
-        ),
-      );
-      const level = () =>
-        new Map([...trained].map(({ name, shape }) => [name, memory.allocate('float32', shape)]));
-      this.#gradients.set(kind, Array.from({ length: levels }, level));
-    }
+    this.#gradients = new PassingTensors(memory);
   }
 
   /** Where the step's input goes: images `[B, S, S, 3]` float32, or tokens `[B · N, C]`. */
@@ -133,12 +124,12 @@ export class BackboneChain implements Disposable {
       onGradients(new Map(trained));
       outputGrad = inputGrad;
     }
+    this.#gradients.release();
   }
 
   [Symbol.dispose](): void {
     for (const tensor of [...this.#tokens, this.outputGrad]) tensor[Symbol.dispose]();
-    for (const levels of this.#gradients.values())
-      for (const level of levels) for (const tensor of level.values()) tensor[Symbol.dispose]();
+    this.#gradients[Symbol.dispose]();
   }
 
   /**
@@ -146,7 +137,7 @@ export class BackboneChain implements Disposable {
    * number of groups.
    */
   #sumOverGroups(pass: BackwardPass, from: number, to: number, level: number): Map<string, DeviceTensor> {
-    const sum = this.#gradients.get(this.#parts.plan.stages[pass.index]!.kind)![level]!;
+    const sum = this.#gradientsOf(this.#parts.plan.stages[pass.index]!, level);
     if (to - from === 1) {
       this.#backwardGroup(pass, from, sum);
       return sum;
@@ -156,6 +147,18 @@ export class BackboneChain implements Disposable {
     const others = this.#sumOverGroups(pass, middle, to, level + 1);
     for (const [name, gradient] of sum) this.#add('float32', gradient, others.get(name)!);
     return sum;
+  }
+
+  /**
+   * Tensors for a stage's gradients, by the names of its kind.
+   *
+   * @param level how deep in the sum over the groups
+   */
+  #gradientsOf({ kind, trained }: PlannedStage, level: number): Map<string, DeviceTensor> {
+    const specs = this.#parts.plan.specs[kind].filter((_, i) => trained[i]);
+    return new Map(
+      specs.map(({ name, shape }) => [name, this.#gradients.get(`${kind} ${level} ${name}`, shape)]),
+    );
   }
 
   #backwardGroup(

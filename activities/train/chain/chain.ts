@@ -5,12 +5,13 @@ import {
   dtypeOf,
   planChain,
 } from '../../../core/model/chain/chain-plan.ts';
-import { headStageGraph, headStageOf } from '../../../core/model/chain/head-stage.ts';
+import { headStageOf } from '../../../core/model/chain/head-stage.ts';
 import { type AdamWFactors, FACTORS } from '../../../core/onnx/adamw.ts';
 import { addGraph } from '../../../core/onnx/add.ts';
 import { isTrained } from '../../../core/train/trainable.ts';
 import type { DeviceTensor } from '../../onnx/c-api/device-tensor.ts';
 import { type DeviceSessionOptions, Session } from '../../onnx/c-api/session.ts';
+import { SHARES_ARENA, SharedArena } from '../../onnx/c-api/shared-arena.ts';
 import { BackboneChain } from './backbone-chain.ts';
 import { ChainState } from './chain-state.ts';
 import { HeadStage, type HeadSums } from './head-stage.ts';
@@ -80,17 +81,13 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
   const trained = specs.filter(({ name }) => isTrained(config, name));
   // As torch does by default: convolutions of heads may round to TF32, float32 that was asked for may not.
   const tf32 = { use_tf32: run.precision === 'float32' ? '0' : '1' };
-  // A head has values of many sizes: of UperNet's step, an arena that takes blocks which double is 3 GB smaller, and the
-  // second step takes no more than the first.
-  const ofHead: DeviceSessionOptions = {
+  const settings: DeviceSessionOptions = {
     device: run.device,
     threads,
     memoryPattern: false,
+    ...(run.device === 'cuda' ? { entries: SHARES_ARENA } : {}),
     cuda: { ...tf32, ...cuda },
   };
-  // All else has few sizes, and blocks that double would take 5 GB more of the 6B.
-  const exact = { arena_extend_strategy: 'kSameAsRequested' };
-  const settings = { ...ofHead, cuda: { ...exact, ...tf32, ...cuda } };
 
   const open: Disposable[] = [];
   const keep = <T extends Disposable>(opened: T): T => {
@@ -104,6 +101,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
     keep(await Session.open(graph, options));
 
   try {
+    if (run.device === 'cuda') keep(new SharedArena());
     const isOnHost = run.state === 'host';
     const isRounded = plan.dtype !== 'float32';
     const memory = await session(addGraph('float32'), settings);
@@ -136,15 +134,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
     const stage = headStageOf(config, plan);
     const tapGradients = keep(new TapGradients(config, plan, memory, backbone));
     const head = keep(
-      new HeadStage({
-        config,
-        session: await session(headStageGraph(stage), ofHead),
-        state,
-        normSpecs: plan.normSpecs,
-        trained: stage.trained,
-        tapGradients: tapGradients.byTap,
-        memory,
-      }),
+      await HeadStage.open({ config, stage, state, tapGradients: tapGradients.byTap, memory }, settings),
     );
 
     const parts = { plan, inputs, head, backbone, tapGradients, factors, dropPath, observer };
@@ -211,7 +201,7 @@ function takeStep(
   };
   if (isSound) {
     head.keepStatistics();
-    updateAll(head.gradients);
+    head.backward(updateAll);
     backbone?.backward(tapGradients.byBlock, updateAll, (block, gradient) =>
       observer.tokens?.('gradient', block, gradient),
     );

@@ -7,10 +7,20 @@ import { GraphBuilder, type Value } from '../../onnx/graph.ts';
 import { inferShapes } from '../../onnx/shapes.ts';
 import { isTrained } from '../../train/trainable.ts';
 import { gridSide, tokensPerImage, vitOf } from '../backbone.ts';
-import { buildHead, headSpecs, levelSides, logitsSide, runningSpecs } from '../head.ts';
+import {
+  buildHead,
+  headLogits,
+  headSpecs,
+  type Logits,
+  levelSides,
+  logitsSide,
+  runningSpecs,
+} from '../head.ts';
+import type { TrainingPart } from '../layers.ts';
 import { lossTargets, segmentationLoss } from '../segmentation-loss.ts';
 import type { TensorSpec } from '../tensor-spec.ts';
 import { tapFeature } from '../vit-graph.ts';
+import type { TensorLoader } from '../weights.ts';
 import { gradientOutput } from './backbone-stages.ts';
 import { type ChainConfig, planChain } from './chain-plan.ts';
 import { inputWeights, outputGradients } from './input-weights.ts';
@@ -33,6 +43,8 @@ export const tapGradient = (tap: number) => `gradient of tap_${tap}`;
 export const dropoutMaskInput = ({ name }: TrainedHead) => `${name}_dropout_mask`;
 export const lossOutput = ({ name }: TrainedHead) => `${name}_loss`;
 export const correctOutput = ({ name }: TrainedHead) => `${name}_correct`;
+export const levelOf = (level: number) => `level_${level}`;
+export const levelGradient = (level: number) => `gradient of level_${level}`;
 export const runningOutput = (statistic: string) => `next ${statistic}`;
 
 type Model = VitModel;
@@ -68,6 +80,14 @@ export interface HeadStageOptions {
   stages?: string[];
 }
 
+/** A value that the losses' gradients are given out for, besides the parameters. */
+interface WantedGradient {
+  value: Value;
+  name: string;
+  dtype: DType;
+  shape: number[];
+}
+
 /**
  * The last stage, on the whole step, since BatchNorm sees all crops: losses and gradients, forward and backward at once.
  *
@@ -80,11 +100,50 @@ export interface HeadStageOptions {
  * @see mmseg 0.30 `EncoderDecoder.forward_train`
  */
 export function headStageGraph(options: HeadStageOptions): Uint8Array {
-  const { model, train, run, trained, stages = [] } = options;
+  const { model, train, taps } = options;
+  const graph = new GraphBuilder('head');
+  const { inputs, features } = tapInputs(graph, options);
+  const wanted = taps.gradients.map((tap) => ({
+    value: inputs[tap]!,
+    name: tapGradient(tap),
+    dtype: taps.dtype,
+    shape: tapShape(options),
+  }));
+  return lossGraph(graph, options, wanted, (weights, training) =>
+    buildHead(graph, weights, model, train.batch, features, training),
+  );
+}
+
+/**
+ * The same from the levels on (head-levels.ts): inputs are `level_i` in place of the taps, and tensors that are read here;
+ * outputs `gradient of level_i` in place of the taps'.
+ *
+ * @param shapes of the levels
+ */
+export function headTopGraph(options: HeadStageOptions, shapes: number[][]): Uint8Array {
+  const { model, train } = options;
+  const graph = new GraphBuilder('head');
+  const levels = shapes.map((shape, i) => graph.input(levelOf(i), 'float32', shape));
+  const wanted = levels.map((value, i) => ({
+    value,
+    name: levelGradient(i),
+    dtype: 'float32' as const,
+    shape: shapes[i]!,
+  }));
+  return lossGraph(graph, options, wanted, (weights, training) =>
+    headLogits(graph, weights, model, train.batch, levels, training),
+  );
+}
+
+function lossGraph(
+  graph: GraphBuilder,
+  options: HeadStageOptions,
+  wanted: WantedGradient[],
+  build: (weights: TensorLoader, training: TrainingPart) => Logits,
+): Uint8Array {
+  const { model, train, run, stages = [] } = options;
   const { head, auxiliaryHead } = model;
   const { batch } = train;
-  const graph = new GraphBuilder('head');
-  const { inputs, features } = taps(graph, options);
   const size = model.backbone.imageSizePx;
   const targets = lossTargets(graph, graph.input(LABELS, 'uint8', [batch, size, size]));
   const heads = trainedHeads(model, train);
@@ -96,8 +155,7 @@ export function headStageGraph(options: HeadStageOptions): Uint8Array {
         graph.input(dropoutMaskInput(head), 'float32', [batch, head.channels, 1, 1]),
       );
   const running = new Map<string, Value>();
-  const weights = inputWeights(headSpecs(model), 'float32');
-  const { logits, auxiliary } = buildHead(graph, weights, model, batch, features, { running, dropoutMasks });
+  const { logits, auxiliary } = build(inputWeights(headSpecs(model), 'float32'), { running, dropoutMasks });
 
   const seeds: [Value, Value][] = [];
   for (const trained of heads) {
@@ -111,27 +169,51 @@ export function headStageGraph(options: HeadStageOptions): Uint8Array {
     seeds.push([value, loss.gradient]);
   }
 
-  const { gradients: wantedTaps, dtype } = options.taps;
+  const trained = trainedHere(graph, options);
   const gradients = differentiate(graph, seeds, [
     ...trained.map(({ name }) => name as Value),
-    ...wantedTaps.map((tap) => inputs[tap]!),
+    ...wanted.map(({ value }) => value),
     ...(stages as Value[]),
   ]);
-  outputGradients(graph, trained, gradients, gradientOutput);
-  for (const [i, tap] of wantedTaps.entries()) {
-    const gradient = graph.node('Identity', [gradients[trained.length + i]!], {}, tapGradient(tap));
-    graph.output(gradient, dtype, tapShape(options));
-  }
-  for (const { name, shape } of runningSpecs(model))
-    graph.output(graph.node('Identity', [running.get(name)!], {}, runningOutput(name)), 'float32', shape);
+  outputAllGradients(graph, trained, wanted, gradients);
+  outputRunning(graph, options, running);
   const shapeOf = inferShapes(graph);
   for (const [i, stage] of stages.entries()) {
     const shape = shapeOf(stage as Value);
     graph.output(stage as Value, 'float32', shape);
-    const gradient = gradients[trained.length + wantedTaps.length + i]!;
+    const gradient = gradients[trained.length + wanted.length + i]!;
     graph.output(graph.node('Identity', [gradient], {}, gradientOutput(stage)), 'float32', shape);
   }
   return graph.toBytes();
+}
+
+/** The trained parameters that a graph under construction reads. */
+export function trainedHere(graph: GraphBuilder, { trained }: HeadStageOptions): TensorSpec[] {
+  return trained.filter(({ name }) => graph.shapes.has(name as Value));
+}
+
+/** Adds gradients as outputs: those of parameters, then those of other values. */
+export function outputAllGradients(
+  graph: GraphBuilder,
+  trained: TensorSpec[],
+  wanted: WantedGradient[],
+  gradients: Value[],
+): void {
+  outputGradients(graph, trained, gradients, gradientOutput);
+  for (const [i, { name, dtype, shape }] of wanted.entries())
+    graph.output(graph.node('Identity', [gradients[trained.length + i]!], {}, name), dtype, shape);
+}
+
+/** Adds the running statistics of a graph's BatchNorms as outputs. */
+export function outputRunning(
+  graph: GraphBuilder,
+  { model }: Pick<HeadStageOptions, 'model'>,
+  running: Map<string, Value>,
+): void {
+  for (const { name, shape } of runningSpecs(model)) {
+    const value = running.get(name);
+    if (value) graph.output(graph.node('Identity', [value], {}, runningOutput(name)), 'float32', shape);
+  }
 }
 
 /** The head stage of a config's chain. */
@@ -158,7 +240,11 @@ export function tapShape({
   return [train.batch * tokensPerImage(backbone), backbone.embedDim];
 }
 
-function taps(graph: GraphBuilder, options: HeadStageOptions): { inputs: Value[]; features: Value[] } {
+/** The taps as inputs, and the features `[B, C, g, g]` float32 that heads see. */
+export function tapInputs(
+  graph: GraphBuilder,
+  options: HeadStageOptions,
+): { inputs: Value[]; features: Value[] } {
   const { model, train, taps } = options;
   const { kind, dtype, specs } = taps;
   const type = kind === 'features' ? 'float32' : dtype;

@@ -27,13 +27,28 @@ export interface HeadType<Schema extends z.ZodType = z.ZodType> {
   /** Makes the maps that the head sees out of the taps; null if it sees the taps. An auxiliary head needs one. */
   neck: Neck | null;
   specs(head: z.infer<Schema>, shape: TapShape): TensorSpec[];
+  /**
+   * What of the head comes before its levels join: a stage of its own in training, because its values need not be there at
+   * the same time as those behind it. Null: nothing.
+   *
+   * @param maps taps, or what the neck makes of them, `[B, C, h, w]` float32
+   * @returns levels `[B, channels, h, w]` float32
+   */
+  levels:
+    | ((
+        ctx: HeadContext,
+        head: z.infer<Schema>,
+        shape: TapShape & { batch: number },
+        maps: Value[],
+      ) => Value[])
+    | null;
   /** Side of a crop's logits. */
   logitsSide(grid: number): number;
   /**
-   * @param maps taps, or what the neck makes of them, `[B, C, h, w]` float32
+   * @param levels of `levels`, or maps where it is null
    * @returns logits `[B, classes, logitsSide, logitsSide]` float32, named `head_logits`
    */
-  graph(ctx: HeadContext, head: z.infer<Schema>, shape: TapShape & { batch: number }, maps: Value[]): Value;
+  graph(ctx: HeadContext, head: z.infer<Schema>, shape: TapShape & { batch: number }, levels: Value[]): Value;
   /** How often a convolution's kernel is applied for a crop, by its tensor's name. */
   applications(head: z.infer<Schema>, name: string, grid: number): number;
   /** Float32 numbers of a crop that are alive at once, at the most. */

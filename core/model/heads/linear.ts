@@ -4,7 +4,7 @@ import type { HeadType } from './head-type.ts';
 
 const AT = 'decode_head';
 /** Times a tap, of a step: itself, normalised, its gradient, and another one on the way. */
-const TAPS_OF_STEP = 6;
+const TAPS_OF_STEP = 4;
 
 const schema = z.strictObject({
   /** BatchNorm (running statistics), then a 1×1 convolution, on the taps joined: the original's FCNHead with num_convs 0. */
@@ -37,6 +37,7 @@ export const linear: HeadType<typeof schema> = {
     { name: `${AT}.conv_seg.weight`, shape: [classes, channels, 1, 1] },
     { name: `${AT}.conv_seg.bias`, shape: [classes] },
   ],
+  levels: null,
   logitsSide: (grid) => grid,
   graph: (ctx, _head, _shape, taps) => {
     const { graph } = ctx;

@@ -1,13 +1,23 @@
 import { z } from 'zod';
 import type { Value } from '../../onnx/graph.ts';
-import { classify, convModule, convModuleSpecs, type HeadContext, resizeTo } from '../layers.ts';
+import {
+  classify,
+  convModule,
+  convModuleSpecs,
+  type HeadContext,
+  joinedConvModule,
+  resizeTo,
+} from '../layers.ts';
 import type { TensorSpec } from '../tensor-spec.ts';
 import { featurePyramid } from './feature-pyramid.ts';
 import type { HeadType, TapShape } from './head-type.ts';
 
 const LATERALS = [0, 1, 2];
-/** Times the joined map of the levels: in a test, and with all that a gradient needs. */
-const MAPS = { evaluation: 4, training: 6.4 };
+/**
+ * Times all levels at the finest's size: in a test; and in a step, where 3.5 are what gradients need, and half a one is cuDNN's
+ * copy of one level and its output in a layout of its own.
+ */
+const MAPS = { evaluation: 4, training: 4 };
 
 const schema = z.strictObject({
   /** The original's UPerHead on four taps, raised to four sizes by the backbone's own feature pyramid. */
@@ -34,9 +44,10 @@ export const upernet: HeadType<typeof schema> = {
       : [],
   neck: featurePyramid,
   specs: upernetSpecs,
+  levels: (ctx, head, { batch, grid }, maps) =>
+    laterals(ctx, maps, sizes(head, batch, grid), head.poolScales),
   logitsSide: (grid) => 4 * grid,
-  graph: (ctx, head, { batch, grid }, levels) =>
-    upernetGraph(ctx, head, batch, levels, featurePyramid.sides(grid)),
+  graph: (ctx, head, { batch, grid }, levels) => joined(ctx, levels, sizes(head, batch, grid)),
   applications: ({ poolScales }, name, grid) => {
     const sides = featurePyramid.sides(grid);
     const [, part, index] = /^decode_head\.(\w+?)(?:\.(\d))?\./.exec(name)!;
@@ -66,56 +77,61 @@ function upernetSpecs(
   ];
 }
 
+/** `[B, channels, h, w]` of each level, from fine to coarse. */
+function sizes({ channels }: UperNetConfig, batch: number, grid: number): number[][] {
+  return featurePyramid.sides(grid).map((side) => [batch, channels, side, side]);
+}
+
 /**
- * UperNet: a pyramid pooling of the coarsest level, then top-down to the finest.
+ * A pyramid pooling of the coarsest level, then top-down to the finest.
  *
- * @param levels four features `[B, C, h, w]` float32 from fine to coarse, of `sides`
- * @returns logits `[B, classes, h, w]` float32 at the finest level
+ * @param maps four features `[B, C, h, w]` float32 from fine to coarse
+ * @param sizes of the levels
+ * @returns four levels `[B, channels, h, w]` float32
  * @see mmseg 0.30 `UPerHead`, `PPM`
  */
-function upernetGraph(
-  ctx: HeadContext,
-  head: UperNetConfig,
-  batch: number,
-  levels: Value[],
-  sides: number[],
-): Value {
+function laterals(ctx: HeadContext, maps: Value[], sizes: number[][], poolScales: number[]): Value[] {
   const { graph } = ctx;
   const at = 'decode_head';
-  const sizeOf = (level: number) => [batch, head.channels, sides[level]!, sides[level]!];
-
-  const coarsest = levels[3]!;
-  const pooled = head.poolScales.map((scale, i) => {
-    const bins = adaptivePool(ctx, coarsest, sides[3]!, scale);
+  const coarsest = maps[3]!;
+  const side = sizes[3]!.at(-1)!;
+  const pooled = poolScales.map((scale, i) => {
+    const bins = adaptivePool(ctx, coarsest, side, scale);
     return resizeTo(
       graph,
       convModule(ctx, bins, `${at}.psp_modules.${i}.1`, 1, `head_ppm${scale}`),
-      sizeOf(3),
+      sizes[3]!,
     );
   });
   const context = graph.node('Concat', [coarsest, ...pooled], { axis: 1 });
-  const laterals = LATERALS.map((i) =>
-    convModule(ctx, levels[i]!, `${at}.lateral_convs.${i}`, 1, `head_lateral${i}`),
+  const levels = LATERALS.map((i) =>
+    convModule(ctx, maps[i]!, `${at}.lateral_convs.${i}`, 1, `head_lateral${i}`),
   );
-  laterals.push(convModule(ctx, context, `${at}.bottleneck`, 3, 'head_psp'));
-
+  levels.push(convModule(ctx, context, `${at}.bottleneck`, 3, 'head_psp'));
   for (let level = 3; level > 0; level--)
-    laterals[level - 1] = graph.node('Add', [
-      laterals[level - 1]!,
-      resizeTo(graph, laterals[level]!, sizeOf(level - 1)),
+    levels[level - 1] = graph.node('Add', [
+      levels[level - 1]!,
+      resizeTo(graph, levels[level]!, sizes[level - 1]!),
     ]);
-  const outputs = LATERALS.map((i) =>
-    convModule(ctx, laterals[i]!, `${at}.fpn_convs.${i}`, 3, `head_fpn${i}`),
-  );
-  outputs.push(laterals[3]!);
-  const fine = outputs.map((output, level) => (level === 0 ? output : resizeTo(graph, output, sizeOf(0))));
-  const joined = graph.node('Concat', fine, { axis: 1 });
-  return classify(
-    ctx,
-    convModule(ctx, joined, `${at}.fpn_bottleneck`, 3, 'head_fpn_bottleneck'),
-    at,
-    'head_logits',
-  );
+  return levels;
+}
+
+/**
+ * Joins the levels at the size of the finest.
+ *
+ * @param levels of `laterals`
+ * @returns logits `[B, classes, h, w]` float32 at the finest level
+ * @see mmseg 0.30 `UPerHead`
+ */
+function joined(ctx: HeadContext, levels: Value[], sizes: number[][]): Value {
+  const { graph } = ctx;
+  const at = 'decode_head';
+  const outputs = LATERALS.map((i) => convModule(ctx, levels[i]!, `${at}.fpn_convs.${i}`, 3, `head_fpn${i}`));
+  outputs.push(levels[3]!);
+  const fine = outputs.map((output, level) => (level === 0 ? output : resizeTo(graph, output, sizes[0]!)));
+  const [, channels] = sizes[0] as [number, number];
+  const joint = joinedConvModule(ctx, fine, channels, `${at}.fpn_bottleneck`, 3, 'head_fpn_bottleneck');
+  return classify(ctx, joint, at, 'head_logits');
 }
 
 /**

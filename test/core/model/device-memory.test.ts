@@ -7,7 +7,6 @@ import {
   featuresMemory,
   largestBatch,
   memoryText,
-  stepMemory,
 } from '../../../core/model/device-memory.ts';
 
 const LINEAR = 'linear_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen';
@@ -18,7 +17,6 @@ const BESIDE = 2e9;
 const PARTS = {
   evaluate: (config: TrainableConfig) => evaluationMemory(config) - BESIDE,
   features: (config: TrainableConfig) => featuresMemory(config) - BESIDE,
-  train: stepMemory,
 };
 
 /** As `npm run check:cuda -- --memory` counts them: GB of ONNX Runtime's arena, by crops of a batch. */
@@ -27,15 +25,12 @@ const COUNTED: [keyof typeof PARTS, string, Record<number, number>][] = [
   ['evaluate', UPERNET, { 1: 16.2, 2: 18.3, 4: 21.5, 8: 30.1, 16: 45.1, 32: 80.5 }],
   ['features', LINEAR, { 1: 11.8, 2: 12.9, 4: 12.9, 8: 12.9, 16: 14.0, 32: 17.2 }],
   ['features', UPERNET, { 1: 12.9, 2: 13.0, 4: 14.0, 8: 14.0, 16: 16.1, 32: 19.3 }],
-  ['train', LINEAR, { 1: 1.2, 2: 1.1, 4: 1.1, 8: 2.1, 16: 2.1, 32: 3.2, 64: 6.4 }],
-  ['train', UPERNET, { 2: 14.0, 4: 19.7, 8: 29.0, 16: 54.9 }],
 ];
 
-async function cudaConfig(name: string, part: keyof typeof PARTS, batch: string | number) {
-  const key = part === 'train' ? 'train.batch' : 'run.batch';
+async function cudaConfig(name: string, batch: string | number) {
   return applyOverrides(
     await loadVitConfig(name),
-    ['run.device=cuda', `${key}=${batch}`],
+    ['run.device=cuda', `run.batch=${batch}`],
     name,
   ) as TrainableConfig;
 }
@@ -43,7 +38,7 @@ async function cudaConfig(name: string, part: keyof typeof PARTS, batch: string 
 describe('what a config is expected to take of a GPU', () => {
   test.for(COUNTED)('is what was counted, or a little more: %s, %s', async ([part, name, counted]) => {
     for (const [batch, gb] of Object.entries(counted)) {
-      const config = await cudaConfig(name, part, batch);
+      const config = await cudaConfig(name, batch);
       const expected = PARTS[part](config) / 1e9;
       // Two counts differ by as much as a block of the arena.
       expect(expected, `batch ${batch}`).toBeGreaterThan(0.97 * gb);
@@ -52,7 +47,7 @@ describe('what a config is expected to take of a GPU', () => {
   });
 
   test('is twice as much of weights and of a block’s values in float32', async () => {
-    const half = await cudaConfig(LINEAR, 'features', 8);
+    const half = await cudaConfig(LINEAR, 8);
     const whole = { ...half, run: { ...half.run, precision: 'float32' as const } };
     const beside = BESIDE + 1.8e9;
     expect(featuresMemory(whole) - beside).toBeCloseTo(2 * (featuresMemory(half) - beside), -3);

@@ -10,8 +10,8 @@ import { randomTensors } from '../../../builders.ts';
 
 export interface TinyChain {
   chain: Chain;
-  /** Takes the step of a number (from 0) on a random batch; `inputs` replace the images. */
-  step(step: number, inputs?: Float32Array[]): ReturnType<Chain['step']>;
+  /** Takes the step of a number (from 0) on a random batch; `inputs` replace the images, and `labels` gets those of the batch. */
+  step(step: number, inputs?: Float32Array[], labels?: Uint8Array[]): ReturnType<Chain['step']>;
   /** Every number of the state, by tensor and part. */
   state(): Map<string, Float32Array>;
 }
@@ -38,11 +38,13 @@ export async function tinyChain(
   const size = model.backbone.imageSizePx;
   return {
     chain,
-    step(step, inputs = [imagesOf(config, step)]) {
+    step(step, inputs = [imagesOf(config, step)], given = []) {
       const draws = drawsAt(3, 'labels', step);
+      const labels = Uint8Array.from({ length: train.batch * size * size }, () => draws.integer(0, 150));
+      given.push(labels);
       return chain.step({
         inputs,
-        labels: Uint8Array.from({ length: train.batch * size * size }, () => draws.integer(0, 150)),
+        labels,
         dropPath: train.dropPathRate > 0 ? dropPathMultipliers(train, model.backbone.depth, step) : null,
         dropoutMasks: {},
         factors: stepFactors(train, groups, step, (scale) => 0.01 * scale),
