@@ -21,6 +21,7 @@ export function forecastTraining(
     ...ASSUMED,
     peakTflops: teraflops,
     shareOfPeak: 1,
+    trainShareOfPeak: 1,
     lossesPerHour: 0,
     startSeconds: entry.readySeconds,
     ...(entry.device === 'cpu' ? { ...ON_CPU, headTflops: teraflops } : {}),

@@ -53,9 +53,8 @@ export function chainCost(
     .filter((spec) => isTrained(config, spec.name) && isParameter(spec))
     .reduce((sum, { shape }) => sum + elementCount(shape), 0);
   const copy = (bytes: number) => bytes / (assumed.copyGbPerS * 1e9);
-  const memory = (bytes: number) => bytes / (assumed.memoryShare * assumed.memoryTbPerS * 1e12);
   const groups = Math.ceil(train.batch / run.batch);
-  const sums = memory((groups - 1) * SUM_BYTES * inBackbone);
+  const sums = memorySeconds((groups - 1) * SUM_BYTES * inBackbone, assumed);
   const onHost = run.state === 'host';
   const copies = run.precision === 'float32' ? 0 : item * inBackbone;
   // A block's weights go up for each direction, those of the heads once; gradients come down.
@@ -69,13 +68,22 @@ export function chainCost(
         sums +
         (onHost
           ? (assumed.optimizerNanoseconds * parameters) / 1e9
-          : memory(ADAMW_BYTES * parameters + copies)),
+          : adamwSeconds(parameters, assumed) + memorySeconds(copies, assumed)),
       traffic: copy(crops + (onHost ? stateTraffic : 0)),
     },
     tokens: train.batch * tokensPerImage(model.backbone),
     parameters,
     checkpointBytes: 3 * ITEM_BYTES.float32 * parameters + copies,
   };
+}
+
+/** AdamW on the GPU, whose memory bounds it. */
+export function adamwSeconds(parameters: number, assumed: Assumptions): number {
+  return memorySeconds(ADAMW_BYTES * parameters, assumed);
+}
+
+function memorySeconds(bytes: number, { memoryShare, memoryTbPerS }: Assumptions): number {
+  return bytes / (memoryShare * memoryTbPerS * 1e12);
 }
 
 /** A published training of every parameter, on one GPU. */
@@ -90,7 +98,7 @@ export const PUBLISHED = {
 /** Seconds of a token and parameter beside the published training's: as it is assumed, and at its share of the peak. */
 export function besidePublished(
   { step, tokens, parameters }: ChainCost,
-  { shareOfPeak }: Pick<Assumptions, 'shareOfPeak'>,
+  { trainShareOfPeak }: Pick<Assumptions, 'trainShareOfPeak'>,
 ): { now: number; atItsShare: number } {
   const { backbone, heads, optimizer, traffic } = step;
   const published = PUBLISHED.seconds / (PUBLISHED.tokens * PUBLISHED.parameters);
@@ -98,7 +106,7 @@ export function besidePublished(
   const others = heads + optimizer + traffic;
   return {
     now: ratio(backbone + others),
-    atItsShare: ratio((backbone * shareOfPeak) / PUBLISHED.shareOfPeak + others),
+    atItsShare: ratio((backbone * trainShareOfPeak) / PUBLISHED.shareOfPeak + others),
   };
 }
 
@@ -116,6 +124,6 @@ function backboneSeconds(
   const flops = train.batch * (below + PASSES * (total - below));
   const passes = frozen + PASSES * (last + 1 - frozen);
   const kernels = groups * passes * KERNELS_OF_BLOCK;
-  const peak = assumed.shareOfPeak * assumed.peakTflops * 1e12;
+  const peak = assumed.trainShareOfPeak * assumed.peakTflops * 1e12;
   return Math.max(flops / peak, (kernels * assumed.launchMicroseconds) / 1e6);
 }

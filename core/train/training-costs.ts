@@ -1,10 +1,11 @@
+import { ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { VitConfig } from '../config/model-kinds.ts';
 import type { TrainConfig } from '../config/train.ts';
 import { networkSize } from '../image/test-size.ts';
 import { backboneFlops, gridSide } from '../model/backbone.ts';
 import { cropShape } from '../model/crop-shape.ts';
 import { slideWindows, windowCount } from '../model/slide-windows.ts';
-import { type ChainCost, chainCost } from './chain-cost.ts';
+import { adamwSeconds, type ChainCost, chainCost } from './chain-cost.ts';
 import { FEATURE_BYTES } from './feature-codec.ts';
 import type { TrainingCosts } from './simulate.ts';
 import { stepCost } from './step-cost.ts';
@@ -15,6 +16,8 @@ export interface Assumptions {
   /** Of one GPU in the backbone's precision, and the share of it that the backbone reaches. */
   peakTflops: number;
   shareOfPeak: number;
+  /** The same for a step that trains it, forward, again, and backward. */
+  trainShareOfPeak: number;
   /** What a head's convolutions reach in float32, and what a kernel takes at least. */
   headTflops: number;
   launchMicroseconds: number;
@@ -44,11 +47,12 @@ export interface Assumptions {
 
 export const ASSUMED: Assumptions = {
   peakTflops: 989,
-  shareOfPeak: 0.4,
-  headTflops: 100,
+  shareOfPeak: 0.5,
+  trainShareOfPeak: 0.27,
+  headTflops: 200,
   launchMicroseconds: 10,
-  copyGbPerS: 10,
-  optimizerNanoseconds: 1,
+  copyGbPerS: 7,
+  optimizerNanoseconds: 6,
   memoryTbPerS: 4.8,
   memoryShare: 0.7,
   sampleMs: 18,
@@ -90,6 +94,7 @@ export function trainingCosts(
   const crops = assumed.evaluationImages * (grids ? windowCount(grids) : 1);
   const repeated = step.repeatedFlops / (assumed.headTflops * 1e12);
   const heads = train.batch * (3 * headSeconds + repeated) + (step.nodes * assumed.launchMicroseconds) / 1e6;
+  const onHost = run.state === 'host';
   const chain = lowestTrained(config) === 'head' ? null : chainCost(config, assumed, heads);
   const costs: TrainingCosts = {
     train,
@@ -106,9 +111,12 @@ export function trainingCosts(
     networkBytesPerSecond: (assumed.networkGbps * 1e9) / 8,
     receiveSeconds: (assumed.receiveMsPerMb * cropBytes) / 1e9,
     copySeconds: copy(4 * elements),
-    // Backward costs twice the forward. Parameters go in and gradients come out: nothing stays on a device.
-    gpuStepSeconds: heads + copy(batchBytes + 2 * 4 * step.parameters),
-    hostStepSeconds: (assumed.optimizerNanoseconds * step.parameters) / 1e9,
+    // With its state on the host parameters go in and gradients come out.
+    gpuStepSeconds:
+      heads +
+      copy(batchBytes + (onHost ? 2 * ITEM_BYTES.float32 * step.parameters : 0)) +
+      (onHost ? 0 : adamwSeconds(step.parameters, assumed)),
+    hostStepSeconds: onHost ? (assumed.optimizerNanoseconds * step.parameters) / 1e9 : 0,
     checkpointSeconds: (12 * step.parameters) / (assumed.checkpointMbPerS * 1e6),
     loadSeconds: 0,
     startSeconds: assumed.startSeconds,

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { DeviceTensor } from '../../activities/onnx/c-api/device-tensor.ts';
 import { Session } from '../../activities/onnx/c-api/session.ts';
 import { ChainState } from '../../activities/train/chain/chain-state.ts';
-import { updateTensor } from '../../activities/train/chain/optimizer.ts';
+import { pieceOf, updateTensor } from '../../activities/train/chain/optimizer.ts';
 import { runStage, type Tensors } from '../../activities/train/chain/run-stage.ts';
 import { elementCount } from '../../core/checkpoint/dtypes.ts';
 import {
@@ -57,6 +57,7 @@ const options = { device: 'cpu' as const, threads, memoryPattern: false };
 using forward = await Session.open(forwardGraph(stage), options);
 using backward = await Session.open(backwardGraph(stage, specs, true), options);
 using adamw = await Session.open(adamwGraph(OPTIMIZER), options);
+const piece = pieceOf(options);
 using state = new ChainState(forward, forward, {
   specs,
   isTrained: () => true,
@@ -100,7 +101,7 @@ for (let step = 1; step <= steps; step++) {
       Float32Array.from(FACTORS, (factor) => factors[factor]),
       [FACTORS.length],
     );
-    updateTensor(adamw, state.get(name), gradients.get(name)!, row);
+    updateTensor({ session: adamw, piece }, state.get(name), gradients.get(name)!, row);
   }
   times.push(performance.now());
   const { user, system } = process.cpuUsage(before);

@@ -15,7 +15,7 @@ import { SHARES_ARENA, SharedArena } from '../../onnx/c-api/shared-arena.ts';
 import { BackboneChain } from './backbone-chain.ts';
 import { ChainState } from './chain-state.ts';
 import { HeadStage, type HeadSums } from './head-stage.ts';
-import { HostGradients, openOptimizers, updateTensor } from './optimizer.ts';
+import { HostGradients, openOptimizers } from './optimizer.ts';
 import { RowTensor } from './row-tensor.ts';
 import { openStages } from './stage-sessions.ts';
 import { StretchInputs, TapGradients } from './stretch-inputs.ts';
@@ -142,8 +142,7 @@ export async function openChain(options: ChainOptions): Promise<Chain> {
     const update = (name: string, gradient: DeviceTensor) => {
       const tensor = state.get(name);
       using row = factors.row(rowOf.get(name)!);
-      const optimizer = tensor.rounded ? optimizers.rounding : optimizers.plain;
-      updateTensor(optimizer, tensor, gradientsAt?.copyOf(gradient) ?? gradient, row);
+      optimizers.update(tensor, gradientsAt?.copyOf(gradient) ?? gradient, row);
     };
     const order = trained.map(({ name }) => name);
     const step = (given: ChainStep) => takeStep(parts, given, order, update);

@@ -16,6 +16,7 @@ import { ASSUMED, type Assumptions, trainingCosts } from '../../../core/train/tr
 const OPTIONS: Record<keyof Assumptions, string> = {
   peakTflops: "of one GPU in the backbone's precision",
   shareOfPeak: 'that the backbone reaches of it',
+  trainShareOfPeak: 'that it reaches in a step that trains it',
   headTflops: "that a head's convolutions reach",
   launchMicroseconds: 'that a kernel takes at least',
   copyGbPerS: 'between host and GPU, each way',

@@ -1,7 +1,7 @@
 import { Session } from '../../../../activities/onnx/c-api/session.ts';
 import { ChainState } from '../../../../activities/train/chain/chain-state.ts';
 import { copyIn } from '../../../../activities/train/chain/head-stage.ts';
-import { openOptimizers, updateTensor } from '../../../../activities/train/chain/optimizer.ts';
+import { openOptimizers } from '../../../../activities/train/chain/optimizer.ts';
 import { RowTensor } from '../../../../activities/train/chain/row-tensor.ts';
 import { Parts, runStage, type Tensors } from '../../../../activities/train/chain/run-stage.ts';
 import { elementCount, ITEM_BYTES } from '../../../../core/checkpoint/dtypes.ts';
@@ -126,8 +126,7 @@ async function timeBlock(config: TrainableConfig, group: number, { device, passe
     times.push(performance.now());
     for (const [i, name] of names.entries()) {
       using row = factors.row(i);
-      const tensor = state.get(name);
-      updateTensor(tensor.rounded ? optimizers.rounding : optimizers.plain, tensor, gradients[i]!, row);
+      optimizers.update(state.get(name), gradients[i]!, row);
     }
     times.push(performance.now());
     const [first, second, third] = [0, 1, 2].map((i) => (times[i + 1]! - times[i]!) / 1000);
