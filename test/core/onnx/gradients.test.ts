@@ -157,6 +157,15 @@ const CASES: Record<string, Case> = {
     shape: [2, 5, 6],
     build: (g, inputs) => g.node('Attention', inputs, { q_num_heads: 2, kv_num_heads: 2 }),
   },
+  'Attention over as many tokens as products are fast with': {
+    inputs: [
+      [1, 8, 4],
+      [1, 8, 4],
+      [1, 8, 4],
+    ],
+    shape: [1, 8, 4],
+    build: (g, inputs) => g.node('Attention', inputs, { q_num_heads: 2, kv_num_heads: 2 }),
+  },
   'Attention, one image, scaled': {
     inputs: [
       [1, 3, 4],
@@ -310,12 +319,12 @@ test('nothing is computed for the sake of an input that nobody asks for', () => 
 });
 
 test.for([
-  [25, 1297, 25],
-  [16, 4096, 4],
-  [6, 8192, 1],
+  [25, 1297, 25, 1304],
+  [16, 4096, 4, 4096],
+  [6, 8192, 1, 8192],
 ] as const)(
-  'of %i heads over %i tokens, attention’s backward computes %i maps at a time',
-  ([heads, tokens, atOnce]) => {
+  'of %i heads over %i tokens, attention’s backward computes %i maps at a time, %i tokens wide',
+  ([heads, tokens, atOnce, filled]) => {
     const graph = new GraphBuilder('attention');
     const shape = [2, tokens, 8 * heads];
     const [q, k, v, dy] = ['q', 'k', 'v', 'dy'].map((name) => graph.input(name, 'float32', shape));
@@ -323,7 +332,7 @@ test.for([
     differentiate(graph, [[y, dy!]], [q!, k!, v!]);
     const scan = graph.calls.find(({ op }) => op === 'Scan');
     const pieces = (2 * heads) / atOnce;
-    expect(inferShapes(graph)(scan!.inputs[0]!)).toEqual([pieces, atOnce, tokens, 8]);
+    expect(inferShapes(graph)(scan!.inputs[0]!)).toEqual([pieces, atOnce, filled, 8]);
   },
 );
 
