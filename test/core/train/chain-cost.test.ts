@@ -51,7 +51,7 @@ describe('a step of the 6B with every parameter free', () => {
 
   test('waits for kernels where blocks are small', async () => {
     const { step } = chainCost(await config(), { ...ASSUMED, launchMicroseconds: 1_000 }, 0);
-    expect(step.backbone).toBeCloseTo(2 * 4 * 48 * 73 * 1e-3, 6);
+    expect(step.backbone).toBeCloseTo(2 * 4 * 48 * 81 * 1e-3, 6);
   });
 });
 
