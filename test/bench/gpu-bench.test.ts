@@ -7,6 +7,7 @@ import { ROOT, temporaryFolder } from '../infra/observe.ts';
 import { packagesOf } from './gpu/pack.ts';
 import { runPhases } from './gpu/run-phases.ts';
 import { trainingNumbers } from './gpu/train/numbers.ts';
+import { FEW_SHOT, FULL_TUNING } from './gpu/train/training-config.ts';
 import { blocksThatFit } from './gpu/train/whole-model.ts';
 
 const PROGRAM = join(import.meta.dirname, 'programs/phase.mjs');
@@ -88,8 +89,8 @@ test("the pack has the packages of the threads that the benchmark starts, and ko
 
 test('as many blocks of the 6B train as the device holds: all of them on 141 GB', async () => {
   const bench = { device: 'cuda' as const, small: false, overrides: [] };
-  const blocks = (room: number | null) => blocksThatFit(bench, 48, room);
-  expect(await Promise.all([blocks(141e9), blocks(null)])).toEqual([48, 48]);
+  const blocks = (room: number | null, row = FEW_SHOT) => blocksThatFit(bench, row, room);
+  expect(await Promise.all([blocks(141e9), blocks(null), blocks(141e9, FULL_TUNING)])).toEqual([48, 48, 48]);
   expect(await blocks(80e9)).toBeGreaterThan(30);
   expect(await blocks(80e9)).toBeLessThan(42);
 });

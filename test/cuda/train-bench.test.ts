@@ -48,6 +48,7 @@ test('every parameter takes ten steps, and a head and a state on the host take f
   for (const [name, steps] of [
     ['whole-6b', 10],
     ['upernet', 4],
+    ['full-tuning', 4],
     ['host-state', 4],
   ] as const) {
     const rows = await phase(name);

@@ -7,6 +7,8 @@ import type { Bench } from '../phase.ts';
 
 /** The 6B with every parameter free and a linear head. */
 export const FEW_SHOT = 'linear_intern_vit_6b_504_5k_ade20k_bs16_lr4e-5_1of16';
+/** The same with UperNet. */
+export const FULL_TUNING = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5';
 /** UperNet with an auxiliary head on the frozen 6B. */
 export const HEAD_TUNING = 'upernet_intern_vit_6b_504_80k_ade20k_bs16_lr4e-5_frozen';
 

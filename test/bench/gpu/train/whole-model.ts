@@ -5,7 +5,7 @@ import { gb, totalMemory } from '../figures.ts';
 import { matmulTflops } from '../matrix-products.ts';
 import type { Bench } from '../phase.ts';
 import { timeSteps } from './chain-steps.ts';
-import { FEW_SHOT, HEAD_TUNING, trainingConfig } from './training-config.ts';
+import { FEW_SHOT, FULL_TUNING, HEAD_TUNING, trainingConfig } from './training-config.ts';
 
 type Where = Pick<Bench, 'device' | 'small' | 'overrides'>;
 
@@ -17,24 +17,33 @@ const BLOCKS_ON_HOST = 4;
 const OTHER_STEPS = 3;
 
 /** Steps of the 6B with every parameter, its state on the device: of as many blocks as fit. */
-export async function wholeModel(bench: Bench): Promise<void> {
+export function wholeModel(bench: Bench): Promise<void> {
+  return everyParameter(bench, FEW_SHOT, STEPS);
+}
+
+/** The same under UperNet. */
+export function fullTuning(bench: Bench): Promise<void> {
+  return everyParameter(bench, FULL_TUNING, 1 + OTHER_STEPS);
+}
+
+async function everyParameter(bench: Bench, row: string, steps: number): Promise<void> {
   const peak = await peakOf(bench);
-  const whole = await trainingConfig(bench, FEW_SHOT, 'run.state=device');
-  const { depth } = whole.model.backbone;
+  const whole = await trainingConfig(bench, row, 'run.state=device');
+  const { depth, taps } = whole.model.backbone;
   const room = await totalMemory(bench.device);
-  let blocks = await blocksThatFit(bench, depth, room);
+  let blocks = await blocksThatFit(bench, row, room);
   bench.record(
     { blocks, of: depth, deviceBytes: room, countedBytes: countedBytes(whole) },
     `${blocks} of ${depth} blocks: all take ${gb(countedBytes(whole))} as counted, and the device has ${gb(room)}`,
   );
   for (;;) {
-    const config = await withBlocks(bench, blocks, 'device');
+    const config = await withBlocks(bench, row, blocks, 'device');
     try {
-      return await timeSteps(bench, config, { what: `${blocks} blocks`, steps: STEPS, peak });
+      return await timeSteps(bench, config, { what: `${blocks} blocks`, steps, peak });
     } catch (error) {
-      if (!(error instanceof OutOfMemory) || blocks === 1) throw error;
+      if (!(error instanceof OutOfMemory) || blocks === taps.length) throw error;
       bench.record({ blocks, refused: error.message }, `${blocks} blocks did not fit: ${error.message}`);
-      blocks = Math.max(1, Math.floor(FEWER * blocks));
+      blocks = Math.max(taps.length, Math.floor(FEWER * blocks));
     }
   }
 }
@@ -42,7 +51,7 @@ export async function wholeModel(bench: Bench): Promise<void> {
 /** The same of a few blocks with parameters, moments and AdamW on the host. */
 export async function hostState(bench: Bench): Promise<void> {
   const peak = await peakOf(bench);
-  const config = await withBlocks(bench, BLOCKS_ON_HOST, 'host');
+  const config = await withBlocks(bench, FEW_SHOT, BLOCKS_ON_HOST, 'host');
   const what = `${BLOCKS_ON_HOST} blocks, state on the host`;
   await timeSteps(bench, config, { what, steps: 1 + OTHER_STEPS, peak });
 }
@@ -55,16 +64,26 @@ export async function headStep(bench: Bench): Promise<void> {
 }
 
 /** By the count; all of them where nobody knows the device's memory. @param room bytes of the device */
-export async function blocksThatFit(bench: Where, depth: number, room: number | null): Promise<number> {
+export async function blocksThatFit(bench: Where, row: string, room: number | null): Promise<number> {
+  const { depth, taps } = (await trainingConfig(bench, row)).model.backbone;
   if (room === null) return depth;
   let blocks = depth;
-  while (blocks > 1 && countedBytes(await withBlocks(bench, blocks, 'device')) > room) blocks--;
+  while (blocks > taps.length && countedBytes(await withBlocks(bench, row, blocks, 'device')) > room)
+    blocks--;
   return blocks;
 }
 
-function withBlocks(bench: Where, blocks: number, state: 'device' | 'host'): Promise<TrainableConfig> {
-  const own = [`run.state=${state}`, `model.backbone.depth=${blocks}`, `model.backbone.taps=[${blocks - 1}]`];
-  return trainingConfig(bench, FEW_SHOT, ...own);
+/** A row with its first blocks; its taps are as far up as they were. */
+async function withBlocks(
+  bench: Where,
+  row: string,
+  blocks: number,
+  state: 'device' | 'host',
+): Promise<TrainableConfig> {
+  const { depth, taps } = (await trainingConfig(bench, row)).model.backbone;
+  const own = taps.map((tap) => Math.ceil(((tap + 1) * blocks) / depth) - 1);
+  const model = [`model.backbone.depth=${blocks}`, `model.backbone.taps=[${own}]`];
+  return trainingConfig(bench, row, `run.state=${state}`, ...model);
 }
 
 function countedBytes(config: TrainableConfig): number {
