@@ -61,6 +61,11 @@ export function elements(specs: TensorSpec[]): number {
   return specs.reduce((sum, { shape }) => sum + elementCount(shape), 0);
 }
 
+/** Numbers of the largest of tensors. */
+export function largestElements(specs: TensorSpec[]): number {
+  return specs.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
+}
+
 /**
  * The larger of a block's two halves. Feed-forward: the block's input, its norm and its sum, beside the hidden layers: two
  * around a Gelu, four around SwiGLU's products. Attention: input, norm, query, key and value, and what rotates them.
@@ -80,8 +85,7 @@ export function cropOfBlock({ backbone }: Model, { precision }: Run): number {
  */
 export function headStepBytes(model: Model, batch: number): number {
   const specs = parameterSpecs(model);
-  const largest = Math.max(...specs.map((spec) => elements([spec])));
-  const sums = ITEM_BYTES.float32 * (SUMS * largest + elements(specs) / 2);
+  const sums = ITEM_BYTES.float32 * (SUMS * largestElements(specs) + elements(specs) / 2);
   return batch * cropOfHead(model, 'training') + sums;
 }
 

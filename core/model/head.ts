@@ -83,7 +83,6 @@ export function buildHead(
 /**
  * The heads up to where their levels join.
  *
- *
  * @param taps each `[B, C, grid, grid]` float32
  * @param training absent in a test
  * @returns what the main head's `graph` takes, and last the auxiliary head's map, where there is one: `[B, C, h, w]` float32

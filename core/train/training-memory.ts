@@ -2,7 +2,15 @@ import { elementCount, ITEM_BYTES } from '../checkpoint/dtypes.ts';
 import type { Config } from '../config/config.ts';
 import { backboneSpecs, tokensPerImage, vitOf } from '../model/backbone.ts';
 import { type ChainConfig, type ChainPlan, chainSpecs, planChain } from '../model/chain/chain-plan.ts';
-import { ARENA, BESIDE, cropOfBlock, elements, headStepBytes, SPREAD } from '../model/device-memory.ts';
+import {
+  ARENA,
+  BESIDE,
+  cropOfBlock,
+  elements,
+  headStepBytes,
+  largestElements,
+  SPREAD,
+} from '../model/device-memory.ts';
 import { headSpecs } from '../model/head.ts';
 import type { TensorSpec } from '../model/tensor-spec.ts';
 import { isTrained } from './trainable.ts';
@@ -87,8 +95,7 @@ export function trainingMemory(config: ChainConfig, place: StatePlace): Training
     bytes:
       ITEM_BYTES.float32 * elements(held.filter(({ name }) => inHeads.has(name))) + item * elements(kinds),
   };
-  const largest = trained.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
-  const down = { what: 'a gradient', bytes: ITEM_BYTES.float32 * largest };
+  const down = { what: 'a gradient', bytes: ITEM_BYTES.float32 * largestElements(trained) };
   return {
     device: present([weights, ...common, ...inTurn([stages, heads], run)]),
     host: present([parameters, copied, down]),
@@ -164,8 +171,7 @@ function hasFrozenStretch({ inputs }: ChainPlan): boolean {
 /** Of the largest tensor, in AdamW's session. A CPU updates pieces. */
 function updatedBytes({ run }: ChainConfig, trained: TensorSpec[]): number {
   if (run.device === 'cpu') return 0;
-  const largest = trained.reduce((most, { shape }) => Math.max(most, elementCount(shape)), 0);
-  return UPDATED * ITEM_BYTES.float32 * largest;
+  return UPDATED * ITEM_BYTES.float32 * largestElements(trained);
 }
 
 function mapsOf({ model: { backbone }, run }: ChainConfig, { stages }: ChainPlan): number {

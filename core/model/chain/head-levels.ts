@@ -20,8 +20,7 @@ import { inputWeights } from './input-weights.ts';
 
 /*
  * The levels of a head as a stage of their own, on the whole step: forward, then the rest of the head, then backward, which
- * computes the inside again from the taps. UperNet's values below its levels and those above are not there at the same
- * time: at 16 crops of the 6B 13 GB each.
+ * computes the inside again from the taps. UperNet's values below its levels and those above are not there at the same time.
  */
 
 /** Graphs of the heads: one, or those of its levels and of what is above them. */

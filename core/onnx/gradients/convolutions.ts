@@ -123,7 +123,7 @@ function weightGradOfImages(ctx: GradientContext, map: Convolved): Value {
   const { graph, call } = ctx;
   const { rows, columns, out, into, height, width } = map;
   const x = call.inputs[0]!;
-  const sources = sourcesOf(graph, x);
+  const sources = sourcesOf(ctx, x);
   const total = sumOverImages(ctx, sources, [height * width, out * into], (image, grad, parts) => {
     const pixels = imageOf(ctx, x, image, new Map(sources.map((source, i) => [source, parts[i]!])));
     const outputGrad = image.reshape(grad, [out, rows * columns]);
@@ -175,9 +175,9 @@ const AGAIN: Record<string, (image: GraphBuilder, call: Call, images: Value[], s
  * What a convolution's input is made of: what is resized, or left by dropout, is made once more for each image, and need not
  * be kept for the batch. Of UperNet's at a batch of 16 that is 8 GB.
  */
-function sourcesOf(graph: GraphBuilder, x: Value): Value[] {
-  const call = madeBy(graph, x);
-  return call ? [...new Set(imagesIn(call).flatMap((input) => sourcesOf(graph, input)))] : [x];
+function sourcesOf(ctx: GradientContext, x: Value): Value[] {
+  const call = madeBy(ctx, x);
+  return call ? [...new Set(imagesIn(call).flatMap((input) => sourcesOf(ctx, input)))] : [x];
 }
 
 /** An image `[C, H, W]` of a convolution's input, of images of its sources. */
@@ -189,14 +189,21 @@ function imageOf(
 ): Value {
   const source = sources.get(x);
   if (source) return source;
-  const call = madeBy(ctx.graph, x)!;
+  const call = madeBy(ctx, x)!;
   const images = imagesIn(call).map((input) => imageOf(ctx, input, image, sources));
   return AGAIN[call.op]!(image, call, images, ctx.shape(x));
 }
 
-function madeBy(graph: GraphBuilder, value: Value): Call | undefined {
+/** What a value is made by, if that can be done image by image: all of its inputs have as many images. */
+function madeBy({ graph, shape }: GradientContext, value: Value): Call | undefined {
   const call = graph.calls.find(({ outputs }) => outputs[0] === value);
-  return call && AGAIN[call.op] ? call : undefined;
+  if (!call || !AGAIN[call.op]) return undefined;
+  const [batch, ...rest] = shape(value);
+  const isOfImages = (input: Value) => {
+    const [images, ...dims] = shape(input);
+    return images === batch && dims.length === rest.length;
+  };
+  return imagesIn(call).every(isOfImages) ? call : undefined;
 }
 
 function imagesIn({ op, inputs }: Call): Value[] {
@@ -232,9 +239,8 @@ function positionGrads(
 /**
  * `[h · w, out · into]` as a kernel `[out, into, h, w]`.
  *
- * ONNX Runtime computes what nothing depends on, such as this, in the order of the nodes: a layer's before those of the
- * layers below. A Transpose that moves nothing it would replace by a new node, the last of all, and keep the layer's values
- * until then.
+ * A Transpose that moves nothing ONNX Runtime would replace by a node of its own, which has no place among the others' order,
+ * and keep the layer's values until that has run.
  */
 function byChannel(graph: GraphBuilder, positions: Value, { out, into, height, width }: Convolved): Value {
   const channels = height * width === 1 ? positions : graph.transpose(positions, [1, 0]);

@@ -112,6 +112,16 @@ const CASES: Record<string, Case> = {
       return g.node('Conv', [g.node('Mul', [large, mask!]), weight!], { kernel_shape: [1, 1] });
     },
   },
+  'Conv of what is scaled for all images alike': {
+    inputs: [
+      [2, 2, 32, 32],
+      [1, 2, 1, 1],
+      [1, 2, 1, 1],
+    ],
+    shape: [2, 1, 32, 32],
+    build: (g, [x, scale, weight]) =>
+      g.node('Conv', [g.node('Mul', [x!, scale!]), weight!], { kernel_shape: [1, 1] }),
+  },
   'Conv 2×3, one image, padded on one side': {
     inputs: [
       [1, 2, 4, 5],
